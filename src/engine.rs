@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 use self::action::Action;
 use self::api_session::route_entry::RouteEntry;
 use self::api_session::{ApiSession, Parent, Settings};
-use self::drain::Drains;
 use self::event::{CheckId, Event, ServiceId};
 use self::memory::Memory;
 use self::moment::Moment;
 use self::notice::Notice;
+use self::order::Orders;
 use self::plan::Plan;
 use self::service::{Service, StartPolicy};
 use self::settled::Confirmation;
@@ -66,7 +66,7 @@ pub(crate) struct Engine {
     owners: Vec<ServiceId>,
     api_session: ApiSession,
     /// Drains of all services; a service that is added later has them, too.
-    drains_of_all: Drains,
+    drains_of_all: Orders,
     memory: Memory,
     /// What to log once the engine starts. A snapshot leaves it out: it tells of the saved memory, which a replay that
     /// begins in the middle does not read.
@@ -114,7 +114,7 @@ impl Engine {
             plans: plan.services.clone(),
             owners,
             api_session: ApiSession::new(settings, routes, announced),
-            drains_of_all: Drains::recall(Moment::START, memory.drains_of_all(), age),
+            drains_of_all: Orders::recall(Moment::START, memory.drains_of_all(), age),
             memory,
             prelude,
             heartbeat: heartbeat(plan),

@@ -68,7 +68,7 @@ fn expectation(service: &Service) -> Option<String> {
     let dampening = service.dampening();
     match service.state() {
         ServiceState::Drained => Some(format!("drained: {}", service.explain())),
-        _ if !service.holds().orders().is_empty() => {
+        _ if !service.holds.is_empty() => {
             Some(format!("announced, independent of its checks: {}", service.explain_holds()))
         }
         _ => dampening.reused_at().filter(|_| dampening.enforced()).map(|at| {

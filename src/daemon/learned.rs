@@ -5,11 +5,11 @@
 use super::store::Store;
 use super::store::merge::Change;
 use super::{Daemon, Supervisor};
-use crate::engine::drain::{Drain, Drains, Lasts, Lift, Order, RememberedDrain};
+use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::event::{Event, ServiceId};
 use crate::engine::hold::{HoldOrder, HoldTime};
 use crate::engine::memory::ALL_SERVICES;
-use crate::engine::order::Kind;
+use crate::engine::order::{ActiveOrder, Kind, Orders, RememberedOrder};
 
 impl Daemon<'_> {
     /// Carries out changes that another helper has written. Returns true if the loop must end.
@@ -48,8 +48,8 @@ impl Daemon<'_> {
         let Some(drain) = &change.order else {
             // Keep an order whose reason or end was changed here meanwhile.
             let is_meant =
-                |drains: &Drains| change.was.as_ref().is_some_and(|was| contains(drains, change, was));
-            let of = |id: &ServiceId| self.engine.services()[id.0].drains();
+                |drains: &Orders| change.was.as_ref().is_some_and(|was| contains(drains, change, was));
+            let of = |id: &ServiceId| self.engine.services()[id.0].orders(change.kind);
             let concerned = self.services_of(change).filter(|id| is_meant(of(id)));
             return if !all {
                 concerned.map(|service| Event::Undrain(service, lift(false))).collect()
@@ -66,7 +66,7 @@ impl Daemon<'_> {
             return vec![Event::DrainAll(order)];
         }
         let mut events = vec![];
-        let of = |id: &ServiceId| self.engine.services()[id.0].drains();
+        let of = |id: &ServiceId| self.engine.services()[id.0].orders(change.kind);
         for service in self.services_of(change).filter(|id| !contains(of(id), change, drain)) {
             events.push(Event::Drain(service, order.clone()));
             if drain.returning {
@@ -77,7 +77,7 @@ impl Daemon<'_> {
     }
 
     fn events_of_hold(&self, change: &Change) -> Vec<Event> {
-        let of = |id: &ServiceId| self.engine.services()[id.0].holds().orders();
+        let of = |id: &ServiceId| self.engine.services()[id.0].orders(change.kind);
         let Some(hold) = &change.order else {
             // Keep an order whose reason or end was changed here meanwhile.
             let is_meant =
@@ -107,8 +107,8 @@ impl Daemon<'_> {
 }
 
 /// Whether `drains` contains this drain already.
-fn contains(drains: &Drains, change: &Change, drain: &RememberedDrain) -> bool {
-    let alike = |held: &Drain| {
+fn contains(drains: &Orders, change: &Change, drain: &RememberedOrder) -> bool {
+    let alike = |held: &ActiveOrder| {
         let ends_alike = held.expires.is_some() == drain.remaining.is_some();
         held.reason == drain.reason && held.returning == drain.returning && ends_alike
     };

@@ -15,7 +15,6 @@ use crate::control::{Reply, Request};
 use crate::engine::action::Action;
 use crate::engine::drain::Holder;
 use crate::engine::event::{Event, ServiceId};
-use crate::engine::hold::lift;
 use crate::engine::moment::Moment;
 use crate::engine::order::Kind;
 use crate::engine::reload::Reloaded;
@@ -182,8 +181,8 @@ impl Daemon<'_> {
         let named = |(id, name): &(ServiceId, String)| {
             let service = self.engine.services().get(id.0)?;
             let changes = match request {
-                Request::Unhold { holder, .. } => service.holds().orders().has(&lift(holder.as_ref())),
-                Request::Undrain { lift, .. } => service.drains().has(lift),
+                Request::Unhold { holder, .. } => service.holds.has(holder.as_ref()),
+                Request::Undrain { lift, .. } => service.drains.has(lift.holder.as_ref()),
                 Request::Undampen { .. } => {
                     return service.dampening().record(now).map(|record| format!("{name}: {record}"));
                 }

@@ -15,10 +15,9 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::policy::{Mode, Policy, PolicyError, Values};
 use self::return_time::ReturnTime;
-use self::window::{Recent, WINDOW};
+use self::window::{Recent, counted_in_window};
 use super::moment::Moment;
 use crate::text::counted;
-use crate::text::period::Period;
 
 mod policy;
 pub(crate) mod return_time;
@@ -50,15 +49,12 @@ impl fmt::Display for Cleared {
         let has_fallen = penalty > 0 || suppressed || falls > 0;
         if has_fallen {
             let suppression = if suppressed { ", suppression" } else { "" };
-            let falls = counted(falls as usize, "fall");
-            write!(f, "penalty {penalty}{suppression}, {falls} within {}", Period(WINDOW))?;
+            write!(f, "penalty {penalty}{suppression}, {}", counted_in_window(falls, "fall"))?;
         }
         match (excused, has_fallen) {
             (0, _) => Ok(()),
             (_, true) => write!(f, ", {}", counted(excused as usize, "excused restart")),
-            (_, false) => {
-                write!(f, "{} within {}", counted(excused as usize, "excused restart"), Period(WINDOW))
-            }
+            (_, false) => f.write_str(&counted_in_window(excused, "excused restart")),
         }
     }
 }

@@ -8,15 +8,6 @@ use serde::{Deserialize, Serialize};
 pub(crate) use super::order::RESTARTS;
 pub use super::order::{Holder, Lasts, Lift, Order, Reason};
 
-/// One drain.
-pub(crate) type Drain = super::order::ActiveOrder;
-
-/// A drain as it survives a restart.
-pub(crate) type RememberedDrain = super::order::RememberedOrder;
-
-/// The drains of one service, by holder.
-pub(crate) type Drains = super::order::Orders;
-
 /// The end of a failed restart by dnsherald.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -7,15 +7,15 @@ use std::collections::BTreeSet;
 
 use super::Engine;
 use super::action::Action;
-use super::drain::{Drains, Holder, Lift, Order};
 use super::moment::Moment;
 use super::notice::Until;
+use super::order::{Holder, Lift, Order, Orders};
 use super::service::Service;
 
 impl Engine {
     /// Drains of all services, those added later included.
     #[must_use]
-    pub(crate) const fn drains_of_all(&self) -> &Drains {
+    pub(crate) const fn drains_of_all(&self) -> &Orders {
         &self.drains_of_all
     }
 
@@ -29,9 +29,10 @@ impl Engine {
     /// The condition for the return of a withdrawn service. It names the command for all services if only a drain of
     /// all remains.
     pub(crate) fn until(&self, service: &Service, now: Moment) -> Until {
-        let is_of_all = |holder: &Holder| self.drains_of_all.iter().any(|(whose, _)| whose == holder);
         match service.until(now) {
-            Until::Undrained(_) if service.drains().iter().all(|(holder, _)| is_of_all(holder)) => {
+            Until::Undrained(_)
+                if service.drains.iter().all(|(holder, _)| self.drains_of_all.has(Some(holder))) =>
+            {
                 Until::UndrainedAll
             }
             until => until,
@@ -44,7 +45,7 @@ impl Engine {
         for service in &mut self.services {
             service.undrain(now, lift, out);
         }
-        if !self.drains_of_all.lift(lift).is_empty() {
+        if !self.drains_of_all.lift(lift.holder.as_ref()).is_empty() {
             out.push(Action::Save);
         }
     }
@@ -58,14 +59,13 @@ impl Engine {
     /// Ends those drains of all in `held` that no service has any more.
     pub(super) fn forget_drains_of_all(&mut self, held: &BTreeSet<Holder>, out: &mut Vec<Action>) {
         for holder in held {
-            let lift = Lift { holder: Some(holder.clone()), once_healthy: false };
-            if !self.is_held_by(holder) && !self.drains_of_all.lift(&lift).is_empty() {
+            if !self.is_held_by(holder) && !self.drains_of_all.lift(Some(holder)).is_empty() {
                 out.push(Action::Save);
             }
         }
     }
 
     fn is_held_by(&self, holder: &Holder) -> bool {
-        self.services.iter().any(|service| service.drains().iter().any(|(whose, _)| whose == holder))
+        self.services.iter().any(|service| service.drains.has(Some(holder)))
     }
 }

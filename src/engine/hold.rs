@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::moment::Moment;
-use super::order::{Holder, Lasts, Lift, Order, Orders, Reason, RememberedOrder};
+use super::order::{Holder, Lasts, Order, Orders, Reason, RememberedOrder};
 use crate::text::period::Period;
 
 /// No hold lasts longer.
@@ -73,49 +73,20 @@ pub struct HoldOrder {
     pub(crate) uid: Option<u32>,
 }
 
-/// The holds of one service, by holder. Each has an end.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub(crate) struct Holds(Orders);
-
-impl Holds {
-    /// All of them.
-    #[must_use]
-    pub(crate) const fn orders(&self) -> &Orders {
-        &self.0
-    }
-
-    /// Begins a hold, or replaces the reason and the end of the one of this holder.
-    pub(crate) fn begin(&mut self, now: Moment, order: HoldOrder) {
-        let HoldOrder { holder, reason, lasts, uid } = order;
-        self.0.begin(now, Order { holder, reason, lasts: Lasts::For(lasts.0), uid });
-    }
-
-    /// Ends the holds of this holder, or all, and returns their holders.
-    pub(crate) fn end(&mut self, whose: Option<&Holder>) -> Vec<Holder> {
-        self.0.lift(&lift(whose))
-    }
-
-    /// Ends the holds whose time is over.
-    pub(crate) fn expire(&mut self, now: Moment) -> Vec<Holder> {
-        self.0.expire(now)
-    }
-
-    /// Restores holds that were saved `ago`. A missing or late end becomes [`LONGEST`] from now.
-    #[must_use]
-    pub(crate) fn recall(now: Moment, remembered: &BTreeMap<Holder, RememberedOrder>, ago: Duration) -> Self {
-        let bounded = |order: &RememberedOrder| RememberedOrder {
-            remaining: Some(order.remaining.unwrap_or(LONGEST).min(LONGEST)),
-            ..order.clone()
-        };
-        let bounded = remembered.iter().map(|(holder, order)| (holder.clone(), bounded(order))).collect();
-        Self(Orders::recall(now, &bounded, ago))
+impl From<HoldOrder> for Order {
+    fn from(HoldOrder { holder, reason, lasts, uid }: HoldOrder) -> Self {
+        Self { holder, reason, lasts: Lasts::For(lasts.0), uid }
     }
 }
 
-/// Lifts the holds of this holder, or of all.
+/// Restores holds that were saved `ago`. A missing or late end becomes [`LONGEST`] from now.
 #[must_use]
-pub(crate) fn lift(whose: Option<&Holder>) -> Lift {
-    Lift { holder: whose.cloned(), once_healthy: false }
+pub(crate) fn recall(now: Moment, remembered: &BTreeMap<Holder, RememberedOrder>, ago: Duration) -> Orders {
+    let mut bounded = remembered.clone();
+    for order in bounded.values_mut() {
+        order.remaining = Some(order.remaining.unwrap_or(LONGEST).min(LONGEST));
+    }
+    Orders::recall(now, &bounded, ago)
 }
 
 #[cfg(test)]
@@ -142,8 +113,8 @@ mod tests {
             uid: None,
         };
         let remembered = BTreeMap::from([(Holder::operator(), endless)]);
-        let mut holds = Holds::recall(Moment::START, &remembered, Duration::from_secs(3600));
-        assert_eq!(holds.orders().deadline(), Some(Moment::START + 23 * Duration::from_secs(3600)));
+        let mut holds = recall(Moment::START, &remembered, Duration::from_secs(3600));
+        assert_eq!(holds.deadline(), Some(Moment::START + 23 * Duration::from_secs(3600)));
         assert_eq!(holds.expire(Moment::START + LONGEST), [Holder::operator()]);
     }
 }

@@ -6,8 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::drain::{Holder, RememberedDrain};
-use super::order::{Kind, RememberedOrder};
+use super::order::{Holder, Kind, RememberedOrder};
 use super::service::ServiceState;
 use crate::exabgp::Route;
 
@@ -49,7 +48,7 @@ pub(crate) struct Remembered {
     pub(crate) prefixes: Vec<IpNet>,
     /// Its drains.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) drains: BTreeMap<Holder, RememberedDrain>,
+    pub(crate) drains: BTreeMap<Holder, RememberedOrder>,
     /// Its holds.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) holds: BTreeMap<Holder, RememberedOrder>,
@@ -104,8 +103,8 @@ impl Remembered {
 impl Memory {
     /// Drains of all services, those added later included, by holder.
     #[must_use]
-    pub(crate) fn drains_of_all(&self) -> &BTreeMap<Holder, RememberedDrain> {
-        static NONE: BTreeMap<Holder, RememberedDrain> = BTreeMap::new();
+    pub(crate) fn drains_of_all(&self) -> &BTreeMap<Holder, RememberedOrder> {
+        static NONE: BTreeMap<Holder, RememberedOrder> = BTreeMap::new();
         self.services.get(ALL_SERVICES).map_or(&NONE, |all| &all.drains)
     }
 

@@ -8,12 +8,12 @@ use serde::Serialize;
 
 use super::dampening::Cleared;
 use super::drain::{FailedRestart, Holder, Lasts, Reason};
-use super::hysteresis;
-use super::service;
+use super::hysteresis::CheckState;
+use super::service::ServiceState;
 use crate::exabgp::{Advertisement, Dialect};
 use crate::logging::entry::Urgency;
 
-pub(crate) use self::parts::{DrainEnd, Fall};
+pub(crate) use self::parts::{Fall, OrderEnd};
 use self::prefixes::Prefixes;
 pub(super) use self::until::Until;
 pub(crate) use self::words::Timed;
@@ -23,237 +23,126 @@ pub(crate) mod prefixes;
 pub(crate) mod until;
 mod words;
 
-/// An event for the log. Services and checks are named as in the configuration.
+/// An event for the log. Services and checks are named as in the configuration; `after` is how long something lasted.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "each variant's sentence stands in `words`")]
 pub(crate) enum Notice {
     // From the engine.
-    Check {
-        service: String,
-        check: String,
-        from: hysteresis::CheckState,
-        to: hysteresis::CheckState,
-        why: String,
-        planned: bool,
-    },
+    /// A check has changed its state; `planned` if that was expected: for a restart by dnsherald, or by `once-up`.
+    Check { service: String, check: String, from: CheckState, to: CheckState, why: String, planned: bool },
+    /// A service has changed its state.
     Service {
         service: String,
-        from: service::ServiceState,
-        to: service::ServiceState,
+        from: ServiceState,
+        to: ServiceState,
         why: String,
         asks: Vec<Desired>,
         /// Statements that a reload has left in force, once the service has its first verdict since.
         kept: Vec<Desired>,
         planned: bool,
     },
+    /// ExaBGP has got a statement.
     Stated(Box<Stated>),
-    CheckUnknown {
-        service: String,
-        check: String,
-        why: String,
-    },
-    CheckKnown {
-        service: String,
-        check: String,
-        after: Duration,
-    },
+    /// The outcomes of a check are unknown from now on.
+    CheckUnknown { service: String, check: String, why: String },
+    /// They are no longer unknown.
+    CheckKnown { service: String, check: String, after: Duration },
+    /// Every witness is unknown, so the service is degraded.
     #[serde(rename = "blind")]
-    AllUnknown {
-        service: String,
-        after: Duration,
-        why: String,
-    },
+    AllUnknown { service: String, after: Duration, why: String },
+    /// No witness has a first verdict. The state that `stands`, or a withdraw, is stated without one.
     #[serde(rename = "starts-blind")]
-    StartsUnknown {
-        service: String,
-        after: Duration,
-        stands: Option<service::ServiceState>,
-        why: String,
-    },
+    StartsUnknown { service: String, after: Duration, stands: Option<ServiceState>, why: String },
+    /// Every witness is unknown, so the service stays down or drained.
     #[serde(rename = "stays-blind")]
-    StaysUnknown {
-        service: String,
-        stays: String,
-        after: Duration,
-        why: String,
-    },
-    Penalty {
-        service: String,
-        suppress: u32,
-        fall: Fall,
-    },
-    Suppressed {
-        service: String,
-        reuse_in: Duration,
-        fall: Fall,
-    },
-    Held {
-        service: String,
-        falls: u32,
-        returns_in: Duration,
-        suppressed: bool,
-    },
-    Forgiven {
-        service: String,
-        after: Duration,
-        excused: u32,
-    },
-    Undampened {
-        service: String,
-        cleared: Cleared,
-    },
-    Reused {
-        service: String,
-        enforced: bool,
-    },
-    Restored {
-        service: String,
-        penalty: u32,
-        suppressed: bool,
-    },
-    Adopted {
-        service: String,
-        state: service::ServiceState,
-        age: Duration,
-    },
-    TooOldToAdopt {
-        service: String,
-        state: service::ServiceState,
-        age: Duration,
-        limit: Duration,
-    },
-    Drained {
-        service: String,
-        holder: Holder,
-        reason: Reason,
-        lasts: Lasts,
-        uid: Option<u32>,
-    },
-    FileGone {
-        service: String,
-        file: String,
-        /// Whether other drains remain.
-        drained: bool,
-    },
-    Returning {
-        service: String,
-    },
-    DrainOver {
-        service: String,
-        holder: Holder,
-        end: DrainEnd,
-    },
-    HoldBegun {
-        service: String,
-        holder: Holder,
-        reason: Reason,
-        lasts: Duration,
-        uid: Option<u32>,
-    },
-    HoldOver {
-        service: String,
-        holder: Holder,
-        end: DrainEnd,
-    },
-    HeldOff {
-        service: String,
-        state: service::ServiceState,
-        why: String,
-    },
-    RestartFailed {
-        service: String,
-        prefixes: Prefixes,
-        failed: FailedRestart,
-        until: Until,
-    },
-    Restarted {
-        service: String,
-        what: Reason,
-    },
-    LeftBehind {
-        /// The prefix, and its neighbors if not all.
-        route: String,
-    },
-    Reloaded {
-        unchanged: usize,
-        changed: Vec<String>,
-        added: Vec<String>,
-        removed: Vec<String>,
-    },
-    Renamed {
-        service: String,
-        was: String,
-    },
-    DrainedWithAll {
-        service: String,
-    },
-    BeginsAnew {
-        service: String,
-        checks: Vec<String>,
-        undecided_for: Option<Duration>,
-    },
-    DrainsMoved {
-        service: String,
-        from: Vec<String>,
-        with_it: bool,
-    },
+    StaysUnknown { service: String, stays: String, after: Duration, why: String },
+    /// A fall that suppresses nothing.
+    Penalty { service: String, suppress: u32, fall: Fall },
+    /// A fall that suppresses the service, or would in mode `observe`.
+    Suppressed { service: String, reuse_in: Duration, fall: Fall },
+    /// The checks pass again, and earlier falls delay the return.
+    Held { service: String, falls: u32, returns_in: Duration, suppressed: bool },
+    /// `restart-grace` has excused the exit of a process.
+    Forgiven { service: String, after: Duration, excused: u32 },
+    /// The operator has cleared the record of falls.
+    Undampened { service: String, cleared: Cleared },
+    /// The penalty has decayed to `reuse`.
+    Reused { service: String, enforced: bool },
+    /// The penalty of an earlier helper still counts.
+    Restored { service: String, penalty: u32, suppressed: bool },
+    /// The state that an earlier helper saved stands until the first verdict.
+    Adopted { service: String, state: ServiceState, age: Duration },
+    /// It is older than `adopt-max-age`.
+    TooOldToAdopt { service: String, state: ServiceState, age: Duration, limit: Duration },
+    /// A drain has begun.
+    Drained { service: String, holder: Holder, reason: Reason, lasts: Lasts, uid: Option<u32> },
+    /// The disable-file is gone; `drained` if other drains remain.
+    FileGone { service: String, file: String, drained: bool },
+    /// Drains wait only for the checks.
+    Returning { service: String },
+    /// A drain has ended.
+    DrainOver { service: String, holder: Holder, end: OrderEnd },
+    /// A hold has begun.
+    HoldBegun { service: String, holder: Holder, reason: Reason, lasts: Duration, uid: Option<u32> },
+    /// A hold has ended.
+    HoldOver { service: String, holder: Holder, end: OrderEnd },
+    /// The checks contradict the hold.
+    HeldOff { service: String, state: ServiceState, why: String },
+    /// A restart by dnsherald has failed.
+    RestartFailed { service: String, prefixes: Prefixes, failed: FailedRestart, until: Until },
+    /// A restart or reload by dnsherald has succeeded.
+    Restarted { service: String, what: Reason },
+    /// A route is no longer configured: its prefix, and its neighbors if not all.
+    LeftBehind { route: String },
+    /// Another configuration is in force.
+    Reloaded { unchanged: usize, changed: Vec<String>, added: Vec<String>, removed: Vec<String> },
+    /// A service takes over the saved state of one that is no longer configured.
+    Renamed { service: String, was: String },
+    /// A drain of all services includes a new one.
+    DrainedWithAll { service: String },
+    /// A reload leaves a service without a verdict.
+    BeginsAnew { service: String, checks: Vec<String>, undecided_for: Option<Duration> },
+    /// A service has prefixes of drained ones; `with_it` if it is drained for it.
+    DrainsMoved { service: String, from: Vec<String>, with_it: bool },
+    /// Standard input or output is closed.
     ParentGone,
-    Terminating {
-        withdrawn: Prefixes,
-    },
+    /// The helper got a signal to stop.
+    Terminating { withdrawn: Prefixes },
     // From the API session.
-    Detected {
-        version: String,
-        understood: Dialect,
-        spoken: Dialect,
-    },
-    NoVersion {
-        spoken: Dialect,
-    },
+    /// ExaBGP has reported its version.
+    Detected { version: String, understood: Dialect, spoken: Dialect },
+    /// It has not.
+    NoVersion { spoken: Dialect },
+    /// No command is answered.
     AnswersNothing,
+    /// A reply came although none was awaited any more.
     AnswersAfterAll,
+    /// A reply came that no command awaited.
     AnswerTooMany,
-    Refused {
-        line: String,
-        why: Option<String>,
-        retry: Duration,
-    },
-    EndOfRibRefused {
-        line: String,
-        why: Option<String>,
-    },
-    Unanswered {
-        line: String,
-        after: Duration,
-    },
-    Overtaken {
-        withdraws: u32,
-    },
+    /// The answer to a route command was `error`; it is repeated after `retry`.
+    Refused { line: String, why: Option<String>, retry: Duration },
+    /// The answer to an end-of-RIB marker was `error`.
+    EndOfRibRefused { line: String, why: Option<String> },
+    /// A command was not answered in time.
+    Unanswered { line: String, after: Duration },
+    /// Withdraws were sent out of turn.
+    Overtaken { withdraws: u32 },
+    /// Standard output is full.
     OutputBlocked,
+    /// It is no longer.
     OutputUnblocked,
-    SessionUp {
-        neighbor: String,
-        /// Whether it is up for the first time since this helper started.
-        first: bool,
-        /// Whether any service has a statement.
-        decided: bool,
-    },
-    SessionDown {
-        neighbor: String,
-        reason: String,
-        /// Whether it was not known to be down; otherwise an attempt to establish it has failed.
-        lost: bool,
-    },
+    /// A BGP session is up, `first` since this helper started; `decided` if any service has a statement.
+    SessionUp { neighbor: String, first: bool, decided: bool },
+    /// A BGP session is `lost`, or an attempt to establish it has failed.
+    SessionDown { neighbor: String, reason: String, lost: bool },
+    /// ExaBGP says that it is shutting down.
     ShutdownAnnounced,
-    OddLine {
-        line: String,
-    },
+    /// Standard input had a line that is not understood.
+    OddLine { line: String },
 }
 
 /// The commands that a decision requests from ExaBGP.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub(crate) struct Desired {
     /// To announce or to withdraw.
     pub(crate) route: RouteState,
@@ -261,14 +150,13 @@ pub(crate) struct Desired {
     pub(crate) prefixes: Prefixes,
 }
 
-/// The acknowledged statement for prefixes of a service.
+/// The statement for prefixes of a service, once ExaBGP has acknowledged it or is known to acknowledge nothing.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub(crate) struct Stated {
     /// The name, as configured.
     pub(crate) service: String,
     /// The state of the service.
-    pub(crate) state: service::ServiceState,
+    pub(crate) state: ServiceState,
     /// Whether they are announced or withdrawn.
     pub(crate) route: RouteState,
     /// The prefixes of the service with this statement, each with its MED.
@@ -306,12 +194,27 @@ impl RouteState {
 }
 
 impl Notice {
-    /// The level: falls are warnings, unless a restart by dnsherald causes them; the end of a warning is a notice.
+    /// The level: falls are warnings, unless a restart by dnsherald causes them; the end of a warning is a notice. A
+    /// notice that is not listed here is a warning.
     #[must_use]
     pub(crate) fn urgency(&self) -> Urgency {
         match self {
-            Self::Check { planned: true, .. }
-            | Self::Service { planned: true, .. }
+            Self::Check { to: CheckState::Up, planned: false, .. }
+            | Self::CheckKnown { .. }
+            | Self::Reused { .. }
+            | Self::AnswersAfterAll
+            | Self::OutputUnblocked
+            | Self::SessionUp { .. } => Urgency::Notice,
+            Self::Check { to: CheckState::Down, planned: false, .. } => Urgency::Warning,
+            Self::Service { planned: true, .. } => Urgency::Info,
+            Self::Service { from, to, .. } if *to == ServiceState::Up || to.returns_from(*from) => {
+                Urgency::Notice
+            }
+            Self::Stated(stated) if stated.planned || !stated.moved => Urgency::Info,
+            Self::Stated(stated) if stated.returns || stated.state == ServiceState::Up => Urgency::Notice,
+            Self::Detected { understood, spoken, .. } if understood == spoken => Urgency::Info,
+            Self::Check { .. }
+            | Self::Restarted { .. }
             | Self::Penalty { .. }
             | Self::Held { .. }
             | Self::Forgiven { .. }
@@ -325,59 +228,17 @@ impl Notice {
             | Self::Renamed { .. }
             | Self::BeginsAnew { undecided_for: None, .. }
             | Self::DrainsMoved { with_it: true, .. }
-            | Self::DrainOver { end: DrainEnd::Lifted | DrainEnd::Healthy, .. }
-            | Self::HoldOver { end: DrainEnd::Lifted | DrainEnd::Healthy, .. }
+            | Self::DrainOver { end: OrderEnd::Lifted | OrderEnd::Healthy, .. }
+            | Self::HoldOver { end: OrderEnd::Lifted | OrderEnd::Healthy, .. }
             | Self::ShutdownAnnounced
             | Self::ParentGone
             | Self::Terminating { .. } => Urgency::Info,
-            Self::Check { to: hysteresis::CheckState::Up, .. }
-            | Self::CheckKnown { .. }
-            | Self::Service { to: service::ServiceState::Up, .. }
-            | Self::Service {
-                from: service::ServiceState::Down | service::ServiceState::Drained,
-                to: service::ServiceState::Degraded,
-                ..
-            }
-            | Self::Reused { .. }
-            | Self::AnswersAfterAll
-            | Self::OutputUnblocked
-            | Self::SessionUp { .. } => Urgency::Notice,
-            Self::Check { to: hysteresis::CheckState::Down, .. } | Self::CheckUnknown { .. } => {
-                Urgency::Warning
-            }
-            Self::Check { .. } | Self::Restarted { .. } => Urgency::Info,
-            Self::Stated(stated) if stated.planned || !stated.moved => Urgency::Info,
-            Self::Stated(stated) if stated.returns || stated.state == service::ServiceState::Up => {
-                Urgency::Notice
-            }
-            Self::Stated(_) => Urgency::Warning,
-            Self::Detected { understood, spoken, .. } if understood == spoken => Urgency::Info,
             Self::Refused { .. }
             | Self::Unanswered { .. }
             | Self::OutputBlocked
             | Self::AllUnknown { .. }
             | Self::StartsUnknown { .. } => Urgency::Error,
-            Self::Service { .. }
-            | Self::StaysUnknown { .. }
-            | Self::Suppressed { .. }
-            | Self::DrainOver { end: DrainEnd::Expired, .. }
-            | Self::HoldBegun { .. }
-            | Self::HoldOver { end: DrainEnd::Expired, .. }
-            | Self::HeldOff { .. }
-            | Self::RestartFailed { .. }
-            | Self::LeftBehind { .. }
-            | Self::TooOldToAdopt { .. }
-            | Self::DrainedWithAll { .. }
-            | Self::BeginsAnew { .. }
-            | Self::DrainsMoved { .. }
-            | Self::Detected { .. }
-            | Self::NoVersion { .. }
-            | Self::AnswersNothing
-            | Self::AnswerTooMany
-            | Self::Overtaken { .. }
-            | Self::EndOfRibRefused { .. }
-            | Self::SessionDown { .. }
-            | Self::OddLine { .. } => Urgency::Warning,
+            _ => Urgency::Warning,
         }
     }
 }

@@ -68,7 +68,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A new order, such as a drain.
+/// A new order, such as a order.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Order {
@@ -105,12 +105,6 @@ pub struct Lift {
     pub(crate) holder: Option<Holder>,
     /// Not before the checks have passed anew.
     pub(crate) once_healthy: bool,
-}
-
-impl Lift {
-    fn concerns(&self, holder: &Holder) -> bool {
-        self.holder.as_ref().is_none_or(|whose| whose == holder)
-    }
 }
 
 /// One active order.
@@ -198,52 +192,48 @@ impl Orders {
         };
         let until_exit = matches!(order.lasts, Lasts::UntilExit | Lasts::ForUntilExit(_));
         let Order { holder, reason, uid, .. } = order;
-        let standing = ActiveOrder { reason, expires, until_exit, returning: false, uid, since, before };
-        self.0.insert(holder, standing);
+        self.0.insert(
+            holder,
+            ActiveOrder { reason, expires, until_exit, returning: false, uid, since, before },
+        );
     }
 
-    /// Whether `lift` concerns any order.
+    /// Whether it has an order of this holder, or of any if none is named.
     #[must_use]
-    pub(crate) fn has(&self, lift: &Lift) -> bool {
-        self.0.keys().any(|holder| lift.concerns(holder))
+    pub(crate) fn has(&self, whose: Option<&Holder>) -> bool {
+        self.0.keys().any(|holder| is_of(holder, whose))
     }
 
-    /// Ends the concerned orders, and returns their holders.
-    pub(crate) fn lift(&mut self, lift: &Lift) -> Vec<Holder> {
-        self.remove_where(|holder, _| lift.concerns(holder))
+    /// Ends the order of this holder, or all if none is named, and returns their holders.
+    pub(crate) fn lift(&mut self, whose: Option<&Holder>) -> Vec<Holder> {
+        self.remove_where(|holder, _| is_of(holder, whose))
     }
 
-    /// Lets the concerned orders end once the checks pass. False if there are none.
-    pub(crate) fn let_return(&mut self, lift: &Lift) -> bool {
-        let mut concerned = self.0.iter_mut().filter(|(holder, _)| lift.concerns(holder)).peekable();
-        let any = concerned.peek().is_some();
-        concerned.for_each(|(_, drain)| drain.returning = true);
-        any
+    /// Lets the same orders end once the checks pass. False if there are none.
+    pub(crate) fn let_return(&mut self, whose: Option<&Holder>) -> bool {
+        let concerned = self.0.iter_mut().filter(|(holder, _)| is_of(holder, whose));
+        concerned.map(|(_, order)| order.returning = true).count() > 0
     }
 
     /// The checks pass: ends the orders that waited for it, and returns their holders.
     pub(crate) fn lift_returning(&mut self) -> Vec<Holder> {
-        self.remove_where(|_, drain| drain.returning)
+        self.remove_where(|_, order| order.returning)
     }
 
     /// Ends the orders that have expired, and returns their holders.
     pub(crate) fn expire(&mut self, now: Moment) -> Vec<Holder> {
-        self.remove_where(|_, drain| drain.expires.is_some_and(|at| at <= now))
+        self.remove_where(|_, order| order.expires.is_some_and(|at| at <= now))
     }
 
     /// When the next order ends by itself.
     #[must_use]
     pub(crate) fn deadline(&self) -> Option<Moment> {
-        self.0.values().filter_map(|drain| drain.expires).min()
+        self.0.values().filter_map(|order| order.expires).min()
     }
 
     fn remove_where(&mut self, ends: impl Fn(&Holder, &ActiveOrder) -> bool) -> Vec<Holder> {
-        let over: Vec<_> = self
-            .0
-            .iter()
-            .filter(|(holder, drain)| ends(holder, drain))
-            .map(|(holder, _)| holder.clone())
-            .collect();
+        let over = self.0.iter().filter(|(holder, order)| ends(holder, order));
+        let over: Vec<_> = over.map(|(holder, _)| holder.clone()).collect();
         self.0.retain(|holder, _| !over.contains(holder));
         over
     }
@@ -251,31 +241,36 @@ impl Orders {
     /// The orders to save.
     #[must_use]
     pub(crate) fn remember(&self, now: Moment) -> BTreeMap<Holder, RememberedOrder> {
-        let remembered = |drain: &ActiveOrder| RememberedOrder {
-            reason: drain.reason.clone(),
-            remaining: drain.expires.map(|expires| expires.since(now)),
-            age: drain.age(now),
-            returning: drain.returning,
-            until_exit: drain.until_exit,
-            uid: drain.uid,
+        let remembered = |order: &ActiveOrder| RememberedOrder {
+            reason: order.reason.clone(),
+            remaining: order.expires.map(|expires| expires.since(now)),
+            age: order.age(now),
+            returning: order.returning,
+            until_exit: order.until_exit,
+            uid: order.uid,
         };
-        self.0.iter().map(|(holder, drain)| (holder.clone(), remembered(drain))).collect()
+        self.0.iter().map(|(holder, order)| (holder.clone(), remembered(order))).collect()
     }
 
     /// Restores orders that were saved `ago`. An order that has expired since ends at once.
     #[must_use]
     pub(crate) fn recall(now: Moment, remembered: &BTreeMap<Holder, RememberedOrder>, ago: Duration) -> Self {
-        let recalled = |drain: &RememberedOrder| ActiveOrder {
-            reason: drain.reason.clone(),
-            expires: drain.remaining.map(|remaining| now + remaining.saturating_sub(ago)),
-            until_exit: drain.until_exit,
-            returning: drain.returning,
-            uid: drain.uid,
+        let recalled = |order: &RememberedOrder| ActiveOrder {
+            reason: order.reason.clone(),
+            expires: order.remaining.map(|remaining| now + remaining.saturating_sub(ago)),
+            until_exit: order.until_exit,
+            returning: order.returning,
+            uid: order.uid,
             since: now,
-            before: drain.age.saturating_add(ago),
+            before: order.age.saturating_add(ago),
         };
-        Self(remembered.iter().map(|(holder, drain)| (holder.clone(), recalled(drain))).collect())
+        Self(remembered.iter().map(|(holder, order)| (holder.clone(), recalled(order))).collect())
     }
+}
+
+/// Whether this is the holder that was named, if one was.
+fn is_of(holder: &Holder, whose: Option<&Holder>) -> bool {
+    whose.is_none_or(|whose| whose == holder)
 }
 
 #[cfg(test)]
@@ -294,11 +289,10 @@ mod tests {
         drains.begin(Moment::START, order("operator", Lasts::UntilLifted));
         drains.begin(Moment::START, order("unbound.service", Lasts::For(MINUTE)));
         let unit: Holder = "unbound.service".parse().unwrap();
-        let lift = Lift { holder: Some(unit.clone()), once_healthy: true };
-        assert!(drains.let_return(&lift));
-        assert_eq!(drains.lift_returning(), [unit]);
-        assert!(!drains.let_return(&lift), "it has none any more");
-        assert_eq!(drains.lift(&Lift { holder: None, once_healthy: false }), [Holder::operator()]);
+        assert!(drains.let_return(Some(&unit)));
+        assert_eq!(drains.lift_returning(), [unit.clone()]);
+        assert!(!drains.let_return(Some(&unit)), "it has none any more");
+        assert_eq!(drains.lift(None), [Holder::operator()]);
         assert!(drains.is_empty());
     }
 

@@ -15,16 +15,16 @@ use super::action::Action;
 use super::check::{Change, Check, Severity};
 use super::compat::{Compat, HookState};
 use super::dampening::Dampening;
-use super::drain::Drains;
-use super::hold::Holds;
 use super::ladder::{Ladder, Stated};
 use super::moment::Moment;
 use super::notice::Notice;
+use super::order::Orders;
 use crate::outcome::{Cause, Failure, Outcome};
 
 use self::damped::Grace;
 use self::drained::Disabled;
-pub use self::state::{ServiceState, StartPolicy};
+pub use self::state::ServiceState;
+pub(crate) use self::state::StartPolicy;
 use self::unknown::UnknownChecks;
 
 mod begin;
@@ -62,8 +62,10 @@ pub(crate) struct Service {
     /// The time from the end of a fault to the verdict of the slowest check that can bring the service down.
     rises_in: Duration,
     disabled: Disabled,
-    drains: Drains,
-    holds: Holds,
+    /// Its drains, without the disable-file.
+    pub(crate) drains: Orders,
+    /// The holds that keep it announced against its checks. Each has an end.
+    pub(crate) holds: Orders,
     /// Its state without its holds, as last logged.
     #[serde(rename = "held_off")]
     logged_without_hold: Option<ServiceState>,
@@ -184,12 +186,11 @@ impl Service {
     #[must_use]
     pub(crate) fn deadline(&self) -> Option<Moment> {
         let grace = self.grace.as_ref().map(Grace::until);
-        let orders = [self.drains.deadline(), self.holds.orders().deadline()];
-        let orders = orders.into_iter().flatten().min();
         let deadlines = [
             self.dampening.deadline(),
             grace,
-            orders,
+            self.drains.deadline(),
+            self.holds.deadline(),
             self.unknown_deadline(),
             self.recovers,
             self.warms_until,

@@ -43,7 +43,7 @@ impl Engine {
             };
             if news {
                 let before = self.settled[place].replace((state, how));
-                let returns = before.is_some_and(|(before, _)| is_return(before, state));
+                let returns = before.is_some_and(|(before, _)| state.returns_from(before));
                 self.report(now, place, how, returns, out);
                 let routes = self.routes_of(place);
                 self.api_session.report(routes);
@@ -106,7 +106,7 @@ impl Engine {
             return;
         }
         let state = self.services[place].state();
-        let returns = self.settled[place].is_some_and(|(before, _)| is_return(before, state));
+        let returns = self.settled[place].is_some_and(|(before, _)| state.returns_from(before));
         self.report(now, place, Confirmation::Acknowledged, returns, out);
         for route in self.routes_of(place) {
             if self.api_session.entries()[route].is_settled() {
@@ -138,10 +138,4 @@ impl Engine {
         let said = !self.api_session.answers() && self.entries_of(place).all(RouteEntry::is_sent);
         said.then_some(Confirmation::Said)
     }
-}
-
-/// Whether a service that was down or drained serves again, even if only as degraded.
-const fn is_return(before: service::ServiceState, state: service::ServiceState) -> bool {
-    use service::ServiceState::{Degraded, Down, Drained, Up};
-    matches!((before, state), (Down | Drained, Degraded | Up))
 }

@@ -13,10 +13,9 @@ use crate::engine::Engine;
 use crate::engine::api_session::neighbors::{self, BgpState};
 use crate::engine::api_session::route_entry::{Answer, RouteEntry};
 use crate::engine::check::Check;
-use crate::engine::drain::Drains;
-use crate::engine::hold::Holds;
 use crate::engine::moment::Moment;
 use crate::engine::notice::until::Until;
+use crate::engine::order::Orders;
 use crate::engine::service;
 use crate::exabgp::{Advertisement, Dialect};
 use crate::outcome::Outcome;
@@ -133,8 +132,8 @@ fn service(engine: &Engine, place: usize, clock: &Clock) -> Service {
             returns_at: returns_in.and_then(|time| clock.ahead(time)),
         },
         disabled: service.is_disabled(),
-        drains: drains(service.drains(), clock),
-        holds: holds(service.holds(), clock),
+        drains: drains(&service.drains, clock),
+        holds: holds(&service.holds, clock),
         without_hold: service.without_hold(),
         warm_up: service.warms_until().map(|until| WarmUp {
             ends_in_seconds: until.since(now).as_secs_f64(),
@@ -153,7 +152,7 @@ fn next(next: &service::next::Next, clock: &Clock) -> Next {
     }
 }
 
-fn drains(drains: &Drains, clock: &Clock) -> Vec<Drain> {
+fn drains(drains: &Orders, clock: &Clock) -> Vec<Drain> {
     let now = clock.now();
     let shown = drains.iter().map(|(holder, drain)| Drain {
         holder: holder.to_string(),
@@ -169,9 +168,9 @@ fn drains(drains: &Drains, clock: &Clock) -> Vec<Drain> {
     shown.collect()
 }
 
-fn holds(holds: &Holds, clock: &Clock) -> Vec<Hold> {
+fn holds(holds: &Orders, clock: &Clock) -> Vec<Hold> {
     let now = clock.now();
-    let shown = holds.orders().iter().map(|(holder, hold)| Hold {
+    let shown = holds.iter().map(|(holder, hold)| Hold {
         holder: holder.to_string(),
         reason: hold.reason.to_string(),
         for_seconds: hold.age(now).as_secs_f64(),

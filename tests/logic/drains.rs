@@ -123,7 +123,7 @@ impl Pop {
     fn seen(&self) -> Vec<String> {
         let services = self.engine.services().iter().enumerate();
         let seen = services.map(|(place, service)| {
-            let held: Vec<_> = service.drains().iter().map(|(holder, _)| holder.to_string()).collect();
+            let held: Vec<_> = service.drains.iter().map(|(holder, _)| holder.to_string()).collect();
             let stated: Vec<_> =
                 self.engine.entries_of(place).map(|entry| format!("{:?}", entry.desired)).collect();
             format!("{} {} {held:?} {stated:?}", service.name(), service.state())
@@ -185,7 +185,7 @@ proptest! {
                 }
             }
             for (place, service) in pop.engine.services().iter().enumerate() {
-                let drained = !service.drains().is_empty();
+                let drained = !service.drains.is_empty();
                 let mut wanted = pop.engine.entries_of(place).filter_map(|entry| entry.desired.as_ref());
                 prop_assert!(!drained || wanted.all(|wanted| !wanted.announces()), "{:?}", pop.seen());
                 prop_assert!(!all_drained || drained, "all are: {:?}", pop.seen());

@@ -305,10 +305,10 @@ proptest! {
         let mut bench = Bench::new(&config(QUICK));
         for (later, event) in events {
             bench.handle(later, event);
-            prop_assert!(bench.engine.services()[0].drains().is_empty() || !bench.announced());
+            prop_assert!(bench.engine.services()[0].drains.is_empty() || !bench.announced());
         }
         bench.handle(0, Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
-        prop_assert!(bench.engine.services()[0].drains().is_empty());
+        prop_assert!(bench.engine.services()[0].drains.is_empty());
     }
 
     /// Independent of its checks and falls.
@@ -327,8 +327,8 @@ proptest! {
             bench.handle(later, event);
             let service = &bench.engine.services()[0];
             let is_held = ends.values().any(|end| *end > bench.now);
-            prop_assert_eq!(is_held, !service.holds().orders().is_empty(), "it ends, and not before");
-            let is_drained = service.is_disabled() || !service.drains().is_empty();
+            prop_assert_eq!(is_held, !service.holds.is_empty(), "it ends, and not before");
+            let is_drained = service.is_disabled() || !service.drains.is_empty();
             prop_assert!(!(is_drained && bench.announced()));
             let last = |check: &Check| check.last().map(|(_, outcome)| outcome.clone());
             let found: Vec<_> = service.checks().iter().map(last).collect();

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::disk::{DIRECTORY_MODE, keep_previous};
 use super::*;
-use crate::engine::drain::{Holder, RememberedDrain};
+use crate::engine::order::{Holder, RememberedOrder};
 use crate::engine::service::ServiceState;
 
 fn directory(name: &str) -> PathBuf {
@@ -226,7 +226,7 @@ fn does_not_follow_a_link_as_lock() {
 /// A drain by the operator, until lifted.
 fn drained() -> Memory {
     let mut memory = memory();
-    let drain = RememberedDrain {
+    let drain = RememberedOrder {
         reason: "new disk".to_owned().into(),
         remaining: None,
         age: Duration::ZERO,

@@ -5,9 +5,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::moment::Moment;
+use crate::text::counted;
+use crate::text::period::Period;
 
 /// The time for which an event counts.
 pub(crate) const WINDOW: Duration = Duration::from_secs(10 * 60);
+
+/// "3 falls within 10m".
+pub(crate) fn counted_in_window(number: u32, thing: &str) -> String {
+    format!("{} within {}", counted(number as usize, thing), Period(WINDOW))
+}
 
 /// The moments of the events within [`WINDOW`].
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

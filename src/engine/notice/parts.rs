@@ -25,7 +25,7 @@ pub(crate) struct Fall {
 /// Why a drain or a hold ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum DrainEnd {
+pub(crate) enum OrderEnd {
     /// Its holder, or an operator, has lifted it.
     Lifted,
     /// Its time is over.
@@ -34,7 +34,7 @@ pub(crate) enum DrainEnd {
     Healthy,
 }
 
-impl fmt::Display for DrainEnd {
+impl fmt::Display for OrderEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Lifted => "is lifted",
@@ -42,10 +42,4 @@ impl fmt::Display for DrainEnd {
             Self::Healthy => "is over: the checks pass",
         })
     }
-}
-
-/// These services, and that they were drained.
-pub(super) fn which_were_drained(services: &[String]) -> String {
-    let were = if services.len() == 1 { "was" } else { "were" };
-    format!("{}, which {were} drained", services.join(", "))
 }

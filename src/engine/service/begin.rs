@@ -10,12 +10,12 @@ use crate::engine::action::Action;
 use crate::engine::check::Check;
 use crate::engine::compat::{Compat, HookState};
 use crate::engine::dampening::Dampening;
-use crate::engine::drain::Drains;
-use crate::engine::hold::Holds;
+use crate::engine::hold;
 use crate::engine::ladder::Stated;
 use crate::engine::memory::Remembered;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
+use crate::engine::order::Orders;
 use crate::engine::plan;
 
 /// A state that was acknowledged longer ago does not stand without a verdict: ExaBGP may have been restarted since.
@@ -49,8 +49,8 @@ impl Service {
             awaits_return: false,
             rises_in: rises_in(plan),
             disabled: Disabled::No,
-            drains: Drains::default(),
-            holds: Holds::default(),
+            drains: Orders::default(),
+            holds: Orders::default(),
             logged_without_hold: None,
             revalidating: false,
             health: None,
@@ -108,8 +108,8 @@ impl Service {
             let suppressed = suppressed && self.dampening.enforced();
             out.push(Notice::Restored { service, penalty, suppressed }.into());
         }
-        self.drains = Drains::recall(now, &remembered.drains, age);
-        self.holds = Holds::recall(now, &remembered.holds, age);
+        self.drains = Orders::recall(now, &remembered.drains, age);
+        self.holds = hold::recall(now, &remembered.holds, age);
         if remembered.disabled && self.disable_file.is_some() {
             self.disabled = Disabled::Remembered;
         }
@@ -117,8 +117,7 @@ impl Service {
         let stands = !remembered.stopped && age <= STANDS_FOR && self.start != StartPolicy::Withdraw;
         self.acknowledged_before = remembered.acknowledged.filter(|_| stands);
         let Some(state) = remembered.acknowledged else { return };
-        self.served_before =
-            matches!(state, ServiceState::Up | ServiceState::Degraded) && !remembered.stopped;
+        self.served_before = state.serves() && !remembered.stopped;
         let StartPolicy::Adopt { max_age: limit } = self.start else { return };
         let service = self.name.clone();
         if !self.enabled {

@@ -6,7 +6,8 @@ use crate::engine::check::Severity;
 use crate::engine::dampening::Mode;
 use crate::engine::ladder::Stated;
 use crate::engine::moment::Moment;
-use crate::engine::notice::{Desired, DrainEnd, Notice, RouteState};
+use crate::engine::notice::{Desired, Notice, OrderEnd, RouteState};
+use crate::engine::order::Kind;
 use crate::exabgp::Advertisement;
 
 impl Service {
@@ -18,8 +19,9 @@ impl Service {
             out.push(Action::Save);
         }
         let expired = self.drains.expire(now);
-        self.note_ends(expired, DrainEnd::Expired, out);
-        self.expire_holds(now, out);
+        self.note_ends(Kind::Drain, expired, OrderEnd::Expired, out);
+        let expired = self.holds.expire(now);
+        self.note_ends(Kind::Hold, expired, OrderEnd::Expired, out);
         self.update_unknown_checks(now);
         self.settle_grace(now, out);
         self.assess(now, out);
@@ -92,12 +94,8 @@ impl Service {
     }
 
     /// Whether it attracts traffic: by its last decision; before the first, by that of an earlier helper.
-    pub(super) const fn is_serving(&self) -> bool {
-        match self.state {
-            ServiceState::Up | ServiceState::Degraded => true,
-            ServiceState::Starting => self.served_before,
-            ServiceState::Down | ServiceState::Drained => false,
-        }
+    pub(super) fn is_serving(&self) -> bool {
+        self.state.serves() || (self.state == ServiceState::Starting && self.served_before)
     }
 
     /// In this order: drains, a missing address, holds, dampening, health.
@@ -113,15 +111,11 @@ impl Service {
 
     /// On the way back from a withdraw to `up` it is degraded for a time: the load returns at once, and caches are cold.
     fn recover(&mut self, now: Moment, state: ServiceState) -> ServiceState {
-        let was_withdrawn = matches!(self.state, ServiceState::Down | ServiceState::Drained);
-        match state {
-            ServiceState::Up | ServiceState::Degraded if was_withdrawn && !self.recovery.is_zero() => {
-                self.recovers = Some(now + self.recovery);
-            }
-            ServiceState::Up | ServiceState::Degraded => {}
-            ServiceState::Starting | ServiceState::Down | ServiceState::Drained => self.recovers = None,
+        if state.returns_from(self.state) && !self.recovery.is_zero() {
+            self.recovers = Some(now + self.recovery);
         }
-        self.recovers = self.recovers.filter(|until| *until > now && !self.is_pinned());
+        let lasts = |until: &Moment| state.serves() && *until > now && !self.is_pinned();
+        self.recovers = self.recovers.filter(lasts);
         if state == ServiceState::Up && self.recovers.is_some() { ServiceState::Degraded } else { state }
     }
 

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{Service, ServiceState};
 use crate::engine::action::Action;
 use crate::engine::check::Severity;
-use crate::engine::drain::{Holder, Lift, Order};
 use crate::engine::moment::Moment;
-use crate::engine::notice::{DrainEnd, Notice};
+use crate::engine::notice::{Notice, OrderEnd};
+use crate::engine::order::{Holder, Kind, Lift, Order};
 
 /// The disable-file, as last seen.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -39,28 +39,21 @@ impl Service {
 
     /// Begins a drain.
     pub(crate) fn drain(&mut self, now: Moment, order: Order, out: &mut Vec<Action>) {
-        out.push(
-            Notice::Drained {
-                service: self.name.clone(),
-                holder: order.holder.clone(),
-                reason: order.reason.clone(),
-                lasts: order.lasts,
-                uid: order.uid,
-            }
-            .into(),
-        );
+        let Order { holder, reason, lasts, uid } = order.clone();
+        out.push(Notice::Drained { service: self.name.clone(), holder, reason, lasts, uid }.into());
         self.drains.begin(now, order);
         out.push(Action::Save);
     }
 
     /// Ends drains, at once or when the checks have passed anew.
     pub(crate) fn undrain(&mut self, now: Moment, lift: &Lift, out: &mut Vec<Action>) {
+        let whose = lift.holder.as_ref();
         // The checks of a service that is not enabled never pass; therefore its drains do not wait for them.
         if !lift.once_healthy || !self.enabled {
-            let lifted = self.drains.lift(lift);
-            return self.note_ends(lifted, DrainEnd::Lifted, out);
+            let lifted = self.drains.lift(whose);
+            return self.note_ends(Kind::Drain, lifted, OrderEnd::Lifted, out);
         }
-        if self.drains.let_return(lift) {
+        if self.drains.let_return(whose) {
             // Earlier outcomes may concern another server process than the present one.
             self.reset_checks(now);
             out.push(Notice::Returning { service: self.name.clone() }.into());
@@ -75,7 +68,7 @@ impl Service {
         let passes = self.health.is_some_and(|health| health < Severity::Down);
         let returned = if passes { self.drains.lift_returning() } else { vec![] };
         let ends_otherwise = returned.is_empty() && !found_anew && !self.compat.start_anew_when_enabled;
-        self.note_ends(returned, DrainEnd::Healthy, out);
+        self.note_ends(Kind::Drain, returned, OrderEnd::Healthy, out);
         let has_ended = self.state == ServiceState::Drained && self.enabled && !self.is_drained();
         let is_on_its_way = self.revalidating || self.warms_until.is_some();
         if !ends_otherwise || !has_ended || is_on_its_way {
@@ -104,9 +97,13 @@ impl Service {
         self.unknown_checks.restart(now);
     }
 
-    pub(super) fn note_ends(&self, holders: Vec<Holder>, end: DrainEnd, out: &mut Vec<Action>) {
+    pub(super) fn note_ends(&self, kind: Kind, holders: Vec<Holder>, end: OrderEnd, out: &mut Vec<Action>) {
         for holder in holders {
-            out.push(Notice::DrainOver { service: self.name.clone(), holder, end }.into());
+            let service = self.name.clone();
+            out.push(Action::Log(match kind {
+                Kind::Drain => Notice::DrainOver { service, holder, end },
+                Kind::Hold => Notice::HoldOver { service, holder, end },
+            }));
             out.push(Action::Save);
         }
     }

@@ -3,57 +3,33 @@
 use super::{Service, ServiceState};
 use crate::engine::action::Action;
 use crate::engine::check::Check;
-use crate::engine::drain::Holder;
-use crate::engine::hold::{HoldOrder, Holds};
+use crate::engine::hold::HoldOrder;
 use crate::engine::moment::Moment;
-use crate::engine::notice::{DrainEnd, Notice};
+use crate::engine::notice::{Notice, OrderEnd};
+use crate::engine::order::{ActiveOrder, Holder, Kind};
+use crate::text::joined;
 
 impl Service {
     /// Begins a hold.
-    pub(crate) fn hold(&mut self, now: Moment, order: HoldOrder, out: &mut Vec<Action>) {
-        out.push(
-            Notice::HoldBegun {
-                service: self.name.clone(),
-                holder: order.holder.clone(),
-                reason: order.reason.clone(),
-                lasts: order.lasts.into(),
-                uid: order.uid,
-            }
-            .into(),
-        );
-        self.holds.begin(now, order);
+    pub(crate) fn hold(&mut self, now: Moment, hold: HoldOrder, out: &mut Vec<Action>) {
+        let HoldOrder { holder, reason, lasts, uid } = hold.clone();
+        let service = self.name.clone();
+        out.push(Notice::HoldBegun { service, holder, reason, lasts: lasts.into(), uid }.into());
+        self.holds.begin(now, hold.into());
         out.push(Action::Save);
     }
 
     /// Ends the holds of this holder, or all.
     pub(crate) fn unhold(&mut self, whose: Option<&Holder>, out: &mut Vec<Action>) {
-        let ended = self.holds.end(whose);
-        self.note_ends_of_holds(ended, DrainEnd::Lifted, out);
-    }
-
-    pub(super) fn expire_holds(&mut self, now: Moment, out: &mut Vec<Action>) {
-        let expired = self.holds.expire(now);
-        self.note_ends_of_holds(expired, DrainEnd::Expired, out);
-    }
-
-    fn note_ends_of_holds(&self, holders: Vec<Holder>, end: DrainEnd, out: &mut Vec<Action>) {
-        for holder in holders {
-            out.push(Notice::HoldOver { service: self.name.clone(), holder, end }.into());
-            out.push(Action::Save);
-        }
-    }
-
-    /// The holds that keep it announced against its checks.
-    #[must_use]
-    pub(crate) const fn holds(&self) -> &Holds {
-        &self.holds
+        let ended = self.holds.lift(whose);
+        self.note_ends(Kind::Hold, ended, OrderEnd::Lifted, out);
     }
 
     /// Whether a hold announces it, regardless of its checks and its falls: it is not drained, its addresses are not
     /// known to be missing, and every check that decides has reported once, so a missing address would be known.
     #[must_use]
     pub(crate) fn is_pinned(&self) -> bool {
-        !self.holds.orders().is_empty()
+        !self.holds.is_empty()
             && self.enabled
             && !self.is_drained()
             && !self.lacks_address()
@@ -89,10 +65,9 @@ impl Service {
     /// The holders, and their reasons.
     #[must_use]
     pub(crate) fn explain_holds(&self) -> String {
-        let holds = self.holds.orders().iter();
-        let holds: Vec<_> =
-            holds.map(|(holder, hold)| format!("{holder} holds it announced: {}", hold.reason)).collect();
-        let holds = holds.join("; ");
+        let hold =
+            |(holder, hold): (&Holder, &ActiveOrder)| format!("{holder} holds it announced: {}", hold.reason);
+        let holds = joined(self.holds.iter().map(hold), "; ");
         match self.without_hold() {
             None => holds,
             Some(state) => format!("{holds}; without the hold {state}: {}", self.explain_state(state)),

@@ -5,11 +5,10 @@ use std::fmt::Write as _;
 use super::{Service, ServiceState};
 use crate::engine::check::forecast::Forecast;
 use crate::engine::check::{Check, Severity};
-use crate::engine::dampening::window::WINDOW;
+use crate::engine::dampening::window::counted_in_window;
 use crate::engine::moment::Moment;
 use crate::exabgp::Advertisement;
-use crate::text::counted;
-use crate::text::period::Period;
+use crate::text::joined;
 
 /// The next change, as words around one point in time.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -96,14 +95,13 @@ impl Service {
     }
 
     fn after_hold(&self) -> Option<Next> {
-        let orders = self.holds.orders();
-        let at = orders.all_over_at()?;
-        let holders: Vec<_> = orders.iter().map(|(holder, _)| holder.to_string()).collect();
+        let at = self.holds.all_over_at()?;
+        let holders = joined(self.holds.iter().map(|(holder, _)| holder), ", ");
         let then = match self.without_hold() {
             None => ", then the checks decide".to_owned(),
             Some(state) => format!(", then {}", self.becomes(state)),
         };
-        Some(Next::timed("held until", at, format!(" by {}{then}", holders.join(", "))))
+        Some(Next::timed("held until", at, format!(" by {}{then}", holders)))
     }
 
     fn after_down(&self, now: Moment) -> Next {
@@ -115,9 +113,9 @@ impl Service {
         match self.dampening.held_until() {
             Some(at) if self.dampening.enforced() => Next::timed("suppressed until", at, undampen),
             Some(at) => {
-                let falls = counted(self.dampening.return_time().withdrawn_by() as usize, "fall");
-                let why = format!(" (waits after {falls} within {})", Period(WINDOW));
-                Next::timed(format!("{} at", self.returns()), at, format!("{why}{undampen}"))
+                let falls = counted_in_window(self.dampening.return_time().withdrawn_by(), "fall");
+                let why = format!(" (waits after {falls}){undampen}");
+                Next::timed(format!("{} at", self.returns()), at, why)
             }
             None => Next::open(format!("{} at once", self.returns())),
         }

@@ -7,15 +7,13 @@ use super::drained::Disabled;
 use super::{Service, ServiceState};
 use crate::engine::check::{Check, Severity};
 use crate::engine::dampening::Dampening;
-use crate::engine::dampening::window::WINDOW;
-use crate::engine::drain::Drains;
+use crate::engine::dampening::window::counted_in_window;
 use crate::engine::hysteresis;
 use crate::engine::ladder::Stated;
 use crate::engine::moment::Moment;
 use crate::engine::notice::until::Until;
 use crate::engine::order::{Kind, Orders};
 use crate::exabgp::Advertisement;
-use crate::text::counted;
 use crate::text::period::Period;
 
 impl Service {
@@ -61,18 +59,12 @@ impl Service {
         self.since
     }
 
-    /// Its drains, without the disable-file.
-    #[must_use]
-    pub(crate) const fn drains(&self) -> &Drains {
-        &self.drains
-    }
-
     /// Its orders of one kind.
     #[must_use]
     pub(crate) const fn orders(&self, kind: Kind) -> &Orders {
         match kind {
             Kind::Drain => &self.drains,
-            Kind::Hold => self.holds.orders(),
+            Kind::Hold => &self.holds,
         }
     }
 
@@ -223,8 +215,8 @@ impl Service {
                 "suppressed by dampening".to_owned()
             }
             ServiceState::Down if self.health != Some(Severity::Down) => {
-                let falls = counted(self.dampening.return_time().withdrawn_by() as usize, "fall");
-                format!("passes again, and waits after {falls} within {}", Period(WINDOW))
+                let falls = self.dampening.return_time().withdrawn_by();
+                format!("passes again, and waits after {}", counted_in_window(falls, "fall"))
             }
             ServiceState::Degraded if self.recovers.is_some() && self.health == Some(Severity::Observe) => {
                 format!("returns with the attributes of `degraded` for {}", Period(self.recovery))

@@ -21,6 +21,20 @@ pub enum ServiceState {
     Drained,
 }
 
+impl ServiceState {
+    /// Whether a service attracts traffic in this state.
+    #[must_use]
+    pub(crate) const fn serves(self) -> bool {
+        matches!(self, Self::Up | Self::Degraded)
+    }
+
+    /// Whether it serves again after it was down or drained, even if only as degraded.
+    #[must_use]
+    pub(crate) const fn returns_from(self, before: Self) -> bool {
+        self.serves() && matches!(before, Self::Down | Self::Drained)
+    }
+}
+
 impl fmt::Display for ServiceState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -35,14 +49,11 @@ impl fmt::Display for ServiceState {
 
 /// The statement before the first verdict.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub enum StartPolicy {
+pub(crate) enum StartPolicy {
     /// None before the first verdict.
     Probe,
-    /// The last acknowledged state, if it is younger than this.
-    Adopt {
-        /// The age limit.
-        max_age: Duration,
-    },
+    /// The last acknowledged state, if it is younger than `max_age`.
+    Adopt { max_age: Duration },
     /// Withdraw.
     Withdraw,
 }
