@@ -32,7 +32,8 @@
 //!   kernel does not die. The error names both.
 //! * A process that starts a successor and exits in less time than a look at `/proc` takes may escape. The youngest
 //!   processes are looked at first, and looks are repeated while any process vanished before its turn: for a quarter of
-//!   a second, or twenty looks if those take longer.
+//!   a second, or twenty looks if those take longer. While a process is in an exec, which hides its environment, they
+//!   are repeated for five seconds.
 //! * Processes that systemd, cron or a container engine start on behalf of the program are not part of the run.
 //! * If SIGKILL or an abort ends this process, the program goes on. If a future is dropped, canceled or lost with the
 //!   runtime, its program is swept as after a deadline.

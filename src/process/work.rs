@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::engine::listener::Work;
-use crate::sys::procfs::ThreadStat;
+use crate::sys::procfs::ProcStat;
 
 /// Maximum number of threads of all processes. The work of a larger server is unknown.
 const MAX_THREADS: usize = 512;
@@ -33,8 +33,8 @@ pub(crate) fn of(pid: i32) -> Option<Work> {
                 return None;
             }
             // A thread that has ended meanwhile does nothing.
-            let Some(thread) = ThreadStat::read(&task.path()) else { continue };
-            work.used = work.used.saturating_add(thread.used);
+            let Some(thread) = ProcStat::in_directory(&task.path()) else { continue };
+            work.used = work.used.saturating_add(thread.cpu_time(&task.path()));
             work.runnable |= thread.is_runnable();
             work.stopped &= thread.is_stopped() || thread.is_uninterruptible();
             processes.extend(children(&task.path())?);
@@ -48,7 +48,7 @@ fn children(task: &Path) -> Option<Vec<i32>> {
     match fs::read_to_string(task.join("children")) {
         Ok(text) => Some(text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()),
         // The thread has ended meanwhile.
-        Err(_) if ThreadStat::read(task).is_none() => Some(vec![]),
+        Err(_) if ProcStat::in_directory(task).is_none() => Some(vec![]),
         Err(_) => None,
     }
 }

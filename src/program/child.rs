@@ -28,6 +28,9 @@ const SWEEP_LIMIT: Duration = Duration::from_millis(250);
 /// The same if the sweep blocks the thread of the caller.
 const BLOCKING_SWEEP_LIMIT: Duration = Duration::from_millis(50);
 
+/// Lists of our orphans before one is taken for a process of the run: other programs leave orphans at the same time.
+const LISTS: usize = 20;
+
 /// `sh -c TEXT`, with nothing to read.
 pub(crate) fn shell(text: &str) -> Command {
     let mut command = Command::new("/bin/sh");
@@ -83,7 +86,7 @@ impl ChildGroup {
     /// None known, unless other code reaps our children.
     pub(crate) async fn wait(&mut self) -> io::Result<ExitStatus> {
         let status = self.child.wait().await?;
-        self.on_reaped();
+        self.no_longer_ours();
         Ok(status)
     }
 
@@ -111,14 +114,11 @@ impl ChildGroup {
         let mut group = self;
         let mut survivors = Survivors::default();
         // What is left is our child by now, or a parent of it is. As a rule there is none.
-        let adopted = orphans::adopted();
         if let Some(marks) = group.marks.clone()
-            && adopted.as_ref().is_none_or(|adopted| !adopted.is_empty())
+            && orphans::adopted().is_none_or(|adopted| !adopted.is_empty())
         {
-            let sweep_what_is_left = move || {
-                let is_left = adopted.is_none_or(|adopted| adopted.iter().any(|pid| marks.may_mark(*pid)));
-                if is_left { sweep(&marks, SWEEP_LIMIT) } else { vec![] }
-            };
+            let sweep_what_is_left =
+                move || if may_be_left(&marks) { sweep(&marks, SWEEP_LIMIT) } else { vec![] };
             survivors = Survivors(spawn_blocking(sweep_what_is_left).await.unwrap_or_default());
         }
         Ok((group.wait().await?, survivors))
@@ -133,19 +133,34 @@ impl ChildGroup {
     fn sweep(&mut self, limit: Duration) -> Survivors {
         let Some(marks) = &self.marks else { return Survivors::default() };
         let survivors = Survivors(sweep(marks, limit));
-        // Dead by now, the child is only reaped. If it hangs in the kernel, tokio reaps it when it dies.
-        if matches!(self.child.try_wait(), Ok(Some(_))) {
-            self.on_reaped();
-        }
-        self.marks = None;
+        // Dead by now, the child is only reaped. If it hangs in the kernel, it is reaped as an orphan when it dies.
+        let _ = self.child.try_wait();
+        self.no_longer_ours();
         survivors
     }
 
-    fn on_reaped(&mut self) {
+    fn no_longer_ours(&mut self) {
         if let Some(marks) = self.marks.take() {
-            orphans::on_reaped(marks.leader);
+            orphans::forget(marks.leader);
         }
     }
+}
+
+/// Whether a run whose child has exited may have left a process. A process of the run may exit between the list and the
+/// look at it, and leave another one: only two equal lists are certain.
+fn may_be_left(marks: &Marks) -> bool {
+    let mut before = None;
+    for _ in 0..LISTS {
+        let Some(adopted) = orphans::adopted() else { return true };
+        if before.as_ref() == Some(&adopted) {
+            return false;
+        }
+        if adopted.iter().any(|pid| marks.may_mark(*pid)) {
+            return true;
+        }
+        before = Some(adopted);
+    }
+    true
 }
 
 impl Drop for ChildGroup {

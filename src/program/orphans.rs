@@ -90,8 +90,9 @@ fn all_children() -> Option<BTreeSet<Pid>> {
     None
 }
 
-/// Takes a child off the list once it is reaped, and reaps the dead orphans that it may have hidden.
-pub(super) fn on_reaped(pid: Pid) {
+/// Takes a child off the list once it is reaped or given up, and reaps the dead orphans that it may have hidden. On the
+/// list, its number would hide an orphan that gets the same one later.
+pub(super) fn forget(pid: Pid) {
     let mut started = started();
     if let Some(place) = started.iter().position(|other| *other == pid) {
         started.swap_remove(place);

@@ -19,6 +19,9 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// The minimum number of scans, regardless of their duration.
 const LOOKS: u32 = 20;
 
+/// The limit is so many times as long while a process is in an exec.
+const EXEC_MULTIPLE: u32 = 20;
+
 /// Stops all processes of the run, then kills them, then waits for their end, but not much longer than `limit`. Returns
 /// those that the signal does not kill.
 pub(super) fn sweep(marks: &Marks, limit: Duration) -> Vec<Pid> {
@@ -49,7 +52,7 @@ impl Search<'_> {
         let began = Instant::now();
         let mut signaled = self.signal_all(signal);
         let mut looks = 1;
-        while !is_done(&signaled) && (looks < LOOKS || began.elapsed() < limit) {
+        while !is_done(&signaled) && signaled.deserves_another_look(looks, began.elapsed(), limit) {
             thread::sleep(PAUSE);
             signaled = self.signal_all(signal);
             looks += 1;
@@ -91,7 +94,7 @@ impl Search<'_> {
             }
             children.into_iter().for_each(|process| signaled.signal(process, signal));
         }
-        signaled.missed |= others.iter().any(|process| unseen.contains(&process.pid));
+        signaled.unseen = others.iter().any(|process| unseen.contains(&process.pid));
         signaled
     }
 }
@@ -115,8 +118,10 @@ struct Signaled {
     reached: Vec<ProcStat>,
     /// With another user's rights.
     refused: Vec<ProcStat>,
-    /// Whether any process vanished, or could not be seen, when it was looked at.
+    /// Whether any process vanished when it was looked at.
     missed: bool,
+    /// Whether any process without another mark had no environment yet: it was in an exec.
+    unseen: bool,
 }
 
 impl Signaled {
@@ -128,18 +133,24 @@ impl Signaled {
         }
     }
 
+    /// Whether to look again after so many `looks`. On a busy host an exec can take longer than `limit`, and its process
+    /// is known only after it.
+    fn deserves_another_look(&self, looks: u32, elapsed: Duration, limit: Duration) -> bool {
+        looks < LOOKS || elapsed < limit || (self.unseen && elapsed < limit * EXEC_MULTIPLE)
+    }
+
     fn all(&self) -> impl Iterator<Item = &ProcStat> {
         self.reached.iter().chain(&self.refused)
     }
 
     /// Whether none can fork any more.
     fn all_stopped(&self) -> bool {
-        !self.missed && self.reached.iter().all(ProcStat::is_stopped)
+        !self.missed && !self.unseen && self.reached.iter().all(ProcStat::is_stopped)
     }
 
     /// Whether there is certainly none: a process that was missed would have been seen, or its successor missed.
     fn none_left(&self) -> bool {
-        !self.missed && self.reached.is_empty()
+        !self.missed && !self.unseen && self.reached.is_empty()
     }
 
     /// Those that a signal does not kill.
@@ -153,6 +164,22 @@ impl Signaled {
 mod tests {
     use super::*;
     use crate::test_support::SleepProcess;
+
+    #[test]
+    fn a_process_in_an_exec_is_waited_for_longer_than_others() {
+        let limit = Duration::from_millis(100);
+        for (unseen, looks, elapsed, expected) in [
+            (false, LOOKS - 1, 10 * limit, true),
+            (false, LOOKS, limit / 2, true),
+            (false, LOOKS, limit, false),
+            (true, LOOKS, 10 * limit, true),
+            (true, LOOKS, EXEC_MULTIPLE * limit, false),
+        ] {
+            let signaled = Signaled { unseen, ..Signaled::default() };
+            assert_eq!(signaled.deserves_another_look(looks, elapsed, limit), expected, "{unseen} {looks}");
+            assert_eq!(signaled.none_left(), !unseen);
+        }
+    }
 
     #[test]
     fn a_process_that_has_the_number_of_another_is_not_signaled() {

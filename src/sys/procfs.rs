@@ -11,7 +11,7 @@ use nix::unistd::{Pid, getpid};
 /// The parent of the kernel's own threads, which have no environment at all.
 const KTHREADD: Pid = Pid::from_raw(2);
 
-/// A process, as `/proc/PID/stat` had it.
+/// A process or thread, as its `stat` had it.
 #[derive(Debug)]
 pub(crate) struct ProcStat {
     pub(crate) pid: Pid,
@@ -19,48 +19,11 @@ pub(crate) struct ProcStat {
     pub(crate) group: Pid,
     /// Start time, in ticks since the boot.
     pub(crate) began: u64,
+    /// CPU time, in ticks.
+    ticks: u64,
+    /// Where its environment begins and ends; both are 0 in an exec, and where this user may not know.
+    environment: [u64; 2],
     state: u8,
-}
-
-/// A thread, as its directory in `/proc/PID/task` has it.
-#[derive(Debug)]
-pub(crate) struct ThreadStat {
-    /// CPU time since it began: to the nanosecond from `schedstat`, to 10 ms where the kernel keeps none.
-    pub(crate) used: Duration,
-    state: u8,
-}
-
-impl ThreadStat {
-    /// The thread of this directory, unless it has ended.
-    pub(crate) fn read(task: &Path) -> Option<Self> {
-        let stat = fs::read(task.join("stat")).ok()?;
-        let name = stat.iter().rposition(|octet| *octet == b')')?;
-        let mut fields = str::from_utf8(&stat[name + 1..]).ok()?.split_ascii_whitespace();
-        let state = *fields.next()?.as_bytes().first()?;
-        // utime and stime, in ticks of 10 ms.
-        let ticks: [u64; 2] = [fields.nth(10)?.parse().ok()?, fields.next()?.parse().ok()?];
-        let schedule = fs::read_to_string(task.join("schedstat")).unwrap_or_default();
-        let exact = schedule.split_ascii_whitespace().next().and_then(|nanos| nanos.parse().ok());
-        let used = exact
-            .filter(|nanos| *nanos > 0)
-            .map_or_else(|| Duration::from_millis(10 * (ticks[0] + ticks[1])), Duration::from_nanos);
-        Some(Self { used, state })
-    }
-
-    /// Whether it runs or waits for a CPU.
-    pub(crate) const fn is_runnable(&self) -> bool {
-        self.state == b'R'
-    }
-
-    /// Whether a signal or a debugger has stopped it.
-    pub(crate) const fn is_stopped(&self) -> bool {
-        matches!(self.state, b'T' | b't')
-    }
-
-    /// Whether it is in a system call that no signal ends.
-    pub(crate) const fn is_uninterruptible(&self) -> bool {
-        self.state == b'D'
-    }
 }
 
 /// The numbers of all processes that this user can see. The youngest are last, until the numbers wrap.
@@ -99,23 +62,47 @@ pub(crate) fn our_zombies() -> impl Iterator<Item = Pid> {
 impl ProcStat {
     /// The process of this number, unless it is gone.
     pub(crate) fn read(pid: Pid) -> Option<Self> {
-        Self::parse(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
+        Self::in_directory(&Path::new("/proc").join(pid.to_string()))
+    }
+
+    /// The process or thread of this directory, unless it is gone.
+    pub(crate) fn in_directory(directory: &Path) -> Option<Self> {
+        Self::parse(&fs::read(directory.join("stat")).ok()?)
     }
 
     /// The second field is a name in parentheses, and may itself contain spaces, parentheses, anything.
-    fn parse(pid: Pid, stat: &[u8]) -> Option<Self> {
-        let name = stat.iter().rposition(|octet| *octet == b')')?;
-        let mut fields = str::from_utf8(&stat[name + 1..]).ok()?.split_ascii_whitespace();
+    fn parse(stat: &[u8]) -> Option<Self> {
+        let name = stat.iter().position(|octet| *octet == b' ')?;
+        let name_end = stat.iter().rposition(|octet| *octet == b')')?;
+        let pid = str::from_utf8(&stat[..name]).ok()?.parse().ok()?;
+        let mut fields = str::from_utf8(&stat[name_end + 1..]).ok()?.split_ascii_whitespace();
         let state = *fields.next()?.as_bytes().first()?;
-        let parent = Pid::from_raw(fields.next()?.parse().ok()?);
-        let group = Pid::from_raw(fields.next()?.parse().ok()?);
-        let began = fields.nth(16)?.parse().ok()?;
-        Some(Self { pid, parent, group, began, state })
+        let mut number = |skipped| fields.nth(skipped)?.parse::<u64>().ok();
+        let mut process = |skipped| Some(Pid::from_raw(number(skipped)?.try_into().ok()?));
+        let (parent, group) = (process(0)?, process(0)?);
+        // utime and stime, starttime, env_start and env_end.
+        let ticks = number(8)?.saturating_add(number(0)?);
+        let began = number(6)?;
+        let environment = [number(27)?, number(0)?];
+        Some(Self { pid: Pid::from_raw(pid), parent, group, began, ticks, environment, state })
+    }
+
+    /// Its CPU time, to the nanosecond from `schedstat` of its `directory`, to 10 ms where the kernel keeps none.
+    pub(crate) fn cpu_time(&self, directory: &Path) -> Duration {
+        let schedule = fs::read_to_string(directory.join("schedstat")).unwrap_or_default();
+        let exact = schedule.split_ascii_whitespace().next().and_then(|nanos| nanos.parse().ok());
+        let coarse = || Duration::from_millis(self.ticks.saturating_mul(10));
+        exact.filter(|nanos| *nanos > 0).map_or_else(coarse, Duration::from_nanos)
     }
 
     /// Whether it has exited.
     pub(crate) const fn is_dead(&self) -> bool {
         matches!(self.state, b'Z' | b'X')
+    }
+
+    /// Whether it runs or waits for a CPU.
+    pub(crate) const fn is_runnable(&self) -> bool {
+        self.state == b'R'
     }
 
     /// Whether a signal or a debugger has stopped it.
@@ -129,13 +116,17 @@ impl ProcStat {
     }
 
     /// Whether it was started with `name=value` in its environment. `Some(false)` if this user may not read that;
-    /// `None` if the process has no environment at the moment: during an exec, and at its end.
+    /// `None` if that cannot be known at the moment: during an exec, and at its end.
     pub(crate) fn has_variable(&self, name: &str, value: &str) -> Option<bool> {
         if self.parent == KTHREADD {
             return Some(false);
         }
         let environment = match fs::read(format!("/proc/{}/environ", self.pid)) {
-            Ok(environment) if environment.is_empty() => return None,
+            Ok(environment) if environment.is_empty() => {
+                // An exec is over if it has placed the environment, which may be empty.
+                let [start, end] = Self::read(self.pid)?.environment;
+                return (start == end && end != 0).then_some(false);
+            }
             Ok(environment) => environment,
             Err(error) if error.kind() == ErrorKind::PermissionDenied => return Some(false),
             Err(_) => return None,
@@ -154,12 +145,14 @@ mod tests {
 
     #[test]
     fn a_process_is_read_whatever_its_name() {
-        let stat = b"17 (a) Z 1 (\xff)) T 4 5 6 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 77123 9 9 9\n";
-        let process = ProcStat::parse(Pid::from_raw(17), stat).unwrap();
+        let stat = b"17 (a) Z 1 (\xff)) T 4 5 6 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 77123 9 9 9 \
+            1 1 1 0 0 0 0 4096 1260 0 0 0 17 0 0 0 0 0 0 2 3 4 5 6 70 71 0\n";
+        let process = ProcStat::parse(stat).unwrap();
         let numbers = [process.pid, process.parent, process.group].map(Pid::as_raw);
         assert_eq!((numbers, process.began), ([17, 4, 5], 77123));
+        assert_eq!((process.ticks, process.environment), (11, [70, 71]));
         assert!(process.is_stopped() && !process.is_dead() && !process.is_uninterruptible());
-        assert!(ProcStat::parse(Pid::from_raw(17), b"17 (a) T 4 5").is_none());
+        assert!(ProcStat::parse(b"17 (a) T 4 5").is_none());
     }
 
     #[test]
@@ -179,5 +172,24 @@ mod tests {
         child.wait().unwrap();
         assert!(process.parent == getpid() && process.began >= ProcStat::read(getpid()).unwrap().began);
         assert!(ProcStat::read(pid).is_none());
+    }
+
+    #[test]
+    fn an_empty_environment_differs_from_one_that_is_not_there_yet() {
+        let mut child = std::process::Command::new("sleep").arg("1000").env_clear().spawn().unwrap();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        while fs::read_to_string(format!("/proc/{pid}/comm")).unwrap() != "sleep\n" {
+            std::thread::yield_now();
+        }
+        let process = ProcStat::read(pid).unwrap();
+        let began = std::time::Instant::now();
+        // The name changes in the exec, before the environment is there.
+        while process.has_variable("PATH", "") != Some(false) {
+            assert!(began.elapsed() < Duration::from_secs(20));
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(process.has_variable("PATH", ""), None);
     }
 }
