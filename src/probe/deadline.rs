@@ -6,6 +6,9 @@ use tokio::task::coop::unconstrained;
 use tokio::task::yield_now;
 use tokio::time::sleep_until;
 
+use crate::outcome::{Cause, Failure};
+use crate::text::period::{Period, Shown};
+
 /// The minimum delay after a deadline at which this process counts as stopped. A busy loop is less late.
 const TOLERANCE: Duration = Duration::from_millis(250);
 
@@ -44,12 +47,29 @@ impl Deadline {
         yield_now().await;
     }
 
+    /// The failure of a probe that has no answer at `now`, after the deadline.
+    pub(super) fn missed(self, now: Instant) -> Failure {
+        match self.slept(now) {
+            Some(late) => {
+                let (limit, late) = (Period(self.limit), Shown(late));
+                let detail = format!("no answer within {limit}, but this process did not run for {late}");
+                Failure::new(Cause::Local, detail)
+            }
+            None => no_answer(self.limit),
+        }
+    }
+
     /// How long this process did not run, if it notices the deadline at `now` with a delay of more than the limit
     /// again.
     pub(super) fn slept(self, now: Instant) -> Option<Duration> {
         let late = now.saturating_duration_since(self.at());
         (late > self.limit.max(TOLERANCE)).then_some(late)
     }
+}
+
+/// The failure of a probe that has no answer within `limit`.
+pub(super) fn no_answer(limit: Duration) -> Failure {
+    Failure::new(Cause::Timeout, format!("no answer within {}", Period(limit)))
 }
 
 #[cfg(test)]

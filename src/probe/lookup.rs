@@ -13,11 +13,11 @@ use futures_util::future::join_all;
 use hickory_resolver::proto::op::{Message, ResponseCode};
 
 use self::chain::End;
+use super::deadline::no_answer;
 use super::dns::{DnsProbe, Expectation, Query, Question, Rcode, Transport};
 use super::locality::Locality;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::text::joined;
-use crate::text::period::Period;
 
 mod chain;
 #[cfg(test)]
@@ -73,10 +73,7 @@ impl LookupProbe {
         match tokio::time::timeout(self.timeout, self.follow(name)).await {
             Ok(Ok(())) => Outcome::pass(began.elapsed()),
             Ok(Err(failure)) => explain(failure),
-            Err(_) => {
-                let detail = format!("no answer within {}", Period(self.timeout));
-                explain(Failure::new(Cause::Timeout, detail))
-            }
+            Err(_) => explain(no_answer(self.timeout)),
         }
     }
 

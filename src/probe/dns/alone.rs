@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep_until, timeout};
 
 use super::here::Ignored;
-use super::{DnsProbe, Finding, Transport};
+use super::{DnsProbe, Finding};
 use crate::outcome::{Cause, Outcome};
 use crate::probe::deadline::Deadline;
 use crate::probe::locality::Place;
@@ -73,14 +73,7 @@ impl DnsProbe {
 
     /// Whether one question passes without a repetition.
     async fn passes_at_once(&self, deadline: Deadline) -> bool {
-        let (request, mut ignored) = (self.question.stamp(self.ends()), Ignored::default());
-        let answered = match self.transport {
-            Transport::Udp => self.path().udp(&request, &mut ignored).await,
-            Transport::Tcp | Transport::Tls | Transport::Https => {
-                self.over_stream(&request, &mut ignored).await
-            }
-        };
-        let Ok((response, took)) = answered else { return false };
+        let Ok((response, took)) = self.exchange_once(&mut Ignored::default()).await else { return false };
         self.settle(response, took, took, deadline).await.0.passed()
     }
 }

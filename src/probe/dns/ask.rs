@@ -18,7 +18,7 @@ use super::request::Request;
 use super::response::Response;
 use super::{DnsProbe, Finding, Rcode, Transport};
 use crate::outcome::{Cause, Failure, Lost, Outcome};
-use crate::probe::deadline::Deadline;
+use crate::probe::deadline::{Deadline, no_answer};
 use crate::text::period::{Period, Shown};
 
 /// The result of the exchange.
@@ -48,10 +48,10 @@ impl DnsProbe {
             Some(Err(trouble)) => (Outcome::from(Failure::from(trouble)), None),
             None => match limited {
                 Some((ago, whole)) => (self.silent_by_limit(ago), Some(whole)),
-                None => (self.timed_out(), None),
+                None => (no_answer(self.timeout).into(), None),
             },
         };
-        let outcome = self.unless_asleep(outcome, deadline);
+        let outcome = Self::unless_asleep(outcome, deadline);
         let outcome = self.explain(outcome, ignored, lost).with(self.loss(lost));
         let response = response.map(|response| response.message);
         Finding { outcome, strays: ignored.sum(), lost, is_alone: false, response }
@@ -60,7 +60,7 @@ impl DnsProbe {
     async fn exchange(&self, deadline: Deadline) -> Exchanged {
         match self.transport {
             Transport::Udp => self.over_udp(deadline).await,
-            Transport::Tcp | Transport::Tls | Transport::Https => self.over_tcp(deadline).await,
+            Transport::Tcp | Transport::Tls | Transport::Https => self.over_stream(deadline).await,
         }
     }
 
@@ -79,24 +79,25 @@ impl DnsProbe {
         Path { server: self.server, source: self.source, locality: &self.locality }
     }
 
-    async fn over_tcp(&self, deadline: Deadline) -> Exchanged {
-        let request = self.question.stamp(self.ends());
+    async fn over_stream(&self, deadline: Deadline) -> Exchanged {
         let mut ignored = Ignored::default();
         let answered = tokio::select! {
             biased;
-            answered = self.over_stream(&request, &mut ignored) => Some(answered),
+            answered = self.exchange_once(&mut ignored) => Some(answered),
             () = deadline.passed() => None,
         };
         let took = answered.as_ref().and_then(|answered| answered.as_ref().ok()).map(|(_, took)| *took);
         Exchanged { answered, took: took.unwrap_or_default(), limited: None, ignored, lost: 0 }
     }
 
-    pub(super) async fn over_stream(&self, request: &Request, ignored: &mut Ignored) -> Answered {
-        let tls = self.question.tls();
+    /// Asks once, without a deadline and without a repetition.
+    pub(super) async fn exchange_once(&self, ignored: &mut Ignored) -> Answered {
+        let (request, tls) = (&self.question.stamp(self.ends()), self.question.tls());
         match self.transport {
+            Transport::Udp => self.path().udp(request, ignored).await,
+            Transport::Tcp => self.path().tcp(request, ignored).await,
             Transport::Tls => self.path().tls(request, ignored, tls).await,
             Transport::Https => self.path().https(request, ignored, tls).await,
-            Transport::Udp | Transport::Tcp => self.path().tcp(request, ignored).await,
         }
     }
 
@@ -241,11 +242,6 @@ impl DnsProbe {
         (self.server, self.source)
     }
 
-    fn timed_out(&self) -> Outcome {
-        let limit = Period(self.timeout);
-        Outcome::fail(Cause::Timeout, format!("no answer within {limit}"))
-    }
-
     fn silent_by_limit(&self, ago: Duration) -> Outcome {
         let (limit, ago) = (Period(self.timeout), Shown(ago));
         let detail = format!(
@@ -256,19 +252,11 @@ impl DnsProbe {
     }
 
     /// A timeout means nothing if this process did not run.
-    fn unless_asleep(&self, outcome: Outcome, deadline: Deadline) -> Outcome {
+    fn unless_asleep(outcome: Outcome, deadline: Deadline) -> Outcome {
         let is_late =
             outcome.failure().is_some_and(|failure| matches!(failure.cause, Cause::Timeout | Cause::Slow));
-        match deadline.slept(Instant::now()) {
-            Some(late) if is_late => {
-                let (limit, late) = (Period(self.timeout), Shown(late));
-                Outcome::fail(
-                    Cause::Local,
-                    format!("no answer within {limit}, but this process did not run for {late}"),
-                )
-            }
-            _ => outcome,
-        }
+        let missed = deadline.missed(Instant::now());
+        if is_late && missed.cause == Cause::Local { missed.into() } else { outcome }
     }
 
     /// Completes the sentence of a failure: the server, the question, and the ignored messages.

@@ -7,26 +7,17 @@ use hickory_resolver::proto::op::Message;
 use super::DnsProbe;
 use super::exchange::Trouble;
 use super::here::Ignored;
-use crate::outcome::{Cause, Failure};
+use crate::outcome::Failure;
 use crate::probe::deadline::Deadline;
-use crate::text::period::{Period, Shown};
 
 impl DnsProbe {
     /// Asks once, without a repetition, and returns the answer, whatever it says, within the timeout.
     pub(crate) async fn attempt(&self) -> Result<Box<Message>, Failure> {
         let deadline = Deadline::after(self.timeout);
-        let limit = Period(self.timeout);
         let found = tokio::select! {
             biased;
             answered = self.ask_plainly() => answered.map_err(Failure::from),
-            () = deadline.passed() => Err(match deadline.slept(Instant::now()) {
-                Some(late) => {
-                    let late = Shown(late);
-                    let detail = format!("no answer within {limit}, but this process did not run for {late}");
-                    Failure::new(Cause::Local, detail)
-                }
-                None => Failure::new(Cause::Timeout, format!("no answer within {limit}")),
-            }),
+            () = deadline.passed() => Err(deadline.missed(Instant::now())),
         };
         found.map_err(|Failure { cause, detail }| Failure::new(cause, format!("{self}: {detail}")))
     }

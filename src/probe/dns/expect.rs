@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hickory_resolver::proto::rr::RData;
 
-use super::{Flag, Rcode, Rcodes};
+use super::{Flag, Rcodes};
 
 mod bounds;
 mod data;
@@ -15,7 +15,7 @@ pub(crate) use self::data::record_data;
 pub(crate) use self::pattern::Pattern;
 
 /// The conditions for a response to pass. By default only the response code NOERROR.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Expectation {
     /// The response codes that pass.
     pub(crate) rcodes: Rcodes,
@@ -52,30 +52,6 @@ pub(crate) struct Expectation {
     pub(crate) nsid: Option<String>,
     /// A later answer is too slow.
     pub(crate) max_latency: Option<Duration>,
-}
-
-impl Default for Expectation {
-    fn default() -> Self {
-        Self {
-            rcodes: Rcodes::one_of([Rcode::NOERROR]),
-            flags: Vec::new(),
-            not_empty: false,
-            min_answers: 0,
-            max_answers: None,
-            authority: Bounds::default(),
-            additional: Bounds::default(),
-            all_of: Vec::new(),
-            any_of: Vec::new(),
-            exactly: None,
-            matches: None,
-            no_cname: false,
-            ttl: Bounds::default(),
-            size: Bounds::default(),
-            signature_left: None,
-            nsid: None,
-            max_latency: None,
-        }
-    }
 }
 
 impl Expectation {

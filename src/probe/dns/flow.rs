@@ -19,6 +19,7 @@ use super::request::Request;
 use super::response::Response;
 use super::{Question, Transport};
 use crate::outcome::{Cause, Failure};
+use crate::probe::deadline::no_answer;
 use crate::probe::locality::Locality;
 use crate::text::period::Period;
 
@@ -78,7 +79,7 @@ impl UdpFlow {
                 return answered.map_err(Failure::from);
             }
         }
-        Err(silence(timeout))
+        Err(no_answer(timeout))
     }
 
     async fn exchange(&self, request: &Request) -> Answered {
@@ -142,7 +143,7 @@ pub(crate) async fn converse(
         {
             Ok(Ok(answer)) => conversation.answers.push(answer),
             Ok(Err(trouble)) => conversation.end = Some(trouble.into()),
-            Err(_) => conversation.end = Some(silence(timeout)),
+            Err(_) => conversation.end = Some(no_answer(timeout)),
         }
         if conversation.end.is_some() {
             break;
@@ -164,10 +165,6 @@ async fn ask_in_two_segments(stream: &mut TcpStream, request: &Request) -> Resul
             return Ok(response);
         }
     }
-}
-
-fn silence(timeout: Duration) -> Failure {
-    Failure::new(Cause::Timeout, format!("no answer within {}", Period(timeout)))
 }
 
 #[cfg(test)]

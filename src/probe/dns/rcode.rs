@@ -91,6 +91,13 @@ pub(crate) struct Rcodes {
     excluded: bool,
 }
 
+/// Only NOERROR.
+impl Default for Rcodes {
+    fn default() -> Self {
+        Self::one_of([Rcode::NOERROR])
+    }
+}
+
 impl Rcodes {
     /// Only these.
     #[must_use]

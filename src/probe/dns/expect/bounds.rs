@@ -3,18 +3,12 @@
 use std::fmt;
 
 /// At least, at most, both, or neither.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Bounds<T> {
     /// The least value, included.
     pub(crate) min: Option<T>,
     /// The greatest value, included.
     pub(crate) max: Option<T>,
-}
-
-impl<T> Default for Bounds<T> {
-    fn default() -> Self {
-        Self { min: None, max: None }
-    }
 }
 
 impl<T: Copy + PartialOrd> Bounds<T> {
