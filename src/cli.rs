@@ -206,7 +206,6 @@ pub(crate) enum CompletedShell {
 /// Options of `complete-names`.
 #[derive(Args, Debug)]
 pub(crate) struct CompleteNames {
-    /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
     /// What is named
@@ -235,7 +234,6 @@ pub(crate) struct Configuration {
 /// How to find the running helper.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Helper {
-    /// The path of the configuration.
     #[command(flatten)]
     pub(crate) configuration: Configuration,
     /// The directory of the helper's sockets; default: find the helper of the configuration file
@@ -246,7 +244,6 @@ pub(crate) struct Helper {
 /// Options of `run`.
 #[derive(Args, Debug)]
 pub(crate) struct Run {
-    /// The path of the configuration.
     #[command(flatten)]
     pub(crate) configuration: Configuration,
     /// Keep the state that survives a restart in DIR, whatever the configuration says
@@ -276,7 +273,6 @@ pub(crate) struct Run {
 /// Options of `status`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Status {
-    /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
     /// Print JSON
@@ -313,7 +309,6 @@ pub(crate) struct Status {
 /// Options of `explain`.
 #[derive(Args, Debug)]
 pub(crate) struct Explain {
-    /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
     /// Only this service
@@ -326,7 +321,6 @@ pub(crate) struct Explain {
 /// Options of `check`.
 #[derive(Args, Debug)]
 pub(crate) struct Check {
-    /// The path of the configuration.
     #[command(flatten)]
     pub(crate) configuration: Configuration,
     /// Only this service

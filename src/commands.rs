@@ -11,7 +11,7 @@ use crate::logging::{self, aside};
 use crate::restart::{AnnouncedBy, Confirmed, wait_until_announced};
 use crate::status::{Document, SessionState};
 use crate::sys::signals::ignore_strays;
-use crate::text;
+use crate::text::{self, foreign, joined};
 
 pub(crate) mod backend;
 mod caller;
@@ -72,7 +72,7 @@ fn fail(command: &Command, error: &anyhow::Error) -> Exit {
 fn dispatch(command: &Command) -> anyhow::Result<Exit> {
     match command {
         Command::Run(options) => run::run(options),
-        Command::Check(options) => check::run(options),
+        Command::Check(options) => Ok(check::run(options)),
         Command::CheckConfig(options) => check_config::run(options),
         Command::ConfigSchema(options) => config_schema::run(options),
         Command::Status(options) => status::run(options),
@@ -104,20 +104,33 @@ pub(crate) fn host_name() -> String {
     name.unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// Reports that there was nothing to do, unless `quiet_if_none` is set.
-fn nothing_to_do(quiet_if_none: bool, message: &str) -> io::Result<Exit> {
+/// Reports that there is `nothing` of this service, or of any, unless `quiet_if_none` is set. `held` ends the sentence.
+fn nothing_to_do(
+    quiet_if_none: bool,
+    nothing: &str,
+    service: Option<&str>,
+    held: &str,
+) -> anyhow::Result<Exit> {
     if quiet_if_none {
         return Ok(Exit::Success);
     }
-    writeln!(text::stderr(), "dnsherald: {message}")?;
+    let whose = foreign(service.unwrap_or("any service"));
+    writeln!(text::stderr(), "dnsherald: {nothing} of {whose}{held}")?;
     Ok(Exit::Failure)
+}
+
+/// Prints the result of a command.
+fn print(result: &str) -> io::Result<()> {
+    let mut out = text::stdout();
+    out.write_all(result.as_bytes())?;
+    out.flush()
 }
 
 /// Prints why each of these services is still not announced, if the helper knows it.
 fn print_not_announced(document: &Document, concerns: impl Fn(&String) -> bool) -> io::Result<()> {
     for service in document.services.iter().filter(|service| concerns(&service.name)) {
         if let Some(why) = service.why_not_announced() {
-            writeln!(text::stdout(), "{} {why}", text::foreign(&service.name))?;
+            writeln!(text::stdout(), "{} {why}", foreign(&service.name))?;
         }
     }
     Ok(())
@@ -140,17 +153,16 @@ fn note_lost_sessions(document: &Document) -> io::Result<()> {
     if sessions.is_empty() || sessions.iter().any(|session| session.state != SessionState::Down) {
         return Ok(());
     }
-    let neighbors: Vec<_> = sessions.iter().map(|session| text::foreign(&session.neighbor)).collect();
+    let neighbors = joined(sessions.iter().map(|session| foreign(&session.neighbor)), ", ");
     writeln!(
         text::stderr(),
-        "dnsherald: note: every BGP session is down ({}): no router learns of this change",
-        neighbors.join(", ")
+        "dnsherald: note: every BGP session is down ({neighbors}): no router learns of this change"
     )
 }
 
 /// Names from a helper, escaped for display.
 fn named(services: &[String]) -> String {
-    services.iter().map(|name| text::foreign(name)).collect::<Vec<_>>().join(", ")
+    joined(services.iter().map(|name| foreign(name)), ", ")
 }
 
 /// Prints why a command failed to standard error, unless the reader of its output has closed the pipe.

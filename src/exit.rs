@@ -42,6 +42,17 @@ impl Exit {
             Self::Config => 78,
         }
     }
+
+    /// The word of monitoring plugins for this status.
+    #[must_use]
+    pub(crate) const fn plugin_word(self) -> &'static str {
+        match self {
+            Self::Success => "OK",
+            Self::Warning => "WARNING",
+            Self::Critical => "CRITICAL",
+            _ => "UNKNOWN",
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {

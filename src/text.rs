@@ -167,7 +167,9 @@ pub(crate) fn stdout() -> Printed<io::Stdout> {
 /// # Errors
 /// When standard output cannot be written to.
 pub(crate) fn print_painted(text: &str) -> io::Result<()> {
-    io::stdout().lock().write_all(text.as_bytes())
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
 }
 
 /// Standard error of a command, which people read.

@@ -49,7 +49,6 @@ pub(crate) enum Backend {
 /// Options of `backend reload`.
 #[derive(Args, Debug)]
 pub(crate) struct BackendReload {
-    /// The backend.
     #[command(flatten)]
     pub(crate) backend: OneBackend,
     /// A zone that the server need not serve afterwards, since it was removed from its configuration; may be repeated
@@ -60,7 +59,6 @@ pub(crate) struct BackendReload {
 /// Options of `backend restart`.
 #[derive(Args, Debug)]
 pub(crate) struct BackendRestart {
-    /// The backend.
     #[command(flatten)]
     pub(crate) backend: OneBackend,
     /// Make the server read its configuration again, instead of restarting it
@@ -92,7 +90,6 @@ pub(crate) struct BackendRestart {
 /// Options of `backend hooks`.
 #[derive(Args, Debug)]
 pub(crate) struct Hooks {
-    /// The unit.
     #[command(flatten)]
     pub(crate) unit: UnitHooks,
     /// Write the drop-in to /etc/systemd/system/UNIT.d/dnsherald.conf, and make systemd read it
@@ -105,7 +102,6 @@ pub(crate) struct Hooks {
 /// Options of `backend stopping` and `backend started`.
 #[derive(Args, Debug)]
 pub(crate) struct UnitHooks {
-    /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
     /// The unit, such as unbound.service
@@ -135,7 +131,6 @@ impl FromStr for Unit {
 /// Selects a backend.
 #[derive(Args, Debug)]
 pub(crate) struct OneBackend {
-    /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
     /// The backend, if there are several
@@ -145,7 +140,6 @@ pub(crate) struct OneBackend {
 /// Options of `backend status`.
 #[derive(Args, Debug)]
 pub(crate) struct BackendStatus {
-    /// The backend.
     #[command(flatten)]
     pub(crate) backend: OneBackend,
     /// Print JSON

@@ -15,7 +15,6 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Options of `history`.
 #[derive(Args, Debug)]
 pub(crate) struct HistoryOptions {
-    /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
     /// Only this service, and what concerns all

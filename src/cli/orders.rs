@@ -10,7 +10,6 @@ use crate::text::period::Period;
 /// Options of `drain`.
 #[derive(Args, Debug)]
 pub(crate) struct Drain {
-    /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
     /// Only this service; default: all services, including those added before `undrain`
@@ -40,7 +39,6 @@ pub(crate) struct Drain {
 /// Options of `undrain`.
 #[derive(Args, Debug)]
 pub(crate) struct Undrain {
-    /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
     /// Only this service; this also removes it from a drain of all
@@ -65,7 +63,6 @@ pub(crate) struct Undrain {
 /// Options of `hold`.
 #[derive(Args, Debug)]
 pub(crate) struct Hold {
-    /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
     /// The service
@@ -87,7 +84,6 @@ pub(crate) struct Hold {
 /// Options of `unhold`.
 #[derive(Args, Debug)]
 pub(crate) struct Unhold {
-    /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
     /// Only this service
@@ -103,7 +99,6 @@ pub(crate) struct Unhold {
 /// Options of `undampen`.
 #[derive(Args, Debug)]
 pub(crate) struct Undampen {
-    /// How to find the running helper.
     #[command(flatten)]
     pub(crate) helper: Helper,
     /// Only this service

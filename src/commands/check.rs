@@ -8,7 +8,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use super::start_forecast::StartForecast;
-use super::{complain, host_name, missing, runtime};
+use super::{complain, host_name, missing, print, runtime};
 use crate::cli::Check as Options;
 use crate::config::{self, Config};
 use crate::engine::check::Severity;
@@ -82,14 +82,11 @@ struct ServiceReport {
 /// Runs every probe once and shows the results.
 ///
 /// If the result cannot be shown, the exit status is "unknown": 1 would be a warning.
-///
-/// # Errors
-/// None; the result type is that of the other commands.
-pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
-    Ok(probe_services(options).unwrap_or_else(|error| {
+pub(crate) fn run(options: &Options) -> Exit {
+    probe_services(options).unwrap_or_else(|error| {
         complain(&error);
         Exit::Unknown
-    }))
+    })
 }
 
 fn probe_services(options: &Options) -> anyhow::Result<Exit> {
@@ -142,14 +139,8 @@ fn probe_services(options: &Options) -> anyhow::Result<Exit> {
     } else {
         table(&reports)
     };
-    let mut out = text::stdout();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot print the results")?;
-    Ok(match worst(&reports) {
-        Severity::Observe if reports.iter().any(|report| report.unknown) => Exit::Unknown,
-        Severity::Observe => Exit::Success,
-        Severity::Degraded => Exit::Warning,
-        Severity::Down => Exit::Critical,
-    })
+    print(&text).context("cannot print the results")?;
+    Ok(exit(&reports))
 }
 
 /// Runs all checks concurrently, so that several hanging servers cost one timeout together. Reports them in the order
@@ -235,8 +226,14 @@ async fn probe_check(check: config::Check) -> CheckReport {
     }
 }
 
-fn worst(reports: &[ServiceReport]) -> Severity {
-    reports.iter().map(|report| report.severity).max().unwrap_or(Severity::Observe)
+/// The exit status: that of the worst service.
+fn exit(reports: &[ServiceReport]) -> Exit {
+    match reports.iter().map(|report| report.severity).max() {
+        Some(Severity::Down) => Exit::Critical,
+        Some(Severity::Degraded) => Exit::Warning,
+        _ if reports.iter().any(|report| report.unknown) => Exit::Unknown,
+        _ => Exit::Success,
+    }
 }
 
 /// The state of a service: that of its worst check.
@@ -301,12 +298,6 @@ fn result(probe: &ProbeReport) -> String {
 
 /// Formats a line as monitoring plugins do: status, text, and performance data after a bar.
 fn plugin_line(reports: &[ServiceReport]) -> String {
-    let status = match worst(reports) {
-        Severity::Observe if reports.iter().any(|report| report.unknown) => "UNKNOWN",
-        Severity::Observe => "OK",
-        Severity::Degraded => "WARNING",
-        Severity::Down => "CRITICAL",
-    };
     let mut messages = vec![];
     let mut latencies = vec![];
     for report in reports {
@@ -321,18 +312,13 @@ fn plugin_line(reports: &[ServiceReport]) -> String {
         };
         messages.push(format!("{message}{now}").replace('|', "/"));
         for check in &report.checks {
-            let slowest = check
-                .probes
-                .iter()
-                .filter_map(|probe| probe.latency_seconds)
-                .fold(None, |slowest: Option<f64>, latency| {
-                    Some(slowest.map_or(latency, |slowest| slowest.max(latency)))
-                });
+            let slowest = check.probes.iter().filter_map(|probe| probe.latency_seconds).reduce(f64::max);
             latencies.extend(
                 slowest.map(|latency| format!("'{}/{}'={latency:.6}s;;;0", report.service, check.check)),
             );
         }
     }
     let bar = if latencies.is_empty() { "" } else { " | " };
+    let status = exit(reports).plugin_word();
     format!("DNS {status} - {}{bar}{}\n", messages.join("; "), latencies.join(" "))
 }

@@ -3,7 +3,7 @@
 //! An embedded DNS server on loopback goes through a script of faults. The daemon is the real one, with real probes and
 //! the real engine; a task that answers `done` replaces ExaBGP.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::ControlFlow;
@@ -105,9 +105,8 @@ async fn play() -> anyhow::Result<Timeline> {
         deadman: Deadman::new(std::fs::File::create("/dev/null")?),
         watchdog: Watchdog::default(),
     };
-    let over = Cell::new(false);
     let daemon = Daemon::new(&config, &mut io, None, Memory::default(), Duration::ZERO);
-    let mut audience = Audience { narrator: &narrator, over: &over };
+    let mut audience = Audience(&narrator);
     tokio::select! {
         _ = daemon.run(&mut audience) => {}
         () = follow(&responder, &narrator) => {}
@@ -197,14 +196,11 @@ impl Narrator {
     }
 }
 
-struct Audience<'a> {
-    narrator: &'a RefCell<Narrator>,
-    over: &'a Cell<bool>,
-}
+struct Audience<'a>(&'a RefCell<Narrator>);
 
 impl Observer for Audience<'_> {
     fn after_actions(&mut self, at: Moment, actions: &[Action], engine: &Engine) {
-        let mut narrator = self.narrator.borrow_mut();
+        let mut narrator = self.0.borrow_mut();
         narrator.timeline.note(at, engine);
         for text in actions.iter().filter_map(remark) {
             narrator.print(&text);
@@ -214,9 +210,6 @@ impl Observer for Audience<'_> {
 
 impl Supervisor for Audience<'_> {
     fn on_turn(&mut self) -> ControlFlow<()> {
-        if self.narrator.borrow().result.is_err() {
-            self.over.set(true);
-        }
-        if self.over.get() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.0.borrow().result.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }

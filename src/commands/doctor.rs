@@ -47,7 +47,7 @@ pub(crate) fn run(options: &Doctor) -> anyhow::Result<Exit> {
         let mut out = text::stdout();
         out.write_all(document.as_bytes()).and_then(|()| out.flush())
     } else {
-        let width = Size::of_stdout().unwrap_or(Size::USUAL).columns.clamp(WIDTHS.0, WIDTHS.1);
+        let width = Size::of_stdout().columns.clamp(WIDTHS.0, WIDTHS.1);
         text::print_painted(&shown(&report, width, has_colors()))
     }
     .context("cannot print the findings")?;

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::caller::caller;
-use super::helper::Helper;
+use super::helper::{self, Helper};
 use super::{await_announced, named, note_lost_sessions, nothing_to_do, runtime};
 use crate::cli::{Drain, Undrain};
 use crate::control::Request;
@@ -58,7 +58,7 @@ pub(crate) fn drain(options: &Drain) -> anyhow::Result<Exit> {
     if options.wait {
         let runtime = runtime()?;
         let withdrawn = runtime
-            .block_on(wait_until_acknowledged(helper.client()?, &services))
+            .block_on(wait_until_acknowledged(client, &services))
             .map_err(|trouble| anyhow::anyhow!("{trouble}; see `dnsherald status`"))?;
         writeln!(text::stdout(), "drained {} {until}, {withdrawn}", named(&services))?;
         runtime.block_on(wait_until_quiet(&helper, &services))?;
@@ -68,7 +68,7 @@ pub(crate) fn drain(options: &Drain) -> anyhow::Result<Exit> {
     } else {
         writeln!(text::stdout(), "draining {} {until}", named(&services))?;
     }
-    let document = helper.client()?.status()?;
+    let document = client.status()?;
     print_other_drains(&document, &services, &holder)?;
     note_lost_sessions(&document)?;
     Ok(Exit::Success)
@@ -81,16 +81,15 @@ pub(crate) fn drain(options: &Drain) -> anyhow::Result<Exit> {
 pub(crate) fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
     let lift = Lift { holder: options.holder.clone(), once_healthy: options.once_healthy };
     let request = Request::Undrain { service: options.service.clone(), lift };
-    let helper = Helper::find(&options.helper);
-    helper.print_file_error();
-    let client = helper.client()?;
-    let lifted = client.ask(&request)?;
+    let (client, lifted) = helper::ask(&options.helper, &request)?;
     let document = client.status()?;
     let wanted = |service: &&Service| options.service.as_ref().is_none_or(|name| service.name == *name);
     let concerned: Vec<_> = document.services.iter().filter(wanted).collect();
     let mut exit = Exit::Success;
     if lifted.is_empty() {
-        exit = nothing_to_do(options.quiet_if_none, &nothing_to_undrain(options))?;
+        let held = options.holder.as_ref().map_or_else(String::new, |holder| format!(" held by {holder}"));
+        let service = options.service.as_deref();
+        exit = nothing_to_do(options.quiet_if_none, "nothing to undrain: no drain", service, &held)?;
     } else if options.once_healthy {
         writeln!(text::stdout(), "{} returns once its checks pass", named(&lifted))?;
     } else {
@@ -104,13 +103,7 @@ pub(crate) fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
         return Ok(exit);
     }
     let names: Vec<_> = concerned.iter().map(|service| service.name.clone()).collect();
-    await_announced(client, &names, AnnouncedBy::Checks)
-}
-
-fn nothing_to_undrain(options: &Undrain) -> String {
-    let whose = foreign(options.service.as_deref().unwrap_or("any service"));
-    let held = options.holder.as_ref().map_or_else(String::new, |holder| format!(" held by {holder}"));
-    format!("nothing to undrain: no drain of {whose}{held}")
+    await_announced(&client, &names, AnnouncedBy::Checks)
 }
 
 /// Prints which drains of others a service has beside that of this holder: it returns only after them.
@@ -131,21 +124,15 @@ fn print_other_drains(document: &Document, drained: &[String], holder: &Holder) 
 /// Prints why a service stays withdrawn after drains of the `lifted` services have ended.
 fn print_remaining_reasons(service: &Service, lifted: &[String]) -> std::io::Result<()> {
     let name = foreign(&service.name);
-    let mut out = text::stdout();
-    if service.is_drained()
-        && let Some(why) = service.why_not_announced()
-    {
-        return writeln!(out, "{name} {why}");
+    if let Some(held) = service.dampening.held().filter(|_| !service.is_drained()) {
+        // A service that dampening holds down may not have been drained.
+        let not = if lifted.contains(&service.name) { "" } else { "not drained, but " };
+        return writeln!(text::stdout(), "{name} is {not}{held}; {}", service.dampening.remedy(&name));
     }
-    let Some(held) = service.dampening.held() else {
-        return match service.why_not_announced() {
-            Some(why) => writeln!(out, "{name} {why}"),
-            None => Ok(()),
-        };
-    };
-    // A service that dampening holds down may not have been drained.
-    let not = if lifted.contains(&service.name) { "" } else { "not drained, but " };
-    writeln!(out, "{name} is {not}{held}; {}", service.dampening.remedy(&name.to_string()))
+    match service.why_not_announced() {
+        Some(why) => writeln!(text::stdout(), "{name} {why}"),
+        None => Ok(()),
+    }
 }
 
 /// Waits until the servers of these services receive few queries, for services with a backend.

@@ -16,7 +16,7 @@ use crate::config::cite::ConfigError;
 use crate::config::salvage::Salvage;
 use crate::config::{Config, absolute};
 use crate::control::client::Client;
-use crate::control::{DEFAULT_DIRECTORY, status_socket};
+use crate::control::{DEFAULT_DIRECTORY, Request, status_socket};
 use crate::daemon::last_good::LastGood;
 use crate::status::Document;
 
@@ -76,6 +76,14 @@ impl Helper {
         }
     }
 
+    /// The status of the helper.
+    ///
+    /// # Errors
+    /// Returns an error if no helper with this file answers.
+    pub(super) fn status(&self) -> anyhow::Result<Document> {
+        self.client()?.status()
+    }
+
     /// Prints the error of the file as a note. Skips a missing permission, which is no error of the file.
     pub(super) fn print_file_error(&self) {
         if let Err(error) = &self.file
@@ -128,6 +136,17 @@ impl Helper {
         }
         anyhow::bail!("{error}")
     }
+}
+
+/// Finds the helper, prints the error of the file as a note, and sends the request. Returns the client and the answer.
+///
+/// # Errors
+/// Returns an error if no helper answers, or if it refuses the request.
+pub(super) fn ask(options: &Options, request: &Request) -> anyhow::Result<(Client, Vec<String>)> {
+    let helper = Helper::find(options);
+    helper.print_file_error();
+    let answer = helper.client()?.ask(request)?;
+    Ok((helper.client, answer))
 }
 
 /// Finds the helper of this file at any place except the one that the file names.

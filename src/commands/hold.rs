@@ -3,36 +3,32 @@
 use std::io::Write;
 
 use super::caller::caller;
-use super::helper::Helper;
-use super::{await_announced, named, nothing_to_do, print_not_announced};
+use super::{await_announced, helper, named, nothing_to_do, print_not_announced};
 use crate::cli::{Hold, Unhold};
 use crate::control::Request;
 use crate::engine::hold::HoldOrder;
 use crate::exit::Exit;
 use crate::restart::AnnouncedBy;
-use crate::text::{self, foreign};
+use crate::text;
 
 /// Keeps a service announced.
 ///
 /// # Errors
 /// Returns an error if there is no helper or no such service, or with `--wait` if the service is not announced.
 pub(crate) fn hold(options: &Hold) -> anyhow::Result<Exit> {
-    let helper = Helper::find(&options.helper);
-    helper.print_file_error();
     let order = HoldOrder {
         holder: options.holder.clone().unwrap_or_else(caller),
         reason: options.reason.clone().into(),
         lasts: options.lasts,
         uid: None,
     };
-    let client = helper.client()?;
-    let held = client.ask(&Request::Hold { service: options.service.clone(), order })?;
+    let request = Request::Hold { service: options.service.clone(), order };
+    let (client, held) = helper::ask(&options.helper, &request)?;
     writeln!(text::stdout(), "holding {} announced for {}", named(&held), options.lasts)?;
     if options.wait {
-        return await_announced(client, &held, AnnouncedBy::Hold);
+        return await_announced(&client, &held, AnnouncedBy::Hold);
     }
-    let document = client.status()?;
-    print_not_announced(&document, |name| held.contains(name))?;
+    print_not_announced(&client.status()?, |name| held.contains(name))?;
     Ok(Exit::Success)
 }
 
@@ -41,15 +37,12 @@ pub(crate) fn hold(options: &Hold) -> anyhow::Result<Exit> {
 /// # Errors
 /// Returns an error if there is no helper or no such service.
 pub(crate) fn unhold(options: &Unhold) -> anyhow::Result<Exit> {
-    let helper = Helper::find(&options.helper);
-    helper.print_file_error();
     let request = Request::Unhold { service: options.service.clone(), holder: options.holder.clone() };
-    let client = helper.client()?;
-    let ended = client.ask(&request)?;
+    let (client, ended) = helper::ask(&options.helper, &request)?;
     if ended.is_empty() {
-        let whose = foreign(options.service.as_deref().unwrap_or("any service"));
         let by = options.holder.as_ref().map_or_else(String::new, |holder| format!(" by {holder}"));
-        return Ok(nothing_to_do(options.quiet_if_none, &format!("nothing to end: no hold of {whose}{by}"))?);
+        let service = options.service.as_deref();
+        return nothing_to_do(options.quiet_if_none, "nothing to end: no hold", service, &by);
     }
     writeln!(text::stdout(), "no longer held: {}; the checks decide", named(&ended))?;
     print_not_announced(&client.status()?, |name| ended.contains(name))?;

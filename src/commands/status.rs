@@ -1,14 +1,11 @@
 //! `status`: shows the status of the running helper.
 
-use std::io::Write;
-
-use super::complain;
 use super::helper::Helper;
+use super::{complain, print};
 use crate::cli::Status;
-use crate::control::client::Client;
 use crate::exit::Exit;
 use crate::status::Document;
-use crate::status::plugin::{self, Alert};
+use crate::status::plugin;
 use crate::status::table::Table;
 use crate::status::view::View;
 use crate::sys::local_time::Zone;
@@ -32,7 +29,7 @@ pub(crate) fn run(options: &Status) -> anyhow::Result<Exit> {
             Exit::Unknown
         }));
     }
-    let document = match helper.client().and_then(Client::status) {
+    let document = match helper.status() {
         Ok(document) => document,
         Err(error) => {
             helper.print_file_error();
@@ -45,49 +42,34 @@ pub(crate) fn run(options: &Status) -> anyhow::Result<Exit> {
     };
     helper.print_file_error_unless_known(&document);
     show(&document, options.json)?;
-    Ok(if options.exit_code { exit_of(plugin::line(&document).0) } else { Exit::Success })
-}
-
-/// The exit status of monitoring plugins.
-const fn exit_of(alert: Alert) -> Exit {
-    match alert {
-        Alert::Ok => Exit::Success,
-        Alert::Warning => Exit::Warning,
-        Alert::Critical => Exit::Critical,
-    }
+    Ok(if options.exit_code { plugin::line(&document).0 } else { Exit::Success })
 }
 
 /// The document of the helper that runs now.
 fn look(options: &Status) -> anyhow::Result<Document> {
-    Helper::find(&options.helper).client().and_then(Client::status)
+    Helper::find(&options.helper).status()
 }
 
 /// One line for monitoring. Without a helper the status is unknown.
 fn alert(helper: &Helper) -> anyhow::Result<Exit> {
-    let mut out = text::stdout();
-    let document = match helper.client().and_then(Client::status) {
-        Ok(document) => document,
+    let (exit, line) = match helper.status() {
+        Ok(document) => plugin::line(&document),
         Err(error) => {
             let why = foreign(&format!("{error:#}")).replace('|', "/");
-            writeln!(out, "DNSHERALD UNKNOWN - {why}")?;
-            return Ok(Exit::Unknown);
+            (Exit::Unknown, format!("DNSHERALD {} - {why}", Exit::Unknown.plugin_word()))
         }
     };
-    let (alert, line) = plugin::line(&document);
-    writeln!(out, "{line}")?;
-    out.flush()?;
-    Ok(exit_of(alert))
+    print(&(line + "\n"))?;
+    Ok(exit)
 }
 
 fn show(document: &Document, json: bool) -> anyhow::Result<()> {
-    let mut out = text::stdout();
     if json {
-        writeln!(out, "{}", text::json(serde_json::to_string(document)?))?;
+        print(&text::json(serde_json::to_string(document)? + "\n"))?;
     } else {
-        let size = Size::of_stdout().unwrap_or(Size::USUAL);
-        text::print_painted(&painted(document, size.columns).to_string())?;
+        text::print_painted(&painted(document, Size::of_stdout().columns).to_string())?;
     }
-    Ok(out.flush()?)
+    Ok(())
 }
 
 /// For people, in lines of `columns` characters, with the times of this host's zone, in color where the terminal has colors.

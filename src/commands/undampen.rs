@@ -2,8 +2,7 @@
 
 use std::io::Write;
 
-use super::helper::Helper;
-use super::{nothing_to_do, print_not_announced};
+use super::{helper, nothing_to_do, print_not_announced};
 use crate::cli::Undampen;
 use crate::control::Request;
 use crate::exit::Exit;
@@ -15,15 +14,10 @@ use crate::text::{self, foreign};
 /// Returns an error if there is no helper or no such service.
 pub(crate) fn run(options: &Undampen) -> anyhow::Result<Exit> {
     let request = Request::Undampen { service: options.service.clone() };
-    let helper = Helper::find(&options.helper);
-    helper.print_file_error();
-    let client = helper.client()?;
-    let cleared = client.ask(&request)?;
+    let (client, cleared) = helper::ask(&options.helper, &request)?;
     if cleared.is_empty() {
-        let whose = foreign(options.service.as_deref().unwrap_or("any service"));
-        let sentence =
-            format!("nothing to clear: no penalty, no recent fall and no excused restart of {whose}");
-        return Ok(nothing_to_do(options.quiet_if_none, &sentence)?);
+        let nothing = "nothing to clear: no penalty, no recent fall and no excused restart";
+        return nothing_to_do(options.quiet_if_none, nothing, options.service.as_deref(), "");
     }
     for service in &cleared {
         writeln!(text::stdout(), "cleared {}", foreign(service))?;

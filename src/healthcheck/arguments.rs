@@ -60,22 +60,16 @@ pub(crate) struct Arguments {
     /// Print this help
     #[arg(short, long, action = ArgAction::HelpShort)]
     pub(crate) help: Option<bool>,
-    /// Options of the log.
     #[command(flatten)]
     pub(crate) logging: Logging,
-    /// Options of the check.
     #[command(flatten)]
     pub(crate) checking: Checking,
-    /// Options of the addresses.
     #[command(flatten)]
     pub(crate) addresses: Addresses,
-    /// Options of the routes.
     #[command(flatten)]
     pub(crate) advertising: Advertising,
-    /// Commands to run when the state changes.
     #[command(flatten)]
     pub(crate) hooks: Hooks,
-    /// Options that the original does not have.
     #[command(flatten)]
     pub(crate) ours: Ours,
 }

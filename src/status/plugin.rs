@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::{BgpSession, CheckStatus, Document, Drain, Prefix, Service, SessionState};
 use crate::engine::check::Severity;
 use crate::engine::service::ServiceState;
+use crate::exit::Exit;
 use crate::text::foreign_within;
 use crate::text::period::Shown;
 
@@ -18,86 +19,66 @@ const SETTLING_SECONDS: f64 = 30.0;
 /// Maximum number of characters of one finding.
 const LONGEST: usize = 200;
 
-/// The urgency, by the exit status of a plugin: 0, 1, 2.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Alert {
-    /// Every service attracts traffic, and ExaBGP has acknowledged that.
-    Ok,
-    /// Something needs attention within the day.
-    Warning,
-    /// Traffic is not attracted, or it is unknown whether it is.
-    Critical,
-}
-
-impl Alert {
-    /// As it stands in the line.
-    #[must_use]
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "OK",
-            Self::Warning => "WARNING",
-            Self::Critical => "CRITICAL",
-        }
-    }
-}
-
-/// The findings, the worst first.
-struct Findings(Vec<(Alert, String)>);
+/// The findings, each with its exit status: a warning needs attention within the day; if it is critical, traffic is not
+/// attracted, or it is unknown whether it is.
+struct Findings(Vec<(Exit, String)>);
 
 impl Findings {
-    fn add(&mut self, alert: Alert, text: impl AsRef<str>) {
+    fn add(&mut self, exit: Exit, text: impl AsRef<str>) {
         // A bar begins the performance data.
-        self.0.push((alert, foreign_within(text.as_ref(), LONGEST).replace('|', "/")));
+        self.0.push((exit, foreign_within(text.as_ref(), LONGEST).replace('|', "/")));
     }
 }
 
-/// The urgency of the status and the line, without its line break.
+/// The exit status and the line, without its line break. With success, every service attracts traffic, and ExaBGP has
+/// acknowledged that.
 #[must_use]
-pub(crate) fn line(document: &Document) -> (Alert, String) {
+pub(crate) fn line(document: &Document) -> (Exit, String) {
     let mut found = Findings(vec![]);
     find_in_helper(document, &mut found);
     for service in &document.services {
         find_in_service(document, service, &mut found);
     }
     let mut found = found.0;
-    found.sort_by_key(|(alert, _)| std::cmp::Reverse(*alert));
-    let alert = found.first().map_or(Alert::Ok, |(alert, _)| *alert);
+    // The worst first.
+    found.sort_by_key(|(exit, _)| std::cmp::Reverse(exit.code()));
+    let exit = found.first().map_or(Exit::Success, |(exit, _)| *exit);
     let text = if found.is_empty() {
         let names = document.services.iter().map(|service| format!("{} up", service.name));
         foreign_within(&names.collect::<Vec<_>>().join(", "), LONGEST).replace('|', "/")
     } else {
         found.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("; ")
     };
-    (alert, format!("DNSHERALD {} - {text}{}", alert.word(), performance(document)))
+    (exit, format!("DNSHERALD {} - {text}{}", exit.plugin_word(), performance(document)))
 }
 
 /// Findings about the helper and its API session.
 fn find_in_helper(document: &Document, found: &mut Findings) {
     match (&document.trouble, &document.last_good) {
         (Some(trouble), Some(_)) => {
-            found.add(Alert::Warning, format!("last good configuration in force: {trouble}"));
+            found.add(Exit::Warning, format!("last good configuration in force: {trouble}"));
         }
         (Some(trouble), None) => {
             found.add(
-                Alert::Critical,
+                Exit::Critical,
                 format!("configuration unusable, {}: {trouble}", document.without_configuration()),
             );
         }
         (None, _) => {}
     }
     if let Some(why) = &document.unwritten {
-        found.add(Alert::Warning, format!("state not on disk: {why}"));
+        found.add(Exit::Warning, format!("state not on disk: {why}"));
     }
     if !document.exabgp.answers {
         let why = document.exabgp.silence.as_deref().unwrap_or("ExaBGP answers no commands");
-        found.add(Alert::Critical, format!("acknowledgment unknown: {why}"));
+        found.add(Exit::Critical, format!("acknowledgment unknown: {why}"));
     }
     find_in_sessions(&document.exabgp.bgp_sessions, found);
     for prefix in &document.stale_routes {
-        found.add(Alert::Warning, format!("{prefix} is no longer configured and not yet withdrawn"));
+        found.add(Exit::Warning, format!("{prefix} is no longer configured and not yet withdrawn"));
     }
     if document.services.is_empty() && document.trouble.is_none() {
-        found.add(Alert::Critical, "no service is configured");
+        found.add(Exit::Critical, "no service is configured");
     }
 }
 
@@ -105,14 +86,14 @@ fn find_in_helper(document: &Document, found: &mut Findings) {
 /// this PoP.
 fn find_in_sessions(sessions: &[BgpSession], found: &mut Findings) {
     let is_down = |session: &BgpSession| session.state == SessionState::Down;
-    let alert = if sessions.iter().all(is_down) { Alert::Critical } else { Alert::Warning };
+    let exit = if sessions.iter().all(is_down) { Exit::Critical } else { Exit::Warning };
     for session in sessions.iter().filter(|session| is_down(session)) {
         let Some(seconds) = session.for_seconds.filter(|seconds| *seconds > SETTLING_SECONDS) else {
             continue;
         };
         let reason = session.reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
         let (neighbor, seconds) = (&session.neighbor, shown(seconds));
-        found.add(alert, format!("BGP session with {neighbor} down for {seconds}{reason}"));
+        found.add(exit, format!("BGP session with {neighbor} down for {seconds}{reason}"));
     }
 }
 
@@ -121,20 +102,20 @@ fn find_in_service(document: &Document, service: &Service, found: &mut Findings)
     let state = service.state;
     match state {
         ServiceState::Up if !service.holds.is_empty() => {
-            found.add(Alert::Warning, format!("{name} up: {reason}"));
+            found.add(Exit::Warning, format!("{name} up: {reason}"));
         }
         ServiceState::Up => {}
-        ServiceState::Degraded => found.add(Alert::Warning, format!("{name} degraded: {reason}")),
-        ServiceState::Down => found.add(Alert::Critical, format!("{name} down: {}", down(service))),
+        ServiceState::Degraded => found.add(Exit::Warning, format!("{name} degraded: {reason}")),
+        ServiceState::Down => found.add(Exit::Critical, format!("{name} down: {}", down(service))),
         ServiceState::Drained => {
-            let (alert, how) = drained(service);
-            found.add(alert, format!("{name} drained{how}: {reason}"));
+            let (exit, how) = drained(service);
+            found.add(exit, format!("{name} drained{how}: {reason}"));
         }
         ServiceState::Starting => {
             let stands = service.prefixes.iter().any(Prefix::announces);
             let waits = stands || service.for_seconds <= SETTLING_SECONDS;
-            let alert = if waits { Alert::Warning } else { Alert::Critical };
-            found.add(alert, format!("{name} starting for {}: {reason}", shown(service.for_seconds)));
+            let exit = if waits { Exit::Warning } else { Exit::Critical };
+            found.add(exit, format!("{name} starting for {}: {reason}", shown(service.for_seconds)));
         }
     }
     // ExaBGP has refused the command or not answered it: the state is at least as old as the command.
@@ -143,7 +124,7 @@ fn find_in_service(document: &Document, service: &Service, found: &mut Findings)
             let desired = prefix.desired.as_deref().unwrap_or("nothing");
             let prefix = &prefix.prefix;
             found.add(
-                Alert::Critical,
+                Exit::Critical,
                 format!(
                     "{name}: {prefix}: `{desired}` not acknowledged, refused {}",
                     document.exabgp.refused
@@ -167,10 +148,10 @@ fn find_in_check(service: &str, check: &CheckStatus, found: &mut Findings) {
     match check.unknown_for_seconds {
         Some(seconds) if seconds > SETTLING_SECONDS => {
             let seconds = shown(seconds);
-            found.add(Alert::Warning, format!("{service}: check {name} unknown for {seconds}: {detail}"));
+            found.add(Exit::Warning, format!("{service}: check {name} unknown for {seconds}: {detail}"));
         }
         None if check.state == "down" && check.severity == Some(Severity::Observe) => {
-            found.add(Alert::Warning, format!("{service}: observed check {name} down: {detail}"));
+            found.add(Exit::Warning, format!("{service}: observed check {name} down: {detail}"));
         }
         _ => {}
     }
@@ -185,17 +166,17 @@ fn down(service: &Service) -> String {
 }
 
 /// A drain is planned, unless its end has passed.
-fn drained(service: &Service) -> (Alert, String) {
+fn drained(service: &Service) -> (Exit, String) {
     let fails = service.checks.iter().any(|check| check.severity == Some(Severity::Down));
     let is_late = |drain: &Drain| drain.expires_in_seconds.is_some_and(|left| left <= 0.0);
     let waits = service.is_drained() && !service.is_drained_for_good() && fails;
     if waits || service.drains.iter().any(is_late) {
         let why = if waits { " past its end, for the checks fail" } else { " past its end" };
-        return (Alert::Critical, why.to_owned());
+        return (Exit::Critical, why.to_owned());
     }
     let mut ends = service.drains.iter().map(|drain| drain.expires_in_seconds);
     let left = ends.try_fold(0.0, |most: f64, left| Some(most.max(left?))).filter(|left| *left > 0.0);
-    (Alert::Warning, left.map_or_else(String::new, |left| format!(" for {} more", shown(left))))
+    (Exit::Warning, left.map_or_else(String::new, |left| format!(" for {} more", shown(left))))
 }
 
 fn shown(seconds: f64) -> Shown {

@@ -24,19 +24,14 @@ pub(crate) struct Size {
 }
 
 impl Size {
-    /// The size to assume if the terminal does not report one.
-    pub(crate) const USUAL: Self = Self { columns: 80, rows: 24 };
+    /// The size to assume without a terminal that reports one.
+    const USUAL: Self = Self { columns: 80, rows: 24 };
 
-    /// The size of the terminal on standard output; `None` if it is not a terminal.
+    /// The size of the terminal on standard output; 80 by 24 without a terminal that reports one.
     #[must_use]
-    pub(crate) fn of_stdout() -> Option<Self> {
-        let stdout = io::stdout();
-        if !stdout.is_terminal() {
-            return None;
-        }
-        let size = tcgetwinsize(&stdout).ok().filter(|size| size.ws_col > 0 && size.ws_row > 0);
-        let size = size.map(|size| Self { columns: size.ws_col.into(), rows: size.ws_row.into() });
-        Some(size.unwrap_or(Self::USUAL))
+    pub(crate) fn of_stdout() -> Self {
+        let size = tcgetwinsize(io::stdout()).ok().filter(|size| size.ws_col > 0 && size.ws_row > 0);
+        size.map_or(Self::USUAL, |size| Self { columns: size.ws_col.into(), rows: size.ws_row.into() })
     }
 }
 

@@ -13,21 +13,17 @@ pub(super) async fn run(backend: &Backend) -> anyhow::Result<Exit> {
         Ok(Checked::Valid) => {
             let program = backend.config_check.as_ref().map(ToString::to_string).unwrap_or_default();
             writeln!(text::stdout(), "{name}: configuration valid, checked with {program}")?;
-            if !unseen.is_empty() {
-                writeln!(text::stdout(), "  not detected: {unseen}")?;
-            }
-            Ok(Exit::Success)
         }
         Ok(Checked::Unchecked) => {
             writeln!(text::stdout(), "{name}: configuration not checked: nothing checks it")?;
-            if !unseen.is_empty() {
-                writeln!(text::stdout(), "  not detected: {unseen}")?;
-            }
-            Ok(Exit::Success)
         }
         Err(trouble) => {
             writeln!(text::stderr(), "{name}: {trouble}")?;
-            Ok(Exit::Failure)
+            return Ok(Exit::Failure);
         }
     }
+    if !unseen.is_empty() {
+        writeln!(text::stdout(), "  not detected: {unseen}")?;
+    }
+    Ok(Exit::Success)
 }

@@ -1,10 +1,10 @@
 //! `backend status`: shows the state of the server, and the permissions and settings that are missing to see the rest.
 
-use std::io::Write;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 
+use super::super::print;
 use crate::backend::answers::{Zone, identity, zones};
 use crate::backend::listeners::{self, Listener};
 use crate::backend::systemd::RESTART_VERBS;
@@ -83,9 +83,7 @@ pub(super) async fn run(config: &Config, backend: &Backend, json: bool) -> anyho
     let report = learn(config, backend).await;
     let text =
         if json { text::json(serde_json::to_string_pretty(&report)? + "\n") } else { table::table(&report) };
-    let mut out = text::stdout();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
+    print(&text)?;
     Ok(if report.status.state == State::Running { Exit::Success } else { Exit::Failure })
 }
 

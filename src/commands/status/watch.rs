@@ -171,7 +171,7 @@ impl<'a> Watch<'a> {
 
     /// Draws the lines that fit the terminal, and in the last one how to quit.
     fn draw(&self) -> io::Result<()> {
-        let size = Size::of_stdout().unwrap_or(Size::USUAL);
+        let size = Size::of_stdout();
         let text = match &self.shown {
             None => return Ok(()),
             Some(Ok(document)) => painted(document, size.columns).to_string(),

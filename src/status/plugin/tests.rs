@@ -14,7 +14,7 @@ const CONFIGURATION: &str = "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nn
     [\"192.0.2.53/32\"]\n[[service.check]]\nname = \"answers\"\ndns = { query = \"localhost. A\" }\n";
 
 /// A service that is up and acknowledged, changed by this.
-fn of(change: impl FnOnce(&mut Document)) -> (Alert, String) {
+fn of(change: impl FnOnce(&mut Document)) -> (Exit, String) {
     let config = Config::parse(Path::new("test.toml"), CONFIGURATION, "host").unwrap();
     let engine = Engine::new(&config.plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO);
     let mut document =
@@ -33,7 +33,7 @@ fn of(change: impl FnOnce(&mut Document)) -> (Alert, String) {
     line(&document)
 }
 
-fn service(change: impl FnOnce(&mut Service)) -> (Alert, String) {
+fn service(change: impl FnOnce(&mut Service)) -> (Exit, String) {
     of(|document| change(&mut document.services[0]))
 }
 
@@ -51,7 +51,7 @@ fn drain(expires_in_seconds: Option<f64>, returning: bool) -> Drain {
     }
 }
 
-fn drained_by(drain: Drain, fails: bool) -> (Alert, String) {
+fn drained_by(drain: Drain, fails: bool) -> (Exit, String) {
     service(|service| {
         service.state = ServiceState::Drained;
         service.drains = vec![drain];
@@ -62,7 +62,7 @@ fn drained_by(drain: Drain, fails: bool) -> (Alert, String) {
 #[test]
 fn all_is_well() {
     let (alert, line) = of(|_| ());
-    assert_eq!(alert, Alert::Ok);
+    assert_eq!(alert, Exit::Success);
     assert_eq!(
         line,
         "DNSHERALD OK - resolver up | 'resolver/serving'=1;;;0;1 'resolver/penalty'=0;;;0 'resolver/falls'=0;;;0"
@@ -77,8 +77,8 @@ fn a_check_that_has_never_been_up_is_no_finding() {
             service.checks[0].unproven = unproven;
         })
     };
-    assert_eq!(never_up(true).0, Alert::Ok);
-    assert_eq!(never_up(false).0, Alert::Warning);
+    assert_eq!(never_up(true).0, Exit::Success);
+    assert_eq!(never_up(false).0, Exit::Warning);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn degraded_and_stale_states_are_warnings() {
         }),
     ];
     for (alert, line) in cases {
-        assert_eq!(alert, Alert::Warning, "{line}");
+        assert_eq!(alert, Exit::Warning, "{line}");
         assert!(line.starts_with("DNSHERALD WARNING - "), "{line}");
     }
 }
@@ -139,14 +139,14 @@ fn lost_or_unknown_traffic_is_critical() {
         }),
     ];
     for (alert, line) in cases {
-        assert_eq!(alert, Alert::Critical, "{line}");
+        assert_eq!(alert, Exit::Critical, "{line}");
         assert!(line.starts_with("DNSHERALD CRITICAL - "), "{line}");
     }
     let (alert, line) = service(|service| {
         unsettled(service);
         service.for_seconds = 29.0;
     });
-    assert_eq!(alert, Alert::Ok, "{line}");
+    assert_eq!(alert, Exit::Success, "{line}");
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn the_worst_stands_first_and_nothing_breaks_the_line() {
             detail: None,
         });
     });
-    assert_eq!(alert, Alert::Critical);
+    assert_eq!(alert, Exit::Critical);
     assert!(line.starts_with(
         "DNSHERALD CRITICAL - resolver down: check answers: a/b; state not on disk: disk / full"
     ));
@@ -192,14 +192,14 @@ fn a_session_that_stays_down_warns_and_all_of_them_are_critical() {
         of(|document| document.exabgp.bgp_sessions = sessions.collect())
     };
     for sessions in [&[(Up, 100.0), (Up, 1.0)][..], &[(Up, 100.0), (Unknown, 0.0)], &[(Down, 29.0)], &[]] {
-        assert_eq!(with(sessions).0, Alert::Ok, "{sessions:?}");
+        assert_eq!(with(sessions).0, Exit::Success, "{sessions:?}");
     }
     let (alert, line) = with(&[(Up, 100.0), (Down, 61.0)]);
-    assert_eq!(alert, Alert::Warning);
+    assert_eq!(alert, Exit::Warning);
     assert!(line.contains("WARNING - BGP session with 10.1.0.2 down for 1m 1s: peer reset |"), "{line}");
     assert!(line.contains("'exabgp/sessions-up'=1;;;0;2"), "{line}");
-    assert_eq!(with(&[(Down, 61.0), (Unknown, 0.0)]).0, Alert::Warning, "the other may be up");
-    assert_eq!(with(&[(Down, 61.0), (Down, 1.0)]).0, Alert::Critical);
+    assert_eq!(with(&[(Down, 61.0), (Unknown, 0.0)]).0, Exit::Warning, "the other may be up");
+    assert_eq!(with(&[(Down, 61.0), (Down, 1.0)]).0, Exit::Critical);
 }
 
 #[test]
@@ -211,6 +211,6 @@ fn without_a_configuration_only_known_prefixes_count_as_withdrawn() {
         broken(document);
         document.services[0].prefixes.clear();
     });
-    assert_eq!(unknown.0, Alert::Critical);
+    assert_eq!(unknown.0, Exit::Critical);
     assert!(unknown.1.contains("earlier announcements stay: line 3"), "{}", unknown.1);
 }
