@@ -31,6 +31,7 @@ pub(crate) mod hold;
 pub(crate) mod identify;
 pub(crate) mod metrics;
 mod missing;
+mod progress;
 pub(crate) mod reload;
 pub(crate) mod run;
 pub(crate) mod simulate;

@@ -9,7 +9,9 @@
 //! function of the [`Facts`]. A fact that is not known gives no finding: the report says that the check was not made,
 //! and why.
 
-use self::facts::Facts;
+use serde::Serialize;
+
+use self::facts::{Facts, Known};
 use self::finding::{Examined, Finding, Severity};
 
 pub(crate) mod facts;
@@ -25,8 +27,8 @@ mod units;
 #[cfg(test)]
 mod tests;
 
-/// A check: its name, and its function.
-type Check = (&'static str, fn(&Facts) -> Examined);
+/// A check: its name, and its function, which fails with the reason why the check cannot be made.
+type Check = (&'static str, fn(&Facts) -> Known<Examined>);
 
 /// Every check, in the order of the report.
 const CHECKS: &[Check] = &[
@@ -52,41 +54,49 @@ const CHECKS: &[Check] = &[
     ("clock", host::clock),
 ];
 
-/// The result of all checks.
-#[derive(Debug)]
+/// The result of all checks, as the JSON document has it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct Report {
     /// The findings, worst first.
     pub(crate) findings: Vec<Finding>,
-    /// The checks that could not be made, or not in full, and why.
-    pub(crate) not_checked: Vec<(&'static str, String)>,
+    /// The checks that could not be made, or not in full.
+    pub(crate) not_checked: Vec<NotChecked>,
+    /// The number of checks that were made in full.
+    pub(crate) checked: usize,
     /// The number of all checks.
     pub(crate) checks: usize,
+}
+
+/// A check that could not be made, or not in full.
+#[derive(Debug, Eq, PartialEq, Serialize)]
+pub(crate) struct NotChecked {
+    /// Its name.
+    pub(crate) check: &'static str,
+    /// The reason.
+    pub(crate) why: String,
 }
 
 impl Report {
     /// Makes every check.
     #[must_use]
     pub(crate) fn of(facts: &Facts) -> Self {
-        let (mut findings, mut not_checked) = (vec![], vec![]);
-        for (name, check) in CHECKS {
-            let examined = check(facts);
+        let (mut findings, mut not_checked, mut checked) = (vec![], vec![], 0);
+        for (check, examine) in CHECKS {
+            let examined = examine(facts);
+            let examined =
+                examined.unwrap_or_else(|why| Examined { unknown: vec![why], ..Examined::default() });
+            checked += usize::from(examined.unknown.is_empty());
             findings.extend(examined.findings);
-            not_checked.extend(examined.unknown.into_iter().map(|why| (*name, why)));
+            not_checked.extend(examined.unknown.into_iter().map(|why| NotChecked { check, why }));
         }
-        findings.sort_by_key(|finding| std::cmp::Reverse(finding.id.severity()));
-        Self { findings, not_checked, checks: CHECKS.len() }
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        Self { findings, not_checked, checked, checks: CHECKS.len() }
     }
 
     /// The severity of the worst finding.
     #[must_use]
     pub(crate) fn worst(&self) -> Option<Severity> {
-        self.findings.iter().map(|finding| finding.id.severity()).max()
-    }
-
-    /// The number of checks that could be made in full.
-    #[must_use]
-    pub(crate) fn made(&self) -> usize {
-        let is_made = |(name, _): &&Check| !self.not_checked.iter().any(|(other, _)| other == name);
-        CHECKS.iter().filter(is_made).count()
+        self.findings.first().map(|finding| finding.severity)
     }
 }

@@ -38,7 +38,7 @@ pub(crate) struct Identify {
     ///
     /// A server that is not asked by clients for the root refuses the default. Name a signed zone of yours, such as
     /// "example.org DNSKEY".
-    #[arg(long, value_name = "QUESTION", default_value = ". DNSKEY", value_parser = large, conflicts_with = "watch")]
+    #[arg(long, value_name = "QUESTION", default_value = ". DNSKEY", conflicts_with = "watch")]
     pub(crate) large: Query,
     /// Ask from this address of this host
     #[arg(long, value_name = "ADDRESS")]
@@ -49,10 +49,6 @@ pub(crate) struct Identify {
     /// Print JSON; with `--watch`, a line for each change
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-fn large(text: &str) -> Result<Query, String> {
-    text.parse()
 }
 
 fn timeout(text: &str) -> Result<Period, String> {

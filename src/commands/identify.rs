@@ -9,17 +9,14 @@
 //! It needs no configuration and no helper, so it runs on any machine.
 
 use std::cell::Cell;
-use std::io::{IsTerminal, Write, stderr};
 use std::num::NonZeroUsize;
-use std::time::Duration;
 
 use anyhow::Context;
-use futures_util::future::{join, join_all, select};
-use tokio::time::{interval, sleep};
+use futures_util::future::{join, join_all};
 
 use self::fleet::Fleet;
 use self::report::{Report, Splits};
-use super::runtime;
+use super::{print, progress, runtime};
 use crate::cli::Identify;
 use crate::exit::Exit;
 use crate::netlink::sockets::Protocol;
@@ -34,13 +31,7 @@ mod table;
 mod watch;
 
 /// TCP connections beside the flows over UDP, at most.
-const MOST_CONNECTIONS: usize = 16;
-
-/// The time without output after which a terminal shows progress.
-const PROGRESS_AFTER: Duration = Duration::from_secs(1);
-
-/// The time between two lines of progress.
-const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+const MOST_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 /// Asks the addresses and shows which nodes answered.
 ///
@@ -63,8 +54,7 @@ pub(crate) fn run(options: &Identify) -> anyhow::Result<Exit> {
     } else {
         table::table(&reports, &findings)
     };
-    let mut out = text::stdout();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot print the nodes")?;
+    print(&text).context("cannot print the nodes")?;
     Ok(if findings.iter().any(|finding| finding.is_fault) { Exit::Failure } else { Exit::Success })
 }
 
@@ -84,41 +74,22 @@ fn targets(options: &Identify) -> Vec<Asking> {
 async fn ask(options: &Identify, large: &Question) -> Vec<Report> {
     let targets = targets(options);
     let flows = options.flows.and_then(|flows| NonZeroUsize::new(flows.into()));
-    let steps = 3 + flows.map_or(0, |flows| flows.get() + connections(flows).get());
-    let progress = Progress { done: Cell::new(0), all: steps * targets.len() };
-    let asked = join_all(targets.iter().map(|asking| report(*asking, flows, large, &progress)));
-    let shown = Box::pin(progress.show());
-    match select(asked, shown).await {
-        futures_util::future::Either::Left((reports, _)) => {
-            progress.clear();
-            reports
-        }
-        futures_util::future::Either::Right((never, _)) => match never {},
-    }
+    let steps = 3 + flows.map_or(0, |flows| flows.get() + flows.min(MOST_CONNECTIONS).get());
+    let (done, all) = (Cell::new(0), steps * targets.len());
+    let asked = join_all(targets.iter().map(|asking| report(*asking, flows, large, &done)));
+    progress::shown_while(asked, || format!("{} of {all} asked ", done.get())).await
 }
 
-const fn connections(flows: NonZeroUsize) -> NonZeroUsize {
-    match NonZeroUsize::new(MOST_CONNECTIONS) {
-        Some(most) if flows.get() > most.get() => most,
-        _ => flows,
-    }
-}
-
-async fn report(
-    asking: Asking,
-    flows: Option<NonZeroUsize>,
-    large: &Question,
-    progress: &Progress,
-) -> Report {
-    let (udp, tcp) = join(progress.step(asking.udp()), progress.step(asking.tcp())).await;
+async fn report(asking: Asking, flows: Option<NonZeroUsize>, large: &Question, done: &Cell<usize>) -> Report {
+    let (udp, tcp) = join(counted(done, asking.udp()), counted(done, asking.tcp())).await;
     let answers = [&udp, &tcp].iter().any(|heard| matches!(heard, FlowOutcome::Node { .. }));
     let large = async { if answers { Some(asking.large(large).await) } else { None } };
-    let large = progress.step(large).await;
+    let large = counted(done, large).await;
     let splits = match flows {
         Some(flows) => {
-            let one = || progress.count();
+            let one = || done.update(|done| done + 1);
             let udp = asking.split(Protocol::Udp, flows, one);
-            let tcp = asking.split(Protocol::Tcp, connections(flows), one);
+            let tcp = asking.split(Protocol::Tcp, flows.min(MOST_CONNECTIONS), one);
             let (udp, tcp) = join(udp, tcp).await;
             Some(Splits { udp, tcp })
         }
@@ -127,39 +98,9 @@ async fn report(
     Report { server: asking.server, udp, tcp, large, splits }
 }
 
-/// The progress line, for a terminal on standard error.
-struct Progress {
-    done: Cell<usize>,
-    all: usize,
-}
-
-impl Progress {
-    fn count(&self) {
-        self.done.set(self.done.get() + 1);
-    }
-
-    async fn step<T>(&self, step: impl Future<Output = T>) -> T {
-        let value = step.await;
-        self.count();
-        value
-    }
-
-    /// Shows the progress until dropped. Shows nothing if standard error is no terminal.
-    async fn show(&self) -> std::convert::Infallible {
-        sleep(PROGRESS_AFTER).await;
-        let mut ticks = interval(PROGRESS_EVERY);
-        loop {
-            ticks.tick().await;
-            if stderr().is_terminal() {
-                let _ = write!(stderr(), "\r{} of {} asked ", self.done.get(), self.all);
-            }
-        }
-    }
-
-    /// Clears the line of progress.
-    fn clear(&self) {
-        if stderr().is_terminal() {
-            let _ = write!(stderr(), "\r\x1b[K");
-        }
-    }
+/// Counts an answer once it is there.
+async fn counted<T>(done: &Cell<usize>, answer: impl Future<Output = T>) -> T {
+    let answer = answer.await;
+    done.update(|done| done + 1);
+    answer
 }

@@ -49,15 +49,13 @@ pub(crate) fn run(options: &Simulate) -> anyhow::Result<Exit> {
     let canvas = options.svg.as_deref().map(Canvas::open).transpose()?;
     let mut out = BufWriter::new(text::stdout());
     if let Some((other, second)) = &second {
-        if let Some(seed) = source.seed() {
-            writeln!(out, "{}, seed {seed}", source.name())?;
-        }
+        out.write_all(source.heading().as_bytes())?;
         let first = options.config.as_deref().unwrap_or_else(|| Path::new("the configuration in the trace"));
         let [of_first, of_second] = compare::run(&mut out, [(first, &input), (other, second)])?;
         if let Some(canvas) = canvas {
             let name =
                 |path: &Path| path.file_name().map_or_else(String::new, |name| name.display().to_string());
-            let title = format!("{}: A {}, B {}", title(&source), name(first), name(other));
+            let title = format!("{}: A {}, B {}", source.title(), name(first), name(other));
             canvas.write(&title, &[("A", &of_first), ("B", &of_second)])?;
         }
     } else if options.annotate {
@@ -82,8 +80,8 @@ fn show(
         (false, true) => Way::Json,
         (false, false) => Way::Text,
     };
-    if let (Some(seed), Way::Text) = (source.seed(), way) {
-        writeln!(out, "{}, seed {seed}", source.name())?;
+    if !options.json {
+        out.write_all(source.heading().as_bytes())?;
     }
     let mut printer = Printer { out, way, timeline: Timeline::new(&input.config), result: Ok(()) };
     play(&input.config, &input.trace, &mut printer);
@@ -95,26 +93,12 @@ fn show(
     match (options.summary, options.json) {
         (true, true) => writeln!(out, "{}", summary_json(&timeline.summary(), source.seed())?)?,
         (false, true) => {}
-        (true, false) => {
-            if let Some(seed) = source.seed() {
-                writeln!(out, "{}, seed {seed}", source.name())?;
-            }
-            out.write_all(timeline.summary().text().as_bytes())?;
-        }
-        (false, false) => out.write_all(timeline.summary().text().as_bytes())?,
+        (_, false) => out.write_all(timeline.summary().text().as_bytes())?,
     }
     match canvas {
-        Some(canvas) => canvas.write(&title(source), &[("", &timeline)]),
+        Some(canvas) => canvas.write(&source.title(), &[("", &timeline)]),
         None => Ok(()),
     }
-}
-
-/// The title of a picture: the name of the trace, without its directory.
-fn title(source: &Source) -> String {
-    let name = source.name();
-    let seed = source.seed().map_or_else(String::new, |seed| format!(", seed {seed}"));
-    let last = if source.seed().is_none() { name.rsplit('/').next().unwrap_or(&name) } else { &name };
-    format!("{last}{seed}")
 }
 
 /// The summary, with the seed of a generated trace.

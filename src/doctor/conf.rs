@@ -1,11 +1,11 @@
 //! Checks of the configuration of dnsherald, of ExaBGP itself, and of the process that it starts.
 
-use super::facts::Facts;
+use super::facts::{Facts, Known, known};
 use super::finding::{Examined, Id};
 use crate::exabgp::Dialect;
 use crate::text::foreign;
 
-pub(super) fn configuration(facts: &Facts) -> Examined {
+pub(super) fn configuration(facts: &Facts) -> Known<Examined> {
     let mut examined = Examined::default();
     let path = facts.config_path.display();
     match &facts.config {
@@ -24,15 +24,12 @@ pub(super) fn configuration(facts: &Facts) -> Examined {
         ),
         Ok(_) => {}
     }
-    examined
+    Ok(examined)
 }
 
-pub(super) fn version(facts: &Facts) -> Examined {
+pub(super) fn version(facts: &Facts) -> Known<Examined> {
     let mut examined = Examined::default();
-    let version = match &facts.version {
-        Ok(version) => foreign(version),
-        Err(why) => return Examined::not(why.clone()),
-    };
+    let version = foreign(known(&facts.version)?);
     let is_of = |prefixes: &[&str]| prefixes.iter().any(|prefix| version.starts_with(prefix));
     let fault = if is_of(&["3."]) {
         Some("acknowledges no command, so that a refused route is not detected")
@@ -52,7 +49,7 @@ pub(super) fn version(facts: &Facts) -> Examined {
     }
     let Some(running) = facts.dialect() else {
         examined.skip(format!("the dialect of ExaBGP {version} is not known"));
-        return examined;
+        return Ok(examined);
     };
     // ExaBGP 6 can be told to understand the commands of 4.
     let is_changed = facts.settings.as_ref().is_ok_and(|settings| settings.has_api_version);
@@ -76,16 +73,12 @@ pub(super) fn version(facts: &Facts) -> Examined {
             "remove `api` from [exabgp]: dnsherald detects the version",
         );
     }
-    examined
+    Ok(examined)
 }
 
-pub(super) fn acks(facts: &Facts) -> Examined {
-    let settings = match &facts.settings {
-        Ok(settings) => settings,
-        Err(why) => return Examined::not(why.clone()),
-    };
+pub(super) fn acks(facts: &Facts) -> Known<Examined> {
     let mut examined = Examined::default();
-    if settings.ack == Some(false) {
+    if known(&facts.settings)?.ack == Some(false) {
         examined.find(
             Id::AcksOff,
             "ExaBGP answers no command (`ack` is off), so that a refused route is not detected",
@@ -93,12 +86,12 @@ pub(super) fn acks(facts: &Facts) -> Examined {
              restart it",
         );
     }
-    examined
+    Ok(examined)
 }
 
-pub(super) fn process(facts: &Facts) -> Examined {
+pub(super) fn process(facts: &Facts) -> Known<Examined> {
     let mut examined = Examined::default();
-    for file in facts.confs.iter().flatten() {
+    for file in known(&facts.confs)? {
         match &file.conf {
             Err(why) => examined.skip(why.clone()),
             Ok(conf) => {
@@ -110,9 +103,6 @@ pub(super) fn process(facts: &Facts) -> Examined {
     }
     let helpers = facts.helpers();
     let files: Vec<_> = facts.readable().map(|(path, _)| path.display().to_string()).collect();
-    if let Err(why) = &facts.confs {
-        return Examined::not(why.clone());
-    }
     // A script may start dnsherald.
     for (path, conf) in facts.readable().filter(|_| helpers.is_empty()) {
         for process in &conf.processes {
@@ -140,12 +130,13 @@ pub(super) fn process(facts: &Facts) -> Examined {
             None => examined.skip("the version of ExaBGP is not known, and only 4 and 5 need an `encoder`"),
         }
     }
-    examined
+    Ok(examined)
 }
 
-pub(super) fn respawn(facts: &Facts) -> Examined {
+pub(super) fn respawn(facts: &Facts) -> Known<Examined> {
     const WHY: &str = "ExaBGP keeps announcing the routes of a helper that ended, and starts no other";
-    let mut examined = Examined::with(facts.any_helper());
+    let unknown = facts.any_helper().err().into_iter().collect();
+    let mut examined = Examined { unknown, ..Examined::default() };
     match &facts.settings {
         Ok(settings) if settings.respawn == Some(false) => examined.find(
             Id::RespawnOff,
@@ -166,5 +157,5 @@ pub(super) fn respawn(facts: &Facts) -> Examined {
             None => examined.skip(format!("{helper} has a `respawn` that is not understood")),
         }
     }
-    examined
+    Ok(examined)
 }

@@ -17,6 +17,14 @@ use crate::text::foreign;
 /// A fact, or the reason why it is not known.
 pub(crate) type Known<T> = Result<T, String>;
 
+/// Borrows a fact, or copies the reason.
+///
+/// # Errors
+/// The reason why it is not known.
+pub(crate) fn known<T>(fact: &Known<T>) -> Known<&T> {
+    fact.as_ref().map_err(Clone::clone)
+}
+
 /// All facts.
 #[derive(Debug)]
 pub(crate) struct Facts {
@@ -33,7 +41,7 @@ pub(crate) struct Facts {
     /// The settings of ExaBGP's environment.
     pub(crate) settings: Known<Settings>,
     /// Whether a BFD daemon runs.
-    pub(crate) bfd: Known<bool>,
+    pub(crate) has_bfd: bool,
     /// What the helper's user may use.
     pub(crate) access: Known<Access>,
     /// The addresses of the configuration.
@@ -228,8 +236,7 @@ impl Facts {
         if !self.helpers().is_empty() {
             return Ok(());
         }
-        let unreadable =
-            self.confs.as_ref().map_err(Clone::clone)?.iter().find_map(|file| file.conf.as_ref().err());
+        let unreadable = known(&self.confs)?.iter().find_map(|file| file.conf.as_ref().err());
         Err(unreadable.cloned().unwrap_or_else(|| "no process of ExaBGP runs dnsherald".to_owned()))
     }
 

@@ -87,41 +87,32 @@ words! {
 }
 
 /// One thing that is wrong, and what to do about it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Finding {
     /// What kind of fault it is.
     pub(crate) id: Id,
+    /// That of the kind.
+    pub(crate) severity: Severity,
     /// A sentence that names the object. Foreign text in it is escaped.
     pub(crate) what: String,
     /// What to do.
     pub(crate) remedy: String,
 }
 
-/// The result of one check.
+/// The result of one check that could be made.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Examined {
     /// What is wrong.
     pub(crate) findings: Vec<Finding>,
-    /// Why it could not be made, or not in full.
+    /// Why it could not be made in full.
     pub(crate) unknown: Vec<String>,
 }
 
 impl Examined {
-    /// A check that could not be made.
-    #[must_use]
-    pub(crate) fn not(why: impl Into<String>) -> Self {
-        Self { findings: vec![], unknown: vec![why.into()] }
-    }
-
-    /// A check that can be made in full only with this.
-    #[must_use]
-    pub(crate) fn with<T>(known: Result<T, String>) -> Self {
-        Self { findings: vec![], unknown: known.err().into_iter().collect() }
-    }
-
     /// Adds a finding.
     pub(crate) fn find(&mut self, id: Id, what: impl Into<String>, remedy: impl Into<String>) {
-        self.findings.push(Finding { id, what: what.into(), remedy: remedy.into() });
+        let finding = Finding { id, severity: id.severity(), what: what.into(), remedy: remedy.into() };
+        self.findings.push(finding);
     }
 
     /// Adds the reason why a part could not be checked, once.

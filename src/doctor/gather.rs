@@ -62,7 +62,7 @@ pub(crate) async fn facts(places: &Places) -> Facts {
     Facts {
         version,
         settings,
-        bfd: Ok(runs_here("bfdd")),
+        has_bfd: runs_here("bfdd"),
         access,
         addresses: config.as_ref().map(server::addresses).unwrap_or_default(),
         listeners: config.as_ref().map(server::listeners).unwrap_or_default(),

@@ -1,13 +1,10 @@
 //! Checks of the host: permissions, addresses, reverse path filter, clock.
 
-use super::facts::Facts;
+use super::facts::{Facts, Known, known};
 use super::finding::{Examined, Id};
 
-pub(super) fn access(facts: &Facts) -> Examined {
-    let access = match &facts.access {
-        Ok(access) => access,
-        Err(why) => return Examined::not(why.clone()),
-    };
+pub(super) fn access(facts: &Facts) -> Known<Examined> {
+    let access = known(&facts.access)?;
     let mut examined = Examined::default();
     let user = &access.user;
     for denied in &access.denied {
@@ -45,11 +42,12 @@ pub(super) fn access(facts: &Facts) -> Examined {
             }
         }
     }
-    examined
+    Ok(examined)
 }
 
-pub(super) fn addresses(facts: &Facts) -> Examined {
-    let mut examined = Examined::with(facts.usable_config());
+pub(super) fn addresses(facts: &Facts) -> Known<Examined> {
+    facts.usable_config()?;
+    let mut examined = Examined::default();
     for address in &facts.addresses {
         match (&address.missing, &address.service) {
             (Ok(None), _) => {}
@@ -67,34 +65,30 @@ pub(super) fn addresses(facts: &Facts) -> Examined {
             ),
         }
     }
-    examined
+    Ok(examined)
 }
 
-pub(super) fn reverse_path(facts: &Facts) -> Examined {
+pub(super) fn reverse_path(facts: &Facts) -> Known<Examined> {
     let mut examined = Examined::default();
-    match &facts.reverse_path {
-        Err(why) => examined.skip(why.clone()),
-        Ok(None) => {}
-        Ok(Some(why)) => examined.find(
+    if let Some(why) = known(&facts.reverse_path)? {
+        examined.find(
             Id::RpFilter,
             why.clone(),
             "sysctl -w net.ipv4.conf.INTERFACE.rp_filter=2, and the same in /etc/sysctl.d",
-        ),
+        );
     }
-    examined
+    Ok(examined)
 }
 
-pub(super) fn clock(facts: &Facts) -> Examined {
+pub(super) fn clock(facts: &Facts) -> Known<Examined> {
     let mut examined = Examined::default();
-    match &facts.clock {
-        Err(why) => examined.skip(why.clone()),
-        Ok(true) => {}
-        Ok(false) => examined.find(
+    if !*known(&facts.clock)? {
+        examined.find(
             Id::Clock,
             "the clock is not synchronized: signatures seem expired (DNSSEC), and times in logs of several hosts do not \
              compare",
             "install chrony, or `timedatectl set-ntp true`; `timedatectl` shows the state",
-        ),
+        );
     }
-    examined
+    Ok(examined)
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::facts::{Facts, Helper};
+use super::facts::{Facts, Helper, Known};
 use super::finding::{Examined, Id};
 use crate::config::Config;
 use crate::exabgp::command::Family;
@@ -17,8 +17,9 @@ const LONGEST_HOLD: u32 = 30;
 const USUAL_HOLD: u32 = 180;
 
 /// Calls `check` for each neighbor of a helper.
-fn each(facts: &Facts, mut check: impl FnMut(&Helper<'_>, &Neighbor, &mut Examined)) -> Examined {
-    let mut examined = Examined::with(facts.any_helper());
+fn each(facts: &Facts, mut check: impl FnMut(&Helper<'_>, &Neighbor, &mut Examined)) -> Known<Examined> {
+    facts.any_helper()?;
+    let mut examined = Examined::default();
     for helper in &facts.helpers() {
         for neighbor in &helper.conf.neighbors {
             // A neighbor of other helpers is none of ours.
@@ -27,7 +28,7 @@ fn each(facts: &Facts, mut check: impl FnMut(&Helper<'_>, &Neighbor, &mut Examin
             }
         }
     }
-    examined
+    Ok(examined)
 }
 
 fn is_only_helper(helper: &Helper<'_>) -> bool {
@@ -42,7 +43,7 @@ fn unclear(helper: &Helper<'_>, neighbor: &Neighbor, what: &str) -> String {
     format!("{}: its {what} is not understood", at(helper.path, neighbor))
 }
 
-pub(super) fn listed(facts: &Facts) -> Examined {
+pub(super) fn listed(facts: &Facts) -> Known<Examined> {
     let mut examined = each(facts, |helper, neighbor, examined| {
         let is_listed = |neighbor: &Neighbor| neighbor.lists(&helper.process.name);
         match is_listed(neighbor) {
@@ -59,7 +60,7 @@ pub(super) fn listed(facts: &Facts) -> Examined {
             }
             Some(false) => {}
         }
-    });
+    })?;
     for helper in facts.helpers() {
         let lists = |neighbor: &Neighbor| neighbor.lists(&helper.process.name) != Some(false);
         if helper.conf.is_complete() && !helper.conf.neighbors.iter().any(lists) {
@@ -71,7 +72,7 @@ pub(super) fn listed(facts: &Facts) -> Examined {
             examined.find(Id::NoNeighbor, what, api(&name));
         }
     }
-    examined
+    Ok(examined)
 }
 
 fn api(process: &str) -> String {
@@ -82,12 +83,10 @@ fn api(process: &str) -> String {
 fn each_route(
     facts: &Facts,
     mut check: impl FnMut(&Helper<'_>, &Route, &[&Neighbor], &mut Examined),
-) -> Examined {
-    let config = match facts.usable_config() {
-        Ok(config) => config,
-        Err(why) => return Examined::not(why),
-    };
-    let mut examined = Examined::with(facts.any_helper());
+) -> Known<Examined> {
+    let config = facts.usable_config()?;
+    facts.any_helper()?;
+    let mut examined = Examined::default();
     let helpers = facts.helpers();
     // The options of one `dnsherald healthcheck` say nothing about another.
     let several = if config.origin.is_some() { helpers.len() } else { 1 };
@@ -102,14 +101,14 @@ fn each_route(
             check(helper, route, &receivers, &mut examined);
         }
     }
-    examined
+    Ok(examined)
 }
 
 fn routes(config: &Config) -> impl Iterator<Item = &Route> {
     config.services.iter().filter(|service| service.enabled).flat_map(|service| &service.routes)
 }
 
-pub(super) fn families(facts: &Facts) -> Examined {
+pub(super) fn families(facts: &Facts) -> Known<Examined> {
     each_route(facts, |helper, route, receivers, examined| {
         // A neighbor that ExaBGP does not have refuses the command.
         for router in &route.neighbors {
@@ -156,7 +155,7 @@ pub(super) fn families(facts: &Facts) -> Examined {
     })
 }
 
-pub(super) fn next_hop(facts: &Facts) -> Examined {
+pub(super) fn next_hop(facts: &Facts) -> Known<Examined> {
     each_route(facts, |helper, route, receivers, examined| {
         if route.next_hop != NextHop::Itself || Family::of(route.prefix.addr()) == Family::V4 {
             return;
@@ -180,7 +179,7 @@ pub(super) fn next_hop(facts: &Facts) -> Examined {
     })
 }
 
-pub(super) fn graceful_restart(facts: &Facts) -> Examined {
+pub(super) fn graceful_restart(facts: &Facts) -> Known<Examined> {
     let sends = facts.usable_config().map(|config| config.exabgp.end_of_rib);
     each(facts, |helper, neighbor, examined| {
         let (Some(restart), Some(manual)) =
@@ -215,11 +214,9 @@ pub(super) fn graceful_restart(facts: &Facts) -> Examined {
     })
 }
 
-pub(super) fn hold_time(facts: &Facts) -> Examined {
-    match &facts.bfd {
-        Ok(true) => return Examined::default(),
-        Ok(false) => {}
-        Err(why) => return Examined::not(why.clone()),
+pub(super) fn hold_time(facts: &Facts) -> Known<Examined> {
+    if facts.has_bfd {
+        return Ok(Examined::default());
     }
     each(facts, |helper, neighbor, examined| {
         let Some(seconds) = neighbor.hold_time.or(USUAL_HOLD) else {
@@ -241,7 +238,7 @@ pub(super) fn hold_time(facts: &Facts) -> Examined {
     })
 }
 
-pub(super) fn adj_rib_out(facts: &Facts) -> Examined {
+pub(super) fn adj_rib_out(facts: &Facts) -> Known<Examined> {
     each(facts, |helper, neighbor, examined| match neighbor.adj_rib_out.or(true) {
         Some(true) => {}
         Some(false) => examined.find(

@@ -1,13 +1,14 @@
 //! Checks of the DNS server: listeners, access list, rate limit.
 
-use super::facts::{AnswerFact, Facts};
+use super::facts::{AnswerFact, Facts, Known};
 use super::finding::{Examined, Id};
 use crate::backend::rate_limit::Limited;
 use crate::outcome::{Cause, Outcome};
 use crate::text::foreign;
 
-pub(super) fn listeners(facts: &Facts) -> Examined {
-    let mut examined = Examined::with(facts.usable_config());
+pub(super) fn listeners(facts: &Facts) -> Known<Examined> {
+    facts.usable_config()?;
+    let mut examined = Examined::default();
     for listener in &facts.listeners {
         match &listener.is_there {
             Ok(true) => {}
@@ -28,11 +29,12 @@ pub(super) fn listeners(facts: &Facts) -> Examined {
             Err(why) => examined.skip(why.clone()),
         }
     }
-    examined
+    Ok(examined)
 }
 
-pub(super) fn answers(facts: &Facts) -> Examined {
-    let mut examined = Examined::with(facts.usable_config());
+pub(super) fn answers(facts: &Facts) -> Known<Examined> {
+    facts.usable_config()?;
+    let mut examined = Examined::default();
     for answer in &facts.answers {
         let failure = match &answer.outcome {
             Outcome::Pass { .. } => continue,
@@ -59,7 +61,7 @@ pub(super) fn answers(facts: &Facts) -> Examined {
             _ => {}
         }
     }
-    examined
+    Ok(examined)
 }
 
 /// How the server permits the source of the probes.
@@ -75,8 +77,9 @@ fn permission(answer: &AnswerFact, source: &str) -> String {
     }
 }
 
-pub(super) fn rate_limit(facts: &Facts) -> Examined {
-    let mut examined = Examined::with(facts.usable_config());
+pub(super) fn rate_limit(facts: &Facts) -> Known<Examined> {
+    facts.usable_config()?;
+    let mut examined = Examined::default();
     for backend in &facts.backends {
         let limit = &backend.rate_limit;
         match limit.state {
@@ -93,5 +96,5 @@ pub(super) fn rate_limit(facts: &Facts) -> Examined {
             ),
         }
     }
-    examined
+    Ok(examined)
 }

@@ -81,7 +81,7 @@ fn healthy() -> Facts {
         version: Ok("4.2.21".to_owned()),
         confs: Ok(confs(CONF)),
         settings: Ok(Settings { ack: Some(true), respawn: None, has_api_version: false }),
-        bfd: Ok(false),
+        has_bfd: false,
         access: Ok(Access { user: "exabgp".to_owned(), denied: vec![] }),
         addresses: vec![AddressFact { service: Some("dns".to_owned()), missing: Ok(None) }],
         listeners: vec![listener(Ok(true))],
@@ -130,7 +130,7 @@ fn found_in_config(from: &str, to: &str) -> Vec<&'static str> {
 fn a_healthy_host_has_no_finding_and_every_check_is_made() {
     let report = Report::of(&healthy());
     assert_eq!((&report.findings, &report.not_checked), (&vec![], &vec![]));
-    assert_eq!((report.made(), report.worst()), (CHECKS.len(), None));
+    assert_eq!((report.checked, report.worst()), (CHECKS.len(), None));
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn the_neighbors() {
     assert_eq!(found_in_conf("hold-time 9;", "hold-time 9; manual-eor true;"), ["end-of-rib"]);
     let with_bfd = found(|facts| {
         facts.confs = Ok(confs(&CONF.replace("hold-time 9;", "")));
-        facts.bfd = Ok(true);
+        facts.has_bfd = true;
     });
     assert_eq!(with_bfd, [""; 0]);
     let other =
@@ -285,7 +285,7 @@ fn what_is_not_known_gives_no_finding() {
         version: Err(why()),
         confs: Err(why()),
         settings: Err(why()),
-        bfd: Err(why()),
+        has_bfd: false,
         access: Err(why()),
         addresses: vec![],
         listeners: vec![],
@@ -297,7 +297,7 @@ fn what_is_not_known_gives_no_finding() {
     };
     let report = Report::of(&unknown);
     assert_eq!(report.findings, []);
-    assert_eq!(report.made(), 0, "{:?}", report.not_checked);
+    assert_eq!(report.checked, 0, "{:?}", report.not_checked);
     // A file that is not understood, or cannot be read, says nothing, either.
     for conf in ["group x { }", "neighbor 10.1.0.1 {", "process p { run x }"] {
         assert_eq!(found(|facts| facts.confs = Ok(confs(conf))), [""; 0], "{conf}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::facts::{Facts, UnitFact};
+use super::facts::{Facts, Known, UnitFact, known};
 use super::finding::{Examined, Id};
 use crate::backend::hooks::StopTime;
 use crate::text::period::Period;
@@ -54,12 +54,8 @@ impl UnitFact {
     }
 }
 
-pub(super) fn exabgp(facts: &Facts) -> Examined {
-    let unit = match &facts.exabgp_unit {
-        Ok(unit) if unit.load_state == "loaded" => unit,
-        Ok(unit) => return Examined::not(format!("{} is not loaded", unit.name)),
-        Err(why) => return Examined::not(why.clone()),
-    };
+pub(super) fn exabgp(facts: &Facts) -> Known<Examined> {
+    let unit = loaded(&facts.exabgp_unit)?;
     let (mut examined, name) = (Examined::default(), &unit.name);
     stale(unit, &mut examined);
     let drains = unit.exec_stop.contains("dnsherald drain");
@@ -84,7 +80,7 @@ pub(super) fn exabgp(facts: &Facts) -> Examined {
                 format!("install systemd/exabgp.service.d/dnsherald.conf in /etc/systemd/system/{name}.d, then systemctl daemon-reload"),
             );
         }
-        return examined;
+        return Ok(examined);
     };
     let mut lost = vec![];
     if !drains {
@@ -104,21 +100,18 @@ pub(super) fn exabgp(facts: &Facts) -> Examined {
         );
         unit.overridden(&lost.join("; "), &install, &mut examined);
     }
-    examined
+    Ok(examined)
 }
 
-pub(super) fn backends(facts: &Facts) -> Examined {
-    let mut examined = Examined::with(facts.usable_config());
+pub(super) fn backends(facts: &Facts) -> Known<Examined> {
+    facts.usable_config()?;
+    let mut examined = Examined::default();
     for backend in &facts.backends {
-        let unit = match &backend.unit {
+        let unit = match backend.unit.as_ref().map(loaded) {
             None => continue,
-            Some(Ok(unit)) if unit.load_state == "loaded" => unit,
-            Some(Ok(unit)) => {
-                examined.skip(format!("{} is not loaded", unit.name));
-                continue;
-            }
+            Some(Ok(unit)) => unit,
             Some(Err(why)) => {
-                examined.skip(why.clone());
+                examined.skip(why);
                 continue;
             }
         };
@@ -154,7 +147,13 @@ pub(super) fn backends(facts: &Facts) -> Examined {
             }
         }
     }
-    examined
+    Ok(examined)
+}
+
+/// The unit, if systemd has loaded it; else the reason why it is not judged.
+fn loaded(unit: &Known<UnitFact>) -> Known<&UnitFact> {
+    let unit = known(unit)?;
+    if unit.load_state == "loaded" { Ok(unit) } else { Err(format!("{} is not loaded", unit.name)) }
 }
 
 fn stale(unit: &UnitFact, examined: &mut Examined) {

@@ -1,11 +1,9 @@
 //! Findings about the answers: sentences for the operator, and whether each is a fault.
 
-use std::collections::BTreeSet;
-
 use super::fleet::Fleet;
 use super::report::{Report, Splits};
 use crate::probe::identity::{FlowOutcome, Large, Split};
-use crate::text::counted;
+use crate::text::{counted, joined};
 
 /// One sentence about one address.
 #[derive(Debug, Eq, PartialEq)]
@@ -46,7 +44,7 @@ fn transports(report: &Report, add: &mut impl FnMut(bool, String)) {
             format!(
                 "several nodes answered on one flow over UDP ({} besides {}): routers spread the packets of a flow over \
                  nodes, and TCP breaks (split path)",
-                joined(others),
+                joined(others, ", "),
                 report.udp.name().unwrap_or_default()
             ),
         ),
@@ -65,7 +63,7 @@ fn transports(report: &Report, add: &mut impl FnMut(bool, String)) {
             false,
             format!(
                 "several nodes answered on one TCP connection ({} besides {}): a load balancer answers at this address",
-                joined(others),
+                joined(others, ", "),
                 report.tcp.name().unwrap_or_default()
             ),
         ),
@@ -89,10 +87,6 @@ fn size(large: &Large, add: &mut impl FnMut(bool, String)) {
             ),
         );
     }
-}
-
-fn joined(names: &BTreeSet<String>) -> String {
-    names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// The likely reasons for a connection without an answer.
@@ -148,7 +142,7 @@ fn flows(splits: &Splits, add: &mut impl FnMut(bool, String)) {
 pub(super) fn shares(split: &Split) -> String {
     let mut nodes: Vec<_> = split.nodes.iter().collect();
     nodes.sort_by_key(|(_, flows)| std::cmp::Reverse(**flows));
-    nodes.iter().map(|(name, flows)| format!("{name} {flows}")).collect::<Vec<_>>().join(", ")
+    joined(nodes.iter().map(|(name, flows)| format!("{name} {flows}")), ", ")
 }
 
 /// Whether the nodes may answer, and have names.

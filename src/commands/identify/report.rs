@@ -1,12 +1,11 @@
 //! The answers of each address, and their JSON form.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde::Serialize;
 
 use super::findings::Finding;
-use crate::outcome::{Cause, Failure};
+use crate::outcome::Failure;
 use crate::probe::identity::{Answer, FlowOutcome, Identity, Large, Split};
 
 /// The answers of one address.
@@ -69,14 +68,12 @@ struct Transport<'a> {
     /// Over TCP: whether a connection was established.
     connected: bool,
     name: Option<&'a str>,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[serde(flatten)]
     identity: Option<&'a Identity>,
     #[serde(skip_serializing_if = "Option::is_none")]
     latency_seconds: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cause: Option<Cause>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<&'a str>,
+    #[serde(flatten)]
+    failure: Option<&'a Failure>,
 }
 
 #[derive(Debug, Serialize)]
@@ -97,10 +94,8 @@ struct Carried<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     rcode: Option<String>,
     truncated: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cause: Option<Cause>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<&'a str>,
+    #[serde(flatten)]
+    failure: Option<&'a Failure>,
 }
 
 #[derive(Debug, Serialize)]
@@ -110,13 +105,10 @@ struct Flows<'a> {
 }
 
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
 struct FlowCount<'a> {
     asked: usize,
-    nodes: &'a BTreeMap<String, usize>,
-    unnamed: usize,
-    unanswered: usize,
-    broken: usize,
+    #[serde(flatten)]
+    split: &'a Split,
 }
 
 /// The JSON form of all reports.
@@ -156,20 +148,12 @@ fn carried(answer: &Result<Answer, Failure>) -> Carried<'_> {
             truncated: *truncated,
             ..Carried::default()
         },
-        Err(Failure { cause, detail }) => {
-            Carried { cause: Some(*cause), detail: Some(detail), ..Carried::default() }
-        }
+        Err(failure) => Carried { failure: Some(failure), ..Carried::default() },
     }
 }
 
 fn flow_count(split: &Split) -> FlowCount<'_> {
-    FlowCount {
-        asked: split.flows(),
-        nodes: &split.nodes,
-        unnamed: split.unnamed,
-        unanswered: split.unanswered,
-        broken: split.broken,
-    }
+    FlowCount { asked: split.flows(), split }
 }
 
 fn transport(heard: &FlowOutcome) -> Transport<'_> {
@@ -183,7 +167,6 @@ fn transport(heard: &FlowOutcome) -> Transport<'_> {
         name: heard.name(),
         identity,
         latency_seconds: latency.map(std::time::Duration::as_secs_f64),
-        cause: failure.map(|failure| failure.cause),
-        detail: failure.map(|failure| failure.detail.as_str()),
+        failure,
     }
 }

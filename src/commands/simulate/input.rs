@@ -78,6 +78,24 @@ impl Source {
         }
     }
 
+    /// The title of a picture: the name of a written trace without its directory, or how a trace was generated.
+    #[must_use]
+    pub(super) fn title(&self) -> String {
+        match self {
+            Self::Written(name, _) => name.rsplit('/').next().unwrap_or(name).to_owned(),
+            Self::Generated(faults) => format!("{faults}, seed {}", faults.seed),
+        }
+    }
+
+    /// The line that tells how a trace was generated, to generate it again; empty for a written one.
+    #[must_use]
+    pub(super) fn heading(&self) -> String {
+        match self {
+            Self::Written(..) => String::new(),
+            Self::Generated(_) => self.title() + "\n",
+        }
+    }
+
     /// The seed of a generated trace.
     #[must_use]
     pub(super) const fn seed(&self) -> Option<u64> {

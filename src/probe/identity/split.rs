@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::{Asking, FlowOutcome};
 use crate::netlink::sockets::Protocol;
 use crate::probe::dns::flow::UdpFlow;
 use crate::probe::set::{Flight, Pace};
 
 /// Flows of one transport, counted by the node that answered.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub(crate) struct Split {
     /// Flows of each node.
     pub(crate) nodes: BTreeMap<String, usize>,
@@ -21,6 +23,7 @@ pub(crate) struct Split {
     /// TCP connections that were established and carried no answer, or not all answers.
     pub(crate) broken: usize,
     /// Why, of the first flow without an answer.
+    #[serde(skip)]
     pub(crate) why: Option<String>,
 }
 

@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Known, ProcessReport, Queries, Report};
+use super::{Known, ProcessReport, Queries, Report, Zone};
 use crate::backend::listeners::PORT;
+use crate::text::joined;
 use crate::text::period::Shown;
+use crate::text::wrap::wrapped;
 
 /// The width beside the labels.
 const BESIDE: usize = 63;
@@ -25,7 +27,7 @@ pub(super) fn table(report: &Report) -> String {
         "listeners",
         match report.listeners.as_slice() {
             [] => format!("none on port {PORT}"),
-            listeners => lines(listeners.iter().map(ToString::to_string)),
+            listeners => joined(listeners, "\n"),
         },
     ));
     rows.push((
@@ -38,26 +40,19 @@ pub(super) fn table(report: &Report) -> String {
     rows.push(("queries", known(report, &report.queries, queries)));
     rows.push(("rate limit", report.rate_limit.to_string()));
     if !report.zones.is_empty() {
-        rows.push((
-            "zones",
-            lines(report.zones.iter().map(|zone| {
-                let serial = zone.serial.map(|serial| format!("serial {serial}"));
-                let found: Vec<_> = [serial, zone.trouble.clone()].into_iter().flatten().collect();
-                format!("{} at {}: {}", zone.zone, zone.server, found.join(", "))
-            })),
-        ));
+        rows.push(("zones", joined(report.zones.iter().map(zone), "\n")));
     }
     let mut text = format!("backend {} ({})\n", report.backend, report.kind.facts().name);
     for (label, value) in rows {
         let mut label = label;
-        for line in value.lines().flat_map(|line| wrapped(line, BESIDE)) {
+        for line in broken(&value, BESIDE) {
             let _ = writeln!(text, "  {label:<13}  {line}");
             label = "";
         }
     }
     for need in &report.needs {
         let _ = writeln!(text, "  needs, for {}:", need.of.join(", "));
-        for line in need.remedy.lines().flat_map(|line| wrapped(line, BELOW)) {
+        for line in broken(&need.remedy, BELOW) {
             let _ = writeln!(text, "    {line}");
         }
     }
@@ -92,6 +87,12 @@ fn process(process: &Known<ProcessReport>) -> String {
     }
 }
 
+fn zone(zone: &Zone) -> String {
+    let serial = zone.serial.map(|serial| format!("serial {serial}"));
+    let found = joined([serial, zone.trouble.clone()].into_iter().flatten(), ", ");
+    format!("{} at {}: {found}", zone.zone, zone.server)
+}
+
 fn queries(queries: &Queries) -> String {
     match queries {
         Queries { total, per_second: Some(rate) } => format!("{total}, {rate:.1} per second"),
@@ -108,29 +109,12 @@ fn known<T>(report: &Report, found: &Known<T>, show: impl Fn(&T) -> String) -> S
     }
 }
 
-fn lines(lines: impl Iterator<Item = String>) -> String {
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-/// Breaks a line at the width. A long word stays whole, since it is probably a path; so does an indented line, which is
-/// meant for a file.
-fn wrapped(line: &str, width: usize) -> Vec<String> {
-    if line.starts_with(' ') {
-        return vec![line.to_owned()];
-    }
-    let mut rows = vec![];
-    let mut row = String::new();
-    for word in line.split_whitespace() {
-        if !row.is_empty() && row.chars().count() + 1 + word.chars().count() > width {
-            rows.push(std::mem::take(&mut row));
-        }
-        if !row.is_empty() {
-            row.push(' ');
-        }
-        row.push_str(word);
-    }
-    rows.push(row);
-    rows
+/// The lines of a text, broken at the width. An indented line stays whole, since it is meant for a file.
+fn broken(text: &str, width: usize) -> impl Iterator<Item = String> {
+    text.lines().flat_map(move |line| match line.starts_with(' ') {
+        true => vec![line.to_owned()],
+        false => wrapped(line, width, 0),
+    })
 }
 
 #[cfg(test)]
@@ -138,15 +122,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_lines_are_wrapped_between_words() {
-        assert_eq!(wrapped("", 63), [""]);
+    fn an_indented_line_stays_whole() {
         let words = "word ".repeat(20);
-        let rows = wrapped(&words, 63);
-        assert_eq!(rows.len(), 2);
-        assert!(rows.iter().all(|row| row.starts_with("word") && row.chars().count() <= 63), "{rows:?}");
         let code = format!("  {words}");
-        assert_eq!(wrapped(&code, 63), [code.as_str()]);
-        let path = format!("/{}", "x".repeat(100));
-        assert_eq!(wrapped(&format!("of {path} only"), 63), ["of", &path, "only"]);
+        let text = format!("{words}\n{code}");
+        let [first, second, third] = &broken(&text, 63).collect::<Vec<_>>()[..] else { panic!("{text}") };
+        assert!(first.len() <= 63 && second.starts_with("word"), "{first} {second}");
+        assert_eq!(*third, code);
     }
 }
