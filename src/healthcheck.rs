@@ -13,8 +13,8 @@
 //! * [`argparse`]: splits a command line as Python's argparse does, with abbreviations and `-sF`. [`mod@parse`] hands the
 //!   result to clap.
 //! * [`mod@file`]: the configuration file, which holds options of the command line.
-//! * [`arguments`]: every option with its help. [`attribute`], [`dns`], [`network`], [`number`]
-//!   are the types of their values. They refuse invalid values even if the value has no effect.
+//! * [`arguments`]: every option with its help. [`attribute`], [`dns`], [`network`], [`number`] parse the values. They
+//!   refuse an invalid value even if it has no effect.
 //! * [`options`]: the resolved options; [`resolve`] builds them. [`advertising`] turns prefixes into routes.
 //! * [`setup`] finds, adds and removes addresses, [`identity`] drops root privileges.
 

@@ -270,12 +270,12 @@ impl Observer for HealthcheckObserver<'_> {
             log::warn!("`ip` takes long to add addresses: announcing them before they are present");
         }
         let own: &[String] = match state {
-            "UP" => &options.up,
-            "DOWN" => &options.down,
-            "DISABLED" => &options.disabled,
+            "UP" => &options.up_execute,
+            "DOWN" => &options.down_execute,
+            "DISABLED" => &options.disabled_execute,
             _ => &[],
         };
-        for text in own.iter().chain(&options.any) {
+        for text in own.iter().chain(&options.execute) {
             self.hooks.run(Hook {
                 text: text.clone(),
                 state: state.to_owned(),

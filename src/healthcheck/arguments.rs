@@ -1,18 +1,23 @@
 //! Every option of `healthcheck`, with its help. [`parse`](mod@super::parse) reads them; [`super::resolve`] checks their
 //! combinations.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser};
+use ipnet::IpNet;
 
-use super::attribute::{AsPath, Communities, ExtendedCommunities, LargeCommunities};
-use super::dns::Expected;
-use super::network::{Binding, Neighbor, Network};
-use super::number::{Count, Limit, PathId, Preference, Seconds, Whole};
-use crate::config::value::Api;
-use crate::config::value::{Address, Server};
+use super::attribute::{
+    AsPath, Communities, ExtendedCommunities, LargeCommunities, as_path, communities, extended_communities,
+    large_communities,
+};
+use super::dns::expected;
+use super::network::{Binding, Neighbor, binding, neighbor, network};
+use super::number::{Limit, PathId, Preference, count, limit, path_id, period, preference, whole};
+use crate::config::value::{Address, Api, Server};
 use crate::logging::facility::Facility;
-use crate::probe::dns::Query;
+use crate::probe::dns::{Query, Rcodes};
 
 /// The name of the program in its messages.
 pub(super) const NAME: &str = "dnsherald healthcheck";
@@ -48,12 +53,8 @@ pub(crate) struct Arguments {
     /// Write the process id to FILE
     #[arg(short, long, value_name = "FILE")]
     pub(crate) pid: Option<PathBuf>,
-    /// Run as USER after the addresses are set up
-    #[arg(long)]
-    pub(crate) user: Option<String>,
-    /// Run as GROUP after the addresses are set up
-    #[arg(long)]
-    pub(crate) group: Option<String>,
+    #[command(flatten)]
+    pub(crate) identity: RunAs,
     /// Do not wait for ExaBGP's answers (exabgp.api.ack=false, ExaBGP 3.4)
     #[arg(short = 'a', long)]
     pub(crate) no_ack: bool,
@@ -72,6 +73,17 @@ pub(crate) struct Arguments {
     pub(crate) hooks: Hooks,
     #[command(flatten)]
     pub(crate) ours: Ours,
+}
+
+/// The user and group to switch to; `None` to keep the current one.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RunAs {
+    /// Run as USER after the addresses are set up
+    #[arg(long)]
+    pub(crate) user: Option<String>,
+    /// Run as GROUP after the addresses are set up
+    #[arg(long)]
+    pub(crate) group: Option<String>,
 }
 
 /// Options of the log.
@@ -100,20 +112,20 @@ pub(crate) struct Checking {
     #[arg(short, long, visible_alias = "cmd", value_name = "CMD")]
     pub(crate) command: Option<String>,
     /// Seconds between checks; 0 exits after the first decision
-    #[arg(short, long, value_name = "SECONDS", default_value = "5")]
-    pub(crate) interval: Seconds,
+    #[arg(short, long, value_name = "SECONDS", default_value = "5", value_parser = period)]
+    pub(crate) interval: Duration,
     /// Seconds between checks while the state is about to change
-    #[arg(short, long, value_name = "SECONDS", default_value = "1")]
-    pub(crate) fast_interval: Seconds,
+    #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = period)]
+    pub(crate) fast_interval: Duration,
     /// Seconds until a check fails, 0 for no limit
-    #[arg(short, long, value_name = "SECONDS", default_value = "5")]
+    #[arg(short, long, value_name = "SECONDS", default_value = "5", value_parser = limit)]
     pub(crate) timeout: Limit,
     /// Consecutive successes until the service is up
-    #[arg(long, value_name = "N", default_value = "3")]
-    pub(crate) rise: Count,
+    #[arg(long, value_name = "N", default_value = "3", value_parser = count)]
+    pub(crate) rise: NonZeroU32,
     /// Consecutive failures until the service is down
-    #[arg(long, value_name = "N", default_value = "3")]
-    pub(crate) fall: Count,
+    #[arg(long, value_name = "N", default_value = "3", value_parser = count)]
+    pub(crate) fall: NonZeroU32,
     /// Disable the service while FILE exists; no checks run then
     #[arg(long, value_name = "FILE")]
     pub(crate) disable: Option<String>,
@@ -124,17 +136,17 @@ pub(crate) struct Checking {
 #[command(next_help_heading = "Addresses")]
 pub(crate) struct Addresses {
     /// Advertise this address or network; may be repeated [default: the addresses of lo]
-    #[arg(long, value_name = "IP")]
-    pub(crate) ip: Vec<Network>,
+    #[arg(long, value_name = "IP", value_parser = network)]
+    pub(crate) ip: Vec<IpNet>,
     /// Set up this address of --ip on INTERFACE instead of lo; may be repeated
-    #[arg(long, value_name = "IP%INTERFACE")]
+    #[arg(long, value_name = "IP%INTERFACE", value_parser = binding)]
     pub(crate) ip_ifname: Vec<Binding>,
     /// Advertise each address of a network separately
     #[arg(long)]
     pub(crate) deaggregate_networks: bool,
     /// Start with the address at index N, from 0; the addresses before it come last
-    #[arg(long, value_name = "N", default_value = "0")]
-    pub(crate) start_ip: Whole,
+    #[arg(long, value_name = "N", default_value = "0", value_parser = whole)]
+    pub(crate) start_ip: i64,
     /// Use the addresses of lo whose label is `lo:` and starts with LABEL; label added addresses so
     #[arg(long)]
     pub(crate) label: Option<String>,
@@ -163,57 +175,57 @@ pub(crate) struct Advertising {
     #[arg(long)]
     pub(crate) debounce: bool,
     /// Announce only to this neighbor, * for all; may be repeated [default: *]
-    #[arg(long, value_name = "IP")]
+    #[arg(long, value_name = "IP", value_parser = neighbor)]
     pub(crate) neighbor: Vec<Neighbor>,
     /// Next hop [default: self]
     #[arg(short = 'N', long, value_name = "IP")]
     pub(crate) next_hop: Option<Address>,
     /// Metric (MED) of the first address while the service is up
-    #[arg(long, value_name = "METRIC", default_value = "100")]
-    pub(crate) up_metric: Whole,
+    #[arg(long, value_name = "METRIC", default_value = "100", value_parser = whole)]
+    pub(crate) up_metric: i64,
     /// Metric (MED) of the first address while the service is down
-    #[arg(long, value_name = "METRIC", default_value = "1000")]
-    pub(crate) down_metric: Whole,
+    #[arg(long, value_name = "METRIC", default_value = "1000", value_parser = whole)]
+    pub(crate) down_metric: i64,
     /// Metric (MED) of the first address while the service is disabled
-    #[arg(long, value_name = "METRIC", default_value = "500")]
-    pub(crate) disabled_metric: Whole,
+    #[arg(long, value_name = "METRIC", default_value = "500", value_parser = whole)]
+    pub(crate) disabled_metric: i64,
     /// Increase of the metric from each address to the next
-    #[arg(long, value_name = "N", default_value = "1")]
-    pub(crate) increase: Whole,
+    #[arg(long, value_name = "N", default_value = "1", value_parser = whole)]
+    pub(crate) increase: i64,
     /// Announce with this local preference [default: none]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = preference)]
     pub(crate) local_preference: Option<Preference>,
     /// Announce with these communities: 64512:100 or "64512:100 no-export"
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", value_parser = communities)]
     pub(crate) community: Option<Communities>,
     /// Announce with these communities instead while the service is down or disabled
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", value_parser = communities)]
     pub(crate) disabled_community: Option<Communities>,
     /// Announce with these extended communities: "target:64512:100 bandwidth:64512:125000000"
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", value_parser = extended_communities)]
     pub(crate) extended_community: Option<ExtendedCommunities>,
     /// Announce with these large communities: 64512:1:100
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", value_parser = large_communities)]
     pub(crate) large_community: Option<LargeCommunities>,
     /// Announce with this AS path: "64512 64512"
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = as_path)]
     pub(crate) as_path: Option<AsPath>,
     /// Announce with this AS path instead while the service is up
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = as_path)]
     pub(crate) up_as_path: Option<AsPath>,
     /// Announce with this AS path instead while the service is down
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = as_path)]
     pub(crate) down_as_path: Option<AsPath>,
     /// Announce with this AS path instead while the service is disabled
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = as_path)]
     pub(crate) disabled_as_path: Option<AsPath>,
     /// Announce and withdraw with this path identifier, 0 for none [default: none]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = path_id)]
     pub(crate) path_id: Option<PathId>,
 }
 
 /// Commands to run when the state changes.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Hooks")]
 pub(crate) struct Hooks {
     /// Run CMD in a shell at every change of state, with the state in $STATE; may be repeated
@@ -242,8 +254,8 @@ pub(crate) struct Ours {
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) dns_server: Vec<Server>,
     /// Response codes that count as success, separated by commas [default: NOERROR]
-    #[arg(long, value_name = "CODES")]
-    pub(crate) dns_expect: Option<Expected>,
+    #[arg(long, value_name = "CODES", value_parser = expected)]
+    pub(crate) dns_expect: Option<Rcodes>,
     /// API version of ExaBGP: auto, 4 (to 4.2.21), 5 (from 4.2.22), 6, or a version such as 4.2.22
     #[arg(long, value_name = "VERSION", default_value = "auto")]
     pub(crate) api: Api,

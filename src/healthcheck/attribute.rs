@@ -1,47 +1,37 @@
-//! Route attributes as operators write them for ExaBGP: several words in one value, with or without brackets.
+//! Parsers of route attributes as operators write them for ExaBGP: several words in one value, with or without brackets.
 //!
 //! The original passes such a value to ExaBGP unchecked. This program parses it first and refuses an invalid value at
 //! start, not when the announcement fails.
 
-use std::str::FromStr;
-
 use crate::exabgp::attributes::{Community, ExtendedCommunity, LargeCommunity};
 
-/// A list of communities: `64512:100 no-export`. As ExaBGP does, it accepts well-known names in any case, some with
+/// Communities of a route.
+pub(super) type Communities = Vec<Community>;
+
+/// Parses communities: `64512:100 no-export`. As ExaBGP does, it accepts well-known names in any case, some with
 /// underscores, and both numbers as one, which is hexadecimal if it begins with `0x`.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Communities(pub(crate) Vec<Community>);
-
-impl FromStr for Communities {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let usual = |word: &str| match word.to_ascii_lowercase().replace('_', "-").as_str() {
-            "nopeer" => "no-peer".to_owned(),
-            name => name.to_owned(),
-        };
-        let community = |word: &&str| match one_number(word) {
-            Some(number) => Ok(Community::from(number)),
-            None => usual(word).parse().or_else(|_| word.parse()),
-        };
-        words(text)?.iter().map(community).collect::<Result<_, _>>().map(Self)
-    }
+pub(super) fn communities(text: &str) -> Result<Communities, String> {
+    let usual = |word: &str| match word.to_ascii_lowercase().replace('_', "-").as_str() {
+        "nopeer" => "no-peer".to_owned(),
+        name => name.to_owned(),
+    };
+    let community = |word: &&str| match one_number(word) {
+        Some(number) => Ok(Community::from(number)),
+        None => usual(word).parse().or_else(|_| word.parse()),
+    };
+    words(text)?.iter().map(community).collect()
 }
 
-/// A list of extended communities: `target:64512:100 bandwidth:64512:125000000`. `64512:100` is a `target`.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct ExtendedCommunities(pub(crate) Vec<ExtendedCommunity>);
+/// Extended communities of a route.
+pub(super) type ExtendedCommunities = Vec<ExtendedCommunity>;
 
-impl FromStr for ExtendedCommunities {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let community = |word: &&str| match word.matches(':').count() {
-            1 => format!("target:{word}").parse().or_else(|_| word.parse()),
-            _ => word.parse(),
-        };
-        words(text)?.iter().map(community).collect::<Result<_, _>>().map(Self)
-    }
+/// Parses extended communities: `target:64512:100 bandwidth:64512:125000000`. `64512:100` is a `target`.
+pub(super) fn extended_communities(text: &str) -> Result<ExtendedCommunities, String> {
+    let community = |word: &&str| match word.matches(':').count() {
+        1 => format!("target:{word}").parse().or_else(|_| word.parse()),
+        _ => word.parse(),
+    };
+    words(text)?.iter().map(community).collect()
 }
 
 fn one_number(word: &str) -> Option<u32> {
@@ -52,47 +42,39 @@ fn one_number(word: &str) -> Option<u32> {
     digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, radix).ok())?
 }
 
-/// A list of large communities: `64512:1:100`. As ExaBGP does, it accepts all three numbers as one.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct LargeCommunities(pub(crate) Vec<LargeCommunity>);
+/// Large communities of a route.
+pub(super) type LargeCommunities = Vec<LargeCommunity>;
 
-impl FromStr for LargeCommunities {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let community = |word: &&str| match word.parse::<u128>() {
-            Ok(number) if word.bytes().all(|byte| byte.is_ascii_digit()) => {
-                let parts = [number >> 64, number >> 32 & 0xFFFF_FFFF, number & 0xFFFF_FFFF];
-                parts.map(|part| part.to_string()).join(":").parse()
-            }
-            _ => word.parse(),
-        };
-        words(text)?.iter().map(community).collect::<Result<_, _>>().map(Self)
-    }
+/// Parses large communities: `64512:1:100`. As ExaBGP does, it accepts all three numbers as one.
+pub(super) fn large_communities(text: &str) -> Result<LargeCommunities, String> {
+    let community = |word: &&str| match word.parse::<u128>() {
+        Ok(number) if word.bytes().all(|byte| byte.is_ascii_digit()) => {
+            let parts = [number >> 64, number >> 32 & 0xFFFF_FFFF, number & 0xFFFF_FFFF];
+            parts.map(|part| part.to_string()).join(":").parse()
+        }
+        _ => word.parse(),
+    };
+    words(text)?.iter().map(community).collect()
 }
 
-/// An AS path: `64512 64512`, optionally with commas. The empty text leaves the path to ExaBGP; empty brackets are an
+/// The AS numbers of a path; `None` leaves the path to ExaBGP.
+pub(super) type AsPath = Option<Vec<u32>>;
+
+/// Parses an AS path: `64512 64512`, optionally with commas. The empty text leaves the path to ExaBGP; empty brackets are an
 /// empty path.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct AsPath(pub(crate) Option<Vec<u32>>);
-
-impl FromStr for AsPath {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.is_empty() {
-            return Ok(Self(None));
-        }
-        let text = text.replace(',', " ");
-        let numbers = words(&text)?.into_iter().map(|word| {
-            as_number(word).ok_or_else(|| {
-                format!(
-                    "`{word}` is not an AS number, expected one such as 64512 or 1.10; AS sets are not supported"
-                )
-            })
-        });
-        numbers.collect::<Result<_, _>>().map(|path| Self(Some(path)))
+pub(super) fn as_path(text: &str) -> Result<AsPath, String> {
+    if text.is_empty() {
+        return Ok(None);
     }
+    let text = text.replace(',', " ");
+    let numbers = words(&text)?.into_iter().map(|word| {
+        as_number(word).ok_or_else(|| {
+            format!(
+                "`{word}` is not an AS number, expected one such as 64512 or 1.10; AS sets are not supported"
+            )
+        })
+    });
+    numbers.collect::<Result<_, _>>().map(Some)
 }
 
 /// An AS number, in plain or dotted notation (RFC 5396).
@@ -124,8 +106,7 @@ mod tests {
     use super::*;
 
     fn community(text: &str) -> Result<Vec<String>, String> {
-        let Communities(list) = text.parse()?;
-        Ok(list.iter().map(ToString::to_string).collect())
+        Ok(communities(text)?.iter().map(ToString::to_string).collect())
     }
 
     #[test]
@@ -161,36 +142,31 @@ mod tests {
 
     #[test]
     fn an_extended_community_without_a_kind_is_a_target() {
-        let list: ExtendedCommunities = "64512:1 origin:192.0.2.1:2".parse().unwrap();
-        let shown: Vec<_> = list.0.iter().map(ToString::to_string).collect();
+        let list = extended_communities("64512:1 origin:192.0.2.1:2").unwrap();
+        let shown: Vec<_> = list.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["target:64512:1", "origin:192.0.2.1:2"]);
-        assert!(
-            "bandwidth:64512"
-                .parse::<ExtendedCommunities>()
-                .unwrap_err()
-                .contains("`bandwidth:64512:125000000`")
-        );
+        assert!(extended_communities("bandwidth:64512").unwrap_err().contains("`bandwidth:64512:125000000`"));
     }
 
     #[test]
     fn a_large_community_may_be_one_number() {
-        let list: LargeCommunities = "1:2:3 18446744082299486211".parse().unwrap();
-        let shown: Vec<_> = list.0.iter().map(ToString::to_string).collect();
+        let list = large_communities("1:2:3 18446744082299486211").unwrap();
+        let shown: Vec<_> = list.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["1:2:3", "1:2:3"]);
         for text in ["79228162514264337593543950336", "+1", "0x1"] {
-            assert!(text.parse::<LargeCommunities>().is_err(), "{text}");
+            assert!(large_communities(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_path_is_a_list_of_numbers() {
         for text in ["64512 65546", "64512,1.10", "[ 64512, 65546 ]"] {
-            assert_eq!(text.parse(), Ok(AsPath(Some(vec![64512, 65546]))), "{text}");
+            assert_eq!(as_path(text), Ok(Some(vec![64512, 65546])), "{text}");
         }
-        assert_eq!("".parse(), Ok(AsPath(None)));
-        assert_eq!("[ ]".parse(), Ok(AsPath(Some(vec![]))));
+        assert_eq!(as_path(""), Ok(None));
+        assert_eq!(as_path("[ ]"), Ok(Some(vec![])));
         for text in ["AS64512", "+1", "4294967296", "1.65536", "1.2.3", "( 64512 )", "-1"] {
-            assert!(text.parse::<AsPath>().unwrap_err().contains("is not an AS number"), "{text}");
+            assert!(as_path(text).unwrap_err().contains("is not an AS number"), "{text}");
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The DNS query of `--dns`, which replaces a check command such as `dig`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,16 +11,9 @@ use crate::probe::set::{Pace, ProbeSet};
 /// The default server.
 const DEFAULT_SERVER: Server = Server(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 53), false);
 
-/// Response codes that count as success: `NOERROR,NXDOMAIN`, `!SERVFAIL`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Expected(pub(crate) Rcodes);
-
-impl FromStr for Expected {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Rcodes::from_words(text.split(',').map(str::trim)).map(Self)
-    }
+/// Parses the response codes that count as success: `NOERROR,NXDOMAIN`, `!SERVFAIL`.
+pub(super) fn expected(text: &str) -> Result<Rcodes, String> {
+    Rcodes::from_words(text.split(',').map(str::trim))
 }
 
 /// Builds one UDP probe for each server, or for 127.0.0.1 if none is given. All of them must pass.
@@ -31,11 +23,11 @@ impl FromStr for Expected {
 pub(crate) fn probe_set(
     query: Query,
     servers: &[Server],
-    expected: Option<Expected>,
+    expected: Option<Rcodes>,
     timeout: Duration,
 ) -> Result<ProbeSet, String> {
     let default = Expectation::default();
-    let rcodes = expected.map_or(default.rcodes.clone(), |expected| expected.0);
+    let rcodes = expected.unwrap_or_else(|| default.rcodes.clone());
     let question = Arc::new(Question::new(query, true, Expectation { rcodes, ..default })?);
     let probe = |server: &Server| DnsProbe {
         question: Arc::clone(&question),
@@ -57,9 +49,9 @@ mod tests {
 
     #[test]
     fn response_codes_are_separated_by_commas() {
-        let Expected(codes) = "NOERROR, nxdomain".parse().unwrap();
+        let codes = expected("NOERROR, nxdomain").unwrap();
         assert_eq!(codes.to_string(), "NOERROR or NXDOMAIN");
-        assert!("NOERROR,".parse::<Expected>().unwrap_err().contains("unknown response code ``"));
+        assert!(expected("NOERROR,").unwrap_err().contains("unknown response code ``"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use nix::unistd::{
     Gid, Group, Uid, User, getgroups, getresgid, getresuid, seteuid, setgroups, setresgid, setresuid,
 };
 
-use super::options::RunAs;
+use super::arguments::RunAs;
 
 /// A user and group, by number.
 #[derive(Debug)]

@@ -1,44 +1,35 @@
-//! Addresses and networks in the syntax of Python's ipaddress module, and interfaces.
+//! Parsers of addresses and networks in the syntax of Python's ipaddress module, and interfaces.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
 
-/// A network without host bits, or a single address.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Network(pub(crate) IpNet);
-
-impl FromStr for Network {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refuse = || {
-            format!(
-                "`{text}` is not an address or network, expected one such as `192.0.2.53` or `2001:db8::/64`"
-            )
-        };
-        let (address, length) = match text.split_once('/') {
-            Some((address, length)) => (address, Some(length)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().map_err(|_| refuse())?;
-        let host = IpNet::from(address);
-        let network = match length {
-            None => host,
-            Some(length) => {
-                let length = prefix_length(address, length).ok_or_else(refuse)?;
-                IpNet::new(address, length).map_err(|_| refuse())?
-            }
-        };
-        let whole = network.trunc();
-        if whole != network {
-            return Err(format!(
-                "`{text}` has host bits set, expected the network `{whole}` or the address `{host}`"
-            ));
+/// Parses a network without host bits, or a single address.
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    let refuse = || {
+        format!("`{text}` is not an address or network, expected one such as `192.0.2.53` or `2001:db8::/64`")
+    };
+    let (address, length) = match text.split_once('/') {
+        Some((address, length)) => (address, Some(length)),
+        None => (text, None),
+    };
+    let address: IpAddr = address.parse().map_err(|_| refuse())?;
+    let host = IpNet::from(address);
+    let network = match length {
+        None => host,
+        Some(length) => {
+            let length = prefix_length(address, length).ok_or_else(refuse)?;
+            IpNet::new(address, length).map_err(|_| refuse())?
         }
-        Ok(Self(network))
+    };
+    let whole = network.trunc();
+    if whole != network {
+        return Err(format!(
+            "`{text}` has host bits set, expected the network `{whole}` or the address `{host}`"
+        ));
     }
+    Ok(network)
 }
 
 /// Largest number of addresses into which a network is split. Each address costs a command to ExaBGP and a call of
@@ -96,51 +87,26 @@ impl FromStr for Interface {
     }
 }
 
-/// A network with the interface of its addresses: `192.0.2.53%eth0`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Binding {
-    /// The network, without host bits.
-    pub(crate) network: IpNet,
-    /// The interface of its addresses.
-    pub(crate) interface: Interface,
-}
+/// A network without host bits, and the interface of its addresses.
+pub(super) type Binding = (IpNet, Interface);
 
-impl FromStr for Binding {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once('%') {
-            Some((network, interface)) => {
-                let Network(network) = network.parse()?;
-                Ok(Self { network, interface: interface.parse()? })
-            }
-            None => {
-                Err(format!("`{text}` names no interface, expected ADDRESS%INTERFACE such as `{text}%eth0`"))
-            }
-        }
+/// Parses a network with the interface of its addresses: `192.0.2.53%eth0`.
+pub(super) fn binding(text: &str) -> Result<Binding, String> {
+    match text.split_once('%') {
+        Some((address, interface)) => Ok((network(address)?, interface.parse()?)),
+        None => Err(format!("`{text}` names no interface, expected ADDRESS%INTERFACE such as `{text}%eth0`")),
     }
 }
 
-/// The neighbors that receive a route.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Neighbor {
-    /// `*`: all neighbors of this process.
-    All,
-    /// The neighbor with this address.
-    One(IpAddr),
-}
+/// The neighbor that receives a route; `None` for all neighbors of this process.
+pub(super) type Neighbor = Option<IpAddr>;
 
-impl FromStr for Neighbor {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.trim() == "*" {
-            return Ok(Self::All);
-        }
-        text.parse()
-            .map(Self::One)
-            .map_err(|_| format!("`{text}` is not a neighbor, expected an IP address or `*`"))
+/// Parses the address of a neighbor, or `*` for all.
+pub(super) fn neighbor(text: &str) -> Result<Neighbor, String> {
+    if text.trim() == "*" {
+        return Ok(None);
     }
+    text.parse().map(Some).map_err(|_| format!("`{text}` is not a neighbor, expected an IP address or `*`"))
 }
 
 #[cfg(test)]
@@ -148,11 +114,7 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> String {
-        text.parse::<Network>().unwrap().0.to_string()
-    }
-
-    fn refused<T: FromStr<Err = String> + std::fmt::Debug>(text: &str) -> String {
-        text.parse::<T>().unwrap_err()
+        network(text).unwrap().to_string()
     }
 
     #[test]
@@ -169,7 +131,7 @@ mod tests {
         assert_eq!(shown("0.0.0.0/0.0.0.0"), "0.0.0.0/0");
         assert_eq!(shown("192.0.2.1/255.255.255.255"), "192.0.2.1/32");
         for text in ["192.0.2.0/255.0.255.0", "192.0.2.0/0.255.0.255", "2001:db8::/255.255.255.0"] {
-            assert!(refused::<Network>(text).contains("is not an address or network"), "{text}");
+            assert!(network(text).unwrap_err().contains("is not an address or network"), "{text}");
         }
     }
 
@@ -185,32 +147,29 @@ mod tests {
             "192.0.2.1/24/24",
             "010.0.0.1",
         ] {
-            assert!(refused::<Network>(text).contains("is not an address or network"), "{text}");
+            assert!(network(text).unwrap_err().contains("is not an address or network"), "{text}");
         }
         assert_eq!(
-            refused::<Network>("192.0.2.1/24"),
+            network("192.0.2.1/24").unwrap_err(),
             "`192.0.2.1/24` has host bits set, expected the network `192.0.2.0/24` or the address `192.0.2.1/32`"
         );
     }
 
     #[test]
     fn a_binding_is_an_address_and_an_interface() {
-        let binding: Binding = "192.0.2.1%eth0.7".parse().unwrap();
-        assert_eq!(
-            (binding.network.to_string().as_str(), binding.interface.name()),
-            ("192.0.2.1/32", "eth0.7")
-        );
-        assert!(refused::<Binding>("192.0.2.1").contains("names no interface"));
-        assert!(refused::<Binding>("192.0.2.1%").contains("`` is not an interface name"));
-        assert!(refused::<Binding>("192.0.2.1%eth0%eth1").contains("`eth0%eth1` is not an interface name"));
-        assert!(refused::<Binding>("192.0.2.1%sixteen-letters-").contains("up to 15"));
-        assert!(refused::<Binding>("eth0%192.0.2.1").contains("`eth0` is not an address"));
+        let (network, interface) = binding("192.0.2.1%eth0.7").unwrap();
+        assert_eq!((network.to_string().as_str(), interface.name()), ("192.0.2.1/32", "eth0.7"));
+        assert!(binding("192.0.2.1").unwrap_err().contains("names no interface"));
+        assert!(binding("192.0.2.1%").unwrap_err().contains("`` is not an interface name"));
+        assert!(binding("192.0.2.1%eth0%eth1").unwrap_err().contains("`eth0%eth1` is not an interface name"));
+        assert!(binding("192.0.2.1%sixteen-letters-").unwrap_err().contains("up to 15"));
+        assert!(binding("eth0%192.0.2.1").unwrap_err().contains("`eth0` is not an address"));
     }
 
     #[test]
     fn a_neighbor_is_an_address_or_all() {
-        assert_eq!(" * ".parse(), Ok(Neighbor::All));
-        assert_eq!("2001:db8::1".parse(), Ok(Neighbor::One("2001:db8::1".parse().unwrap())));
-        assert!(refused::<Neighbor>("router.example").contains("expected an IP address or `*`"));
+        assert_eq!(neighbor(" * "), Ok(None));
+        assert_eq!(neighbor("2001:db8::1"), Ok(Some("2001:db8::1".parse().unwrap())));
+        assert!(neighbor("router.example").unwrap_err().contains("expected an IP address or `*`"));
     }
 }

@@ -1,7 +1,7 @@
-//! Numbers in the syntax of the original, with a sign and surrounding spaces, and the meaning of special values.
+//! Parsers of numbers in the syntax of the original, with a sign and surrounding spaces, and the meaning of special
+//! values.
 
 use std::num::NonZeroU32;
-use std::str::FromStr;
 use std::time::Duration;
 
 use crate::exabgp::attributes::PathInformation;
@@ -9,62 +9,35 @@ use crate::exabgp::attributes::PathInformation;
 /// Longest period, in seconds: 68 years, the limit of alarm(2).
 const LONGEST: f64 = i32::MAX as f64;
 
-/// A whole number.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Whole(pub(crate) i64);
+/// Parses a whole number.
+pub(super) fn whole(text: &str) -> Result<i64, String> {
+    text.trim()
+        .parse()
+        .map_err(|_| format!("`{text}` is not a whole number, expected one such as 3, of 64 bits at most"))
+}
 
-impl FromStr for Whole {
-    type Err = String;
+/// Parses a number of consecutive results. Values below 1 count as 1.
+pub(super) fn count(text: &str) -> Result<NonZeroU32, String> {
+    // A count too large for 32 bits is never reached, and neither is the maximum.
+    let count = u32::try_from(whole(text)?.max(1)).unwrap_or(u32::MAX);
+    Ok(NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN))
+}
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let number = text.trim().parse().map(Self);
-        number.map_err(|_| {
-            format!("`{text}` is not a whole number, expected one such as 3, of 64 bits at most")
-        })
+/// Parses a period in seconds, which may be 0.
+pub(super) fn period(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        seconds if seconds < 0.0 => Err(format!("`{text}` is negative, expected 0 or more seconds")),
+        seconds => Ok(duration(seconds)),
     }
 }
 
-/// A number of consecutive results. Values below 1 count as 1.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Count(pub(crate) NonZeroU32);
+/// A time limit, if there is one.
+pub(super) type Limit = Option<Duration>;
 
-impl FromStr for Count {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let Whole(number) = text.parse()?;
-        // A count too large for 32 bits is never reached, and neither is the maximum.
-        let count = u32::try_from(number.max(1)).unwrap_or(u32::MAX);
-        Ok(Self(NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)))
-    }
-}
-
-/// A period, which may be 0.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Seconds(pub(crate) Duration);
-
-impl FromStr for Seconds {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match seconds(text)? {
-            seconds if seconds < 0.0 => Err(format!("`{text}` is negative, expected 0 or more seconds")),
-            seconds => Ok(Self(duration(seconds))),
-        }
-    }
-}
-
-/// A time limit. 0 and negative values stand for no limit.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Limit(pub(crate) Option<Duration>);
-
-impl FromStr for Limit {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let seconds = seconds(text)?;
-        Ok(Self((seconds > 0.0).then(|| duration(seconds))))
-    }
+/// Parses a time limit in seconds. 0 and negative values stand for no limit.
+pub(super) fn limit(text: &str) -> Result<Limit, String> {
+    let seconds = seconds(text)?;
+    Ok((seconds > 0.0).then(|| duration(seconds)))
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -85,33 +58,24 @@ fn duration(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds.max(0.0)).max(shortest)
 }
 
-/// LOCAL_PREF. Negative values stand for none.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Preference(pub(crate) Option<u32>);
+/// LOCAL_PREF, if there is one.
+pub(super) type Preference = Option<u32>;
 
-impl FromStr for Preference {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.parse()? {
-            Whole(..0) => Ok(Self(None)),
-            Whole(number) => Ok(Self(Some(unsigned(number)?))),
-        }
+/// Parses LOCAL_PREF. Negative values stand for none.
+pub(super) fn preference(text: &str) -> Result<Preference, String> {
+    match whole(text)? {
+        ..0 => Ok(None),
+        number => unsigned(number).map(Some),
     }
 }
 
-/// A path identifier. 0 stands for none.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct PathId(pub(crate) Option<PathInformation>);
+/// A path identifier, if there is one.
+pub(super) type PathId = Option<PathInformation>;
 
-impl FromStr for PathId {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let Whole(number) = text.parse()?;
-        let number = unsigned(number)?;
-        Ok(Self((number > 0).then_some(PathInformation(number))))
-    }
+/// Parses a path identifier. 0 stands for none.
+pub(super) fn path_id(text: &str) -> Result<PathId, String> {
+    let number = unsigned(whole(text)?)?;
+    Ok((number > 0).then_some(PathInformation(number)))
 }
 
 /// Checks that a number fits into the 32 bits of BGP.
@@ -124,55 +88,54 @@ fn unsigned(number: i64) -> Result<u32, String> {
 mod tests {
     use super::*;
 
-    fn refused<T: FromStr<Err = String> + std::fmt::Debug>(text: &str) -> String {
-        text.parse::<T>().unwrap_err()
-    }
-
     #[test]
     fn accepts_whole_numbers_as_python_does() {
         for text in ["3", "+3", " 3 ", "003"] {
-            assert_eq!(text.parse(), Ok(Whole(3)), "{text}");
+            assert_eq!(whole(text), Ok(3), "{text}");
         }
         for text in ["", "3.0", "3s", "0x3", "--3", "9223372036854775808"] {
-            assert!(refused::<Whole>(text).starts_with(&format!("`{text}` is not a whole number")), "{text}");
+            assert!(
+                whole(text).unwrap_err().starts_with(&format!("`{text}` is not a whole number")),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn a_count_below_one_is_one() {
         for (text, count) in [("-5", 1), ("0", 1), ("1", 1), ("3", 3), ("99999999999", u32::MAX)] {
-            assert_eq!(text.parse::<Count>().unwrap().0.get(), count);
+            assert_eq!(self::count(text).unwrap().get(), count);
         }
     }
 
     #[test]
     fn seconds_are_finite_and_not_negative() {
         for (text, millis) in [("5", 5000), ("0.5", 500), (".5", 500), ("1e1", 10_000), ("0", 0), ("-0", 0)] {
-            assert_eq!(text.parse(), Ok(Seconds(Duration::from_millis(millis))), "{text}");
+            assert_eq!(period(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        assert_eq!("1e-300".parse(), Ok(Seconds(Duration::from_nanos(1))));
-        assert!(refused::<Seconds>("-1").contains("is negative"));
-        assert!(refused::<Seconds>("nan").contains("is not a number of seconds"));
-        assert!(refused::<Seconds>("5s").contains("such as 5 or 0.5"));
-        assert!(refused::<Seconds>("inf").contains("too long"));
-        assert!(refused::<Seconds>("1e10").contains("up to 2147483647"));
+        assert_eq!(period("1e-300"), Ok(Duration::from_nanos(1)));
+        assert!(period("-1").unwrap_err().contains("is negative"));
+        assert!(period("nan").unwrap_err().contains("is not a number of seconds"));
+        assert!(period("5s").unwrap_err().contains("such as 5 or 0.5"));
+        assert!(period("inf").unwrap_err().contains("too long"));
+        assert!(period("1e10").unwrap_err().contains("up to 2147483647"));
     }
 
     #[test]
     fn a_limit_of_zero_is_no_limit() {
-        assert_eq!("0".parse(), Ok(Limit(None)));
-        assert_eq!("-1".parse(), Ok(Limit(None)));
-        assert_eq!("1.5".parse(), Ok(Limit(Some(Duration::from_millis(1500)))));
-        assert!(refused::<Limit>("-inf").contains("too long"));
+        assert_eq!(limit("0"), Ok(None));
+        assert_eq!(limit("-1"), Ok(None));
+        assert_eq!(limit("1.5"), Ok(Some(Duration::from_millis(1500))));
+        assert!(limit("-inf").unwrap_err().contains("too long"));
     }
 
     #[test]
     fn refuses_numbers_that_bgp_cannot_carry() {
-        assert_eq!("-1".parse(), Ok(Preference(None)));
-        assert_eq!("0".parse(), Ok(Preference(Some(0))));
-        assert!(refused::<Preference>("4294967296").contains("from 0 to 4294967295"));
-        assert_eq!("0".parse(), Ok(PathId(None)));
-        assert_eq!("7".parse(), Ok(PathId(Some(PathInformation(7)))));
-        assert!(refused::<PathId>("-1").contains("`-1` does not fit"));
+        assert_eq!(preference("-1"), Ok(None));
+        assert_eq!(preference("0"), Ok(Some(0)));
+        assert!(preference("4294967296").unwrap_err().contains("from 0 to 4294967295"));
+        assert_eq!(path_id("0"), Ok(None));
+        assert_eq!(path_id("7"), Ok(Some(PathInformation(7))));
+        assert!(path_id("-1").unwrap_err().contains("`-1` does not fit"));
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::advertising::{Advertised, Advertising};
+use super::arguments::{Hooks, RunAs};
 use super::network::Interface;
 use crate::engine::hysteresis::Thresholds;
 use crate::exabgp::Dialect;
@@ -68,15 +69,6 @@ pub(crate) struct Log {
     pub(crate) syslog: Option<Facility>,
 }
 
-/// The user and group to switch to; `None` to keep the current one.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct RunAs {
-    /// A user name.
-    pub(crate) user: Option<String>,
-    /// A group name.
-    pub(crate) group: Option<String>,
-}
-
 /// The check.
 #[derive(Clone, Debug)]
 pub(crate) enum Check {
@@ -129,17 +121,4 @@ pub(crate) struct Setup {
     pub(crate) sudo: bool,
     /// The label of added addresses.
     pub(crate) label: Option<Label>,
-}
-
-/// Shell commands.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Hooks {
-    /// Run when the service comes up.
-    pub(crate) up: Vec<String>,
-    /// Run when it goes down.
-    pub(crate) down: Vec<String>,
-    /// Run when it is disabled.
-    pub(crate) disabled: Vec<String>,
-    /// Run at every change of state, after the others.
-    pub(crate) any: Vec<String>,
 }

@@ -163,11 +163,13 @@ impl Printed<'_> {
 
     fn hooks(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hooks = &self.options.hooks;
-        let any = hooks.any.join("; ");
+        let any = hooks.execute.join("; ");
         if !any.is_empty() {
             writeln!(f, "on-change = [\"/bin/sh\", \"-c\", {}]", toml_string(&any))?;
         }
-        for (option, commands) in [("up", &hooks.up), ("down", &hooks.down), ("disabled", &hooks.disabled)] {
+        for (option, commands) in
+            [("up", &hooks.up_execute), ("down", &hooks.down_execute), ("disabled", &hooks.disabled_execute)]
+        {
             for command in commands {
                 let command = toml_string(command);
                 writeln!(f, "# --{option}-execute {command}: an on-change hook gets the state in STATE")?;

@@ -1,16 +1,13 @@
 //! Converts parsed arguments to options and checks combinations of values. Each single value is valid already.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::advertising::{Advertising, Rung};
 use super::arguments::{self, Arguments};
 use super::attribute::{AsPath, Communities};
 use super::dns;
-use super::network::Neighbor;
-use super::number::Whole;
-use super::options::{Addresses, Check, Given, Hooks, Label, Log, Options, RunAs, Setup};
+use super::options::{Addresses, Check, Given, Label, Log, Options, Setup};
 use crate::engine::hysteresis::{RelapsePolicy, Thresholds};
 use crate::exabgp::NextHop;
 use crate::exabgp::attributes::Attributes;
@@ -21,7 +18,7 @@ impl TryFrom<Arguments> for Options {
     type Error = String;
 
     fn try_from(arguments: Arguments) -> Result<Self, Self::Error> {
-        let interval = arguments.checking.interval.0;
+        let interval = arguments.checking.interval;
         let label = label(&arguments.addresses);
         let setup = Setup {
             at_start: !arguments.addresses.no_ip_setup,
@@ -35,12 +32,12 @@ impl TryFrom<Arguments> for Options {
             name: arguments.name,
             log: log(&arguments.logging)?,
             pid_file: pid_file(arguments.pid)?,
-            identity: RunAs { user: arguments.user, group: arguments.group },
+            identity: arguments.identity,
             interval: (!interval.is_zero()).then_some(interval),
-            fast_interval: arguments.checking.fast_interval.0,
+            fast_interval: arguments.checking.fast_interval,
             thresholds: Thresholds {
-                rise: arguments.checking.rise.0,
-                fall: arguments.checking.fall.0,
+                rise: arguments.checking.rise,
+                fall: arguments.checking.fall,
                 relapse: RelapsePolicy::StartsAnew,
                 window: None,
             },
@@ -49,12 +46,7 @@ impl TryFrom<Arguments> for Options {
             addresses: addresses(arguments.addresses, label, &advertising)?,
             advertising,
             setup,
-            hooks: Hooks {
-                up: arguments.hooks.up_execute,
-                down: arguments.hooks.down_execute,
-                disabled: arguments.hooks.disabled_execute,
-                any: arguments.hooks.execute,
-            },
+            hooks: arguments.hooks,
             debounce,
             acknowledged: !arguments.no_ack,
             dialect: arguments.ours.api.0,
@@ -101,7 +93,7 @@ fn disable_file(arguments: Option<&str>) -> Option<PathBuf> {
 }
 
 fn check(arguments: arguments::Checking, ours: &arguments::Ours) -> Result<Check, String> {
-    let timeout = arguments.timeout.0;
+    let timeout = arguments.timeout;
     let Some(query) = &ours.dns else {
         if !ours.dns_server.is_empty() || ours.dns_expect.is_some() {
             return Err(
@@ -132,16 +124,15 @@ fn addresses(
     label: Option<Label>,
     advertising: &Advertising,
 ) -> Result<Addresses, String> {
-    let networks: Vec<_> = arguments.ip.into_iter().map(|network| network.0).collect();
+    let networks = arguments.ip;
     let mut interfaces = BTreeMap::new();
-    for binding in arguments.ip_ifname {
-        if !networks.contains(&binding.network) {
+    for (network, interface) in arguments.ip_ifname {
+        if !networks.contains(&network) {
             return Err(format!(
-                "--ip-ifname: no --ip names `{}`, expected an --ip with that address",
-                binding.network
+                "--ip-ifname: no --ip names `{network}`, expected an --ip with that address"
             ));
         }
-        interfaces.insert(binding.network, binding.interface);
+        interfaces.insert(network, interface);
     }
     if networks.is_empty() {
         return Ok(Addresses::OfInterface(label));
@@ -152,16 +143,16 @@ fn addresses(
 
 fn advertising(arguments: arguments::Advertising, addresses: &arguments::Addresses) -> Advertising {
     let common = Attributes {
-        local_preference: arguments.local_preference.and_then(|preference| preference.0),
-        communities: arguments.community.unwrap_or_default().0,
-        extended_communities: arguments.extended_community.unwrap_or_default().0,
-        large_communities: arguments.large_community.unwrap_or_default().0,
+        local_preference: arguments.local_preference.flatten(),
+        communities: arguments.community.unwrap_or_default(),
+        extended_communities: arguments.extended_community.unwrap_or_default(),
+        large_communities: arguments.large_community.unwrap_or_default(),
         ..Attributes::default()
     };
-    let rung = |option, Whole(metric), own_path: Option<AsPath>, own: Option<Communities>| {
-        let AsPath(as_path) = own_path.or_else(|| arguments.as_path.clone()).unwrap_or_default();
+    let rung = |option, metric, own_path: Option<AsPath>, own: Option<Communities>| {
+        let as_path = own_path.or_else(|| arguments.as_path.clone()).unwrap_or_default();
         let mut attributes = Attributes { as_path, ..common.clone() };
-        if let Some(Communities(own)) = own.filter(|own| !own.0.is_empty()) {
+        if let Some(own) = own.filter(|own| !own.is_empty()) {
             attributes.communities = own;
         }
         Rung::Announce { option, metric, attributes }
@@ -170,11 +161,12 @@ fn advertising(arguments: arguments::Advertising, addresses: &arguments::Address
     let apart = arguments.disabled_community;
     Advertising {
         deaggregate: addresses.deaggregate_networks,
-        start: addresses.start_ip.0,
+        start: addresses.start_ip,
         next_hop: arguments.next_hop.map_or(NextHop::Itself, |address| NextHop::Address(address.0)),
-        path_information: arguments.path_id.and_then(|path| path.0),
-        neighbors: neighbors(&arguments.neighbor),
-        increase: arguments.increase.0,
+        path_information: arguments.path_id.flatten(),
+        // One `*` stands for all neighbors, as the empty list does.
+        neighbors: arguments.neighbor.into_iter().collect::<Option<_>>().unwrap_or_default(),
+        increase: arguments.increase,
         up: rung("--up-metric", arguments.up_metric, arguments.up_as_path, None),
         down: unless_up(rung("--down-metric", arguments.down_metric, arguments.down_as_path, apart.clone())),
         disabled: unless_up(rung(
@@ -184,13 +176,4 @@ fn advertising(arguments: arguments::Advertising, addresses: &arguments::Address
             apart,
         )),
     }
-}
-
-/// Converts neighbors to addresses. The empty list stands for all neighbors.
-fn neighbors(arguments: &[Neighbor]) -> Vec<IpAddr> {
-    let one = |neighbor: &Neighbor| match neighbor {
-        Neighbor::All => None,
-        Neighbor::One(address) => Some(*address),
-    };
-    arguments.iter().map(one).collect::<Option<_>>().unwrap_or_default()
 }
