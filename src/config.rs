@@ -182,10 +182,17 @@ pub(crate) struct DefaultCheck {
     counts_from: Option<Since>,
 }
 
-impl DefaultCheck {
-    /// A check that counts.
-    const fn new(why: &'static str) -> Self {
-        Self { why, counts_from: None }
+impl Check {
+    /// A check that dnsherald supplies for this reason.
+    fn supplied(
+        name: impl Into<String>,
+        why: &'static str,
+        timing: Timing,
+        on_fail: OnFail,
+        probe: Probe,
+    ) -> Self {
+        let default = Some(DefaultCheck { why, counts_from: None });
+        Self { name: name.into(), timing, on_fail, probe, default }
     }
 }
 

@@ -1,22 +1,22 @@
 //! Service addresses: which addresses a service has, which are watched, and what probes may assume about them.
 
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use toml::Spanned;
 
 use super::file::Placed;
-use super::resolve::{Resolver, Result, addresses};
+use super::resolve::{Resolver, Result, Scope, addresses};
 use super::value::{Device, Text, WrittenAddress};
-use super::{Check, DefaultCheck, file};
+use super::{Check, file};
 use crate::backend::targets::Target;
-use crate::engine::check::{OnFail, Severity, Timing};
+use crate::engine::check::{OnFail, Severity};
 use crate::probe::Probe;
 use crate::probe::address::AddressProbe;
 use crate::probe::locality::Locality;
 
-/// Name of the default check. It gets a suffix if another check has this name.
-const NAME: &str = "address";
+const WATCHED: &str = "without its address another PoP would answer; a missing address is detected at once";
 
 /// The addresses of a service that must be on this host: its host prefixes and the addresses of the key `address`.
 /// `None` for `address = false`.
@@ -61,8 +61,7 @@ impl Resolver<'_> {
 
     /// The addresses of this host as a check of this service knows them, and the device that its sockets bind to.
     pub(super) fn locality(&self, service: &file::Service, device: &Placed<Text<Device>>) -> Arc<Locality> {
-        let device = device.as_ref().or(service.device.as_ref());
-        let device = device.map(|device| device.get_ref().0.0.clone());
+        let device = device_of(service, device);
         let is_elsewhere = service.address.as_ref().is_some_and(|written| written.get_ref().is_no());
         Arc::new(if is_elsewhere {
             Locality { device, ..Locality::default() }
@@ -85,60 +84,75 @@ impl Resolver<'_> {
         targets
     }
 
+    /// The addresses of the service on this host, of which it needs at least one for this purpose.
+    pub(super) fn addresses_for(
+        &self,
+        purpose: &str,
+        of: Scope<'_>,
+        place: &Range<usize>,
+    ) -> Result<Vec<IpAddr>> {
+        let addresses = of.addresses();
+        if !addresses.is_empty() {
+            return Ok(addresses);
+        }
+        let message = format!(
+            "service `{}` has no address on this host {purpose}, expected a host prefix, or `address = [\"…\"]` in the service",
+            of.service.name.get_ref()
+        );
+        Err(self.rule_error(&["prefixes", "address", "name"], place, message))
+    }
+
     /// Builds the probe of an `address` table.
     pub(super) fn address_probe(
         &self,
         written: &Spanned<toml::Table>,
-        service: &file::Service,
+        of: Scope<'_>,
         device: &Placed<Text<Device>>,
     ) -> Result<AddressProbe> {
-        let mut refused = Ok(());
-        for key in written.get_ref().keys() {
+        let unknown = written.get_ref().keys().map(|key| {
             let message = format!(
                 "unknown key `{}`, expected an empty table: the key `address` of the service lists the watched addresses",
                 key.escape_debug()
             );
-            refused = Err(self.value_error(&written.span(), message));
-        }
-        let addresses = service_addresses(service).unwrap_or_default();
-        if addresses.is_empty() {
-            let message = format!(
-                "service `{}` has no address on this host to watch, expected a host prefix, or `address = [\"…\"]` in the service",
-                service.name.get_ref()
-            );
-            refused = Err(self.rule_error(&["prefixes", "address", "name"], &written.span(), message));
-        }
+            self.value_error(&written.span(), message)
+        });
+        let refused = unknown.last().map_or(Ok(()), Err);
+        let addresses = self.addresses_for("to watch", of, &written.span());
         refused?;
-        Ok(AddressProbe { addresses, device: self.locality(service, device).device.clone() })
+        Ok(AddressProbe { addresses: addresses?, device: device_of(of.service, device) })
     }
 
     /// The default check of every service with addresses on this host, unless `others` contain such a check.
-    pub(super) fn default_address_check(
-        &self,
-        service: &file::Service,
-        others: &[Check],
-        defaults: &file::Timing,
-    ) -> Result<Option<Check>> {
-        let addresses = service_addresses(service).unwrap_or_default();
+    pub(super) fn default_address_check(&self, of: Scope<'_>, others: &[Check]) -> Result<Option<Check>> {
+        let addresses = of.addresses();
         if addresses.is_empty() || others.iter().any(|check| matches!(check.probe, Probe::Address(_))) {
             return Ok(None);
         }
-        let timing: Timing = self.timing(&file::Timing::default(), defaults)?;
-        let mut name = NAME.to_owned();
-        while others.iter().any(|check| check.name == name) {
-            name.push_str("-here");
-        }
-        let device = self.locality(service, &None).device.clone();
-        Ok(Some(Check {
-            name,
-            timing: timing.without_window(),
-            on_fail: OnFail::always(Severity::Down),
-            probe: Probe::Address(AddressProbe { addresses, device }),
-            default: Some(DefaultCheck::new(
-                "without its address another PoP would answer; a missing address is detected at once",
-            )),
-        }))
+        let timing = self.default_timing(of)?.without_window();
+        let probe = Probe::Address(AddressProbe { addresses, device: device_of(of.service, &None) });
+        let name = free_name("address", others);
+        Ok(Some(Check::supplied(name, WATCHED, timing, OnFail::always(Severity::Down), probe)))
     }
+}
+
+/// Whether both addresses are of IPv4, or both of IPv6.
+pub(super) fn same_family(one: IpAddr, other: IpAddr) -> bool {
+    one.is_ipv4() == other.is_ipv4()
+}
+
+/// The device that the sockets of a check bind to: that of the check, else that of the service.
+pub(super) fn device_of(service: &file::Service, of_check: &Placed<Text<Device>>) -> Option<String> {
+    let device = of_check.as_ref().or(service.device.as_ref());
+    device.map(|device| device.get_ref().0.0.clone())
+}
+
+/// The name of a default check, with a suffix if one of the others has this name.
+pub(super) fn free_name(name: &str, others: &[Check]) -> String {
+    let mut name = name.to_owned();
+    while others.iter().any(|check| check.name == name) {
+        name.push_str("-here");
+    }
+    name
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::bounds::Least;
+use super::defaults::PORT;
 use super::file::{self, Placed};
-use super::resolve::{Resolver, Result};
-use crate::backend::Backend;
+use super::resolve::{Resolver, Result, Scope};
 use crate::probe::counters::window::Limits;
 use crate::probe::counters::{CountersProbe, Memory};
 use crate::probe::dns::{DnsProbe, Question, Transport};
@@ -26,9 +26,6 @@ const MAX_DROPPED: f64 = 0.1;
 /// `max-request-list-share`.
 const MAX_REQUEST_LIST: f64 = 0.9;
 
-/// The DNS port.
-const PORT: u16 = 53;
-
 const SHORTEST: Least =
     Least::new("window", Duration::from_secs(3), "control programs would run more than once a second");
 
@@ -38,8 +35,7 @@ impl Resolver<'_> {
         &self,
         written: &Spanned<file::Counters>,
         check: &file::Check,
-        service: &file::Service,
-        backend: Option<&Backend>,
+        of: Scope<'_>,
         timeout: Duration,
     ) -> Result<CountersProbe> {
         let table = written.get_ref();
@@ -47,12 +43,12 @@ impl Resolver<'_> {
         let max_servfail = self.share("max-servfail-share", &table.max_servfail_share, MAX_SERVFAIL);
         let max_dropped = self.share("max-dropped-share", &table.max_dropped_share, MAX_DROPPED);
         let max_list = self.share("max-request-list-share", &table.max_request_list_share, MAX_REQUEST_LIST);
-        let source = backend.filter(|backend| backend.counters.is_some()).cloned().ok_or_else(|| {
+        let source = of.backend.filter(|backend| backend.counters.is_some()).cloned().ok_or_else(|| {
             let message = "the service has no backend with counters, expected `backend = \"…\"` in the service, of a kind \
                            that counts, or with `counters`";
             self.rule_error(&["backend"], &written.span(), message)
         });
-        let server = SocketAddr::new(self.deciding_addresses(service)[0], PORT);
+        let server = SocketAddr::new(self.deciding_addresses(of.service)[0], PORT);
         let question = "localhost. A".parse().and_then(Question::observing);
         let question = question.map_err(|message| self.error(&written.span(), message));
         let limits = Limits {
@@ -69,7 +65,7 @@ impl Resolver<'_> {
             source: Some(self.source(server, None).unwrap_or(server.ip())),
             transport: Transport::Udp,
             timeout,
-            locality: self.locality(service, &check.device),
+            locality: self.locality(of.service, &check.device),
         };
         Ok(CountersProbe {
             source: Arc::new(source?),

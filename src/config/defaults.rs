@@ -6,6 +6,9 @@ use std::time::Duration;
 use crate::engine::check::Timing;
 use crate::engine::hysteresis::{RelapsePolicy, Thresholds, WindowRule};
 
+/// The port of a DNS server.
+pub(crate) const PORT: u16 = 53;
+
 /// `[defaults]`: detects a hang within 2.5 seconds and a closed port within 1.2.
 pub(crate) const TIMING: Timing = Timing {
     interval: Duration::from_secs(1),

@@ -5,20 +5,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use toml::Spanned;
 
 use super::Check;
-use super::file;
-use super::resolve::{Refused, Resolver, Result, addresses};
-use super::value::{OneOrMany, Text, WordOr};
-use crate::backend::Backend;
-use crate::config::defaults::TIMING;
+use super::address::same_family;
+use super::defaults::{PORT, TIMING};
+use super::file::{self, Placed};
+use super::resolve::{Refused, Resolver, Result, Scope, addresses};
+use super::value::{OneOrMany, Server, Text, WordOr};
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::exabgp::command::Family;
 use crate::outcome::Cause;
 use crate::probe::Probe;
-use crate::probe::dns::{DnsProbe, Transport};
+use crate::probe::dns::{DnsProbe, Question, Transport};
 use crate::probe::locality::Locality;
 use crate::probe::set::{Pace, ProbeSet};
 use crate::text::period::LONGEST;
@@ -26,15 +27,10 @@ use crate::text::period::LONGEST;
 impl Resolver<'_> {
     /// The checks of a service: those of its role, and those of the file. A service that lists checks has those of a
     /// role only if it names the role. A check of the file takes the place of the role's check of the same name.
-    pub(super) fn checks(
-        &self,
-        service: &file::Service,
-        backend: Option<&Backend>,
-        defaults: &file::Timing,
-    ) -> Result<Vec<Check>> {
-        let has_role_checks = service.check.is_empty() || service.role.is_some();
-        let supplied = if has_role_checks {
-            self.role_checks(service, backend, defaults)
+    pub(super) fn checks(&self, of: Scope<'_>) -> Result<Vec<Check>> {
+        let service = of.service;
+        let supplied = if service.check.is_empty() || service.role.is_some() {
+            self.role_checks(of)
         } else {
             self.keys_without_role(service).map(|()| vec![])
         };
@@ -50,7 +46,7 @@ impl Resolver<'_> {
                 own = Err(self.value_error(&name.span(), message));
             }
             names.push(name.get_ref());
-            let check = self.check(written.get_ref(), &written.span(), service, backend, defaults);
+            let check = self.check(written, of);
             checks.push(own.and(check));
         }
         let own = checks.into_iter().collect::<Result<Vec<_>>>();
@@ -77,25 +73,20 @@ impl Resolver<'_> {
         refused
     }
 
-    fn check(
-        &self,
-        written: &file::Check,
-        place: &Range<usize>,
-        service: &file::Service,
-        backend: Option<&Backend>,
-        defaults: &file::Timing,
-    ) -> Result<Check> {
+    fn check(&self, written: &Spanned<file::Check>, of: Scope<'_>) -> Result<Check> {
+        let (place, written) = (written.span(), written.get_ref());
         let own = file::Timing {
+            since: None,
             interval: written.interval.clone(),
             fast_interval: written.fast_interval.clone(),
             timeout: written.timeout.clone(),
             rise: written.rise,
             fall: written.fall.clone(),
         };
-        let timing = self.timing(&own, defaults);
+        let timing = self.timing(&own, of.defaults);
         // Read the probes even if the timing is invalid, so that all errors are reported.
         let within = timing.unwrap_or(Timing { timeout: LONGEST, ..TIMING });
-        let probe = self.probe(written, place, service, backend, within);
+        let probe = self.probe(written, &place, of, within);
         let has_window =
             written.dns.is_some() || own.fall.as_ref().is_some_and(|fall| fall.get_ref().window.is_some());
         let timing = timing.map(|timing| if has_window { timing } else { timing.without_window() });
@@ -108,69 +99,70 @@ impl Resolver<'_> {
         })
     }
 
+    /// Builds the probe of a check. Refuses a check with two kinds of probes, and `plugin` without a command.
     fn probe(
         &self,
-        written: &file::Check,
+        check: &file::Check,
         place: &Range<usize>,
-        service: &file::Service,
-        backend: Option<&Backend>,
+        of: Scope<'_>,
         timing: Timing,
     ) -> Result<Probe> {
-        let name = written.name.get_ref();
-        let single = self.single_kind(written);
+        type Read<'r, T> = &'r dyn Fn(&Spanned<T>) -> Result<Probe>;
+        fn kind<T>(
+            key: &'static str,
+            written: &Placed<T>,
+            read: Read<'_, T>,
+        ) -> Option<(&'static str, Range<usize>, Result<Probe>)> {
+            written.as_ref().map(|table| (key, table.span(), read(table)))
+        }
+        let (name, timeout, device) = (check.name.get_ref(), timing.timeout, &check.device);
+        let plugin_fits = self.plugin_fits(check);
         // Read each kind before failing, so that all errors are reported.
-        let dns = written.dns.as_ref().map(|dns| {
-            let locality = self.locality(service, &written.device);
-            self.probe_set(dns, timing, &locality).map(Probe::Dns)
-        });
-        let command = written
-            .command
-            .as_ref()
-            .map(|command| self.command(command, &written.plugin, timing.timeout).map(Probe::Command));
-        let process = written
-            .process
-            .as_ref()
-            .map(|process| self.process(process, name, service, backend, timing.timeout).map(Probe::Process));
-        let address = written
-            .address
-            .as_ref()
-            .map(|address| self.address_probe(address, service, &written.device).map(Probe::Address));
-        let freshness = written.freshness.as_ref().map(|freshness| {
-            self.freshness(freshness, written, service, backend, timing.timeout).map(Probe::Freshness)
-        });
-        let listener = written
-            .listener
-            .as_ref()
-            .map(|listener| self.listener_probe(listener, service, backend).map(Probe::Listener));
-        let counters = written.counters.as_ref().map(|counters| {
-            self.counters(counters, written, service, backend, timing.timeout).map(Probe::Counters)
-        });
-        let route = written
-            .route
-            .as_ref()
-            .map(|route| self.route_probe(route, service, &written.device).map(Probe::Route));
-        let lookup = written
-            .lookup
-            .as_ref()
-            .map(|lookup| self.lookup(lookup, written, service, timing.timeout).map(Probe::Lookup));
-        let probe = dns
-            .or(command)
-            .or(process)
-            .or(address)
-            .or(freshness)
-            .or(listener)
-            .or(counters)
-            .or(route)
-            .or(lookup);
-        single.and(probe.unwrap_or_else(|| Err(self.no_probe(name, place))))
+        let kinds = [
+            kind("dns", &check.dns, &|dns| {
+                self.probe_set(dns, timing, &self.locality(of.service, device)).map(Probe::Dns)
+            }),
+            kind("command", &check.command, &|command| {
+                self.command(command, &check.plugin, timeout).map(Probe::Command)
+            }),
+            kind("process", &check.process, &|process| {
+                self.process(process, name, of, timeout).map(Probe::Process)
+            }),
+            kind("address", &check.address, &|address| {
+                self.address_probe(address, of, device).map(Probe::Address)
+            }),
+            kind("freshness", &check.freshness, &|freshness| {
+                self.freshness(freshness, check, of, timeout).map(Probe::Freshness)
+            }),
+            kind("listener", &check.listener, &|listener| {
+                self.listener_probe(listener, of).map(Probe::Listener)
+            }),
+            kind("counters", &check.counters, &|counters| {
+                self.counters(counters, check, of, timeout).map(Probe::Counters)
+            }),
+            kind("route", &check.route, &|route| self.route_probe(route, of, device).map(Probe::Route)),
+            kind("lookup", &check.lookup, &|lookup| {
+                self.lookup(lookup, check, of, timeout).map(Probe::Lookup)
+            }),
+        ];
+        let mut kinds = kinds.into_iter().flatten();
+        match (kinds.next(), kinds.next()) {
+            (None, _) => Err(self.no_probe(name, place)),
+            (Some((.., probe)), None) => plugin_fits.and(probe),
+            (Some((first, ..)), Some((second, place, _))) => {
+                let message = format!("`{first}` and `{second}` in one check, expected one of them");
+                Err(self.value_error(&place, message))
+            }
+        }
     }
 
     fn no_probe(&self, name: &str, place: &Range<usize>) -> Refused {
-        let expected = "expected a table `dns = { … }`, a `command = \"…\"`, a table `process = { … }`, a \
-                            table `address = {}`, a table `freshness = { … }`, a table `listener = { … }`, a table \
-                            `counters = {}`, a table `route = {}` or a table `lookup = { … }`";
-        let message = format!("check `{name}` has nothing to probe, {expected}");
-        let kinds = &[
+        let message = format!(
+            "check `{name}` has nothing to probe, expected a table `dns = {{ … }}`, a `command = \"…\"`, a table `process = {{ … \
+             }}`, a table `address = {{}}`, a table `freshness = {{ … }}`, a table `listener = {{ … }}`, a table `counters = \
+             {{}}`, a table `route = {{}}` or a table `lookup = {{ … }}`"
+        );
+        const KEYS: &[&str] = &[
             "dns",
             "command",
             "process",
@@ -182,29 +174,7 @@ impl Resolver<'_> {
             "lookup",
             "name",
         ];
-        self.rule_error(kinds, place, message)
-    }
-
-    /// Refuses a check with two kinds of probes, and `plugin` without a command.
-    fn single_kind(&self, written: &file::Check) -> Result<()> {
-        let kinds = [
-            ("dns", written.dns.as_ref().map(Spanned::span)),
-            ("command", written.command.as_ref().map(Spanned::span)),
-            ("process", written.process.as_ref().map(Spanned::span)),
-            ("address", written.address.as_ref().map(Spanned::span)),
-            ("freshness", written.freshness.as_ref().map(Spanned::span)),
-            ("listener", written.listener.as_ref().map(Spanned::span)),
-            ("counters", written.counters.as_ref().map(Spanned::span)),
-            ("route", written.route.as_ref().map(Spanned::span)),
-            ("lookup", written.lookup.as_ref().map(Spanned::span)),
-        ];
-        let fits = self.plugin_fits(written);
-        let mut kinds = kinds.iter().filter_map(|(kind, span)| span.as_ref().map(|span| (kind, span)));
-        if let (Some((first, _)), Some((second_kind, second))) = (kinds.next(), kinds.next()) {
-            let message = format!("`{first}` and `{second_kind}` in one check, expected one of them");
-            return Err(self.value_error(second, message));
-        }
-        fits
+        self.rule_error(KEYS, place, message)
     }
 
     /// Builds a probe for every question, server, source and transport.
@@ -220,44 +190,22 @@ impl Resolver<'_> {
             self.require_nonempty(&dns.source, |sources| sources.0.len(), "source"),
             self.require_nonempty(&dns.transport, |transports| transports.0.len(), "transport"),
         ];
-        // Without a port, each transport has its own.
-        let servers: Vec<(SocketAddr, bool)> = match &dns.server {
-            Some(servers) => servers.get_ref().0.iter().map(|server| (server.0.0, server.0.1)).collect(),
-            None => self.management.iter().map(|address| (SocketAddr::new(*address, 53), false)).collect(),
+        let servers: Vec<Server> = match &dns.server {
+            Some(servers) => servers.get_ref().0.iter().map(|server| server.0).collect(),
+            None => {
+                self.management.iter().map(|address| Server(SocketAddr::new(*address, PORT), false)).collect()
+            }
         };
         // Read every question and every source before failing, so that all errors are reported.
-        let sources =
-            servers.iter().map(|(server, _)| self.sources_of(*server, dns, &span)).collect::<Vec<_>>();
+        let with_sources = |server: &Server| Ok((*server, self.sources_of(server.0, dns, &span)?));
+        let servers: Vec<_> = servers.iter().map(with_sources).collect();
         let questions = self.questions(dns, &span, timing);
         let transports = words(dns.transport.as_ref()).unwrap_or_else(|| vec![Transport::Udp]);
         let fit = self.transports_fit(dns, &transports);
         nonempty.into_iter().collect::<Result<()>>()?;
         fit?;
-        let sources = sources.into_iter().collect::<Result<Vec<_>>>()?;
-        let mut probes = vec![];
-        for question in &questions? {
-            for ((server, has_port), source, transport) in servers
-                .iter()
-                .zip(&sources)
-                .flat_map(|(server, sources)| sources.iter().map(move |source| (server, source)))
-                .flat_map(|(server, source)| {
-                    transports.iter().map(move |transport| (server, source, transport))
-                })
-            {
-                let mut server = *server;
-                if !has_port {
-                    server.set_port(transport.port());
-                }
-                probes.push(DnsProbe {
-                    question: Arc::clone(question),
-                    server,
-                    source: Some(*source),
-                    transport: *transport,
-                    timeout: timing.timeout,
-                    locality: Arc::clone(locality),
-                });
-            }
-        }
+        let servers = servers.into_iter().collect::<Result<Vec<_>>>()?;
+        let probes = probes(&questions?, &servers, &transports, timing.timeout, locality);
         let need = dns.pass.as_ref().map_or(probes.len(), |pass| *pass.get_ref());
         let place = dns.pass.as_ref().map_or(span, Spanned::span);
         let pace = pace(timing, dns.max_in_flight);
@@ -298,7 +246,7 @@ impl Resolver<'_> {
         }
         let key = if given.is_some() { "`source`" } else { "node.management" };
         let mut sources = given.unwrap_or_else(|| self.source(server, None).into_iter().collect());
-        sources.retain(|source| source.is_ipv4() == server.is_ipv4());
+        sources.retain(|source| same_family(*source, server.ip()));
         if !sources.is_empty() {
             sources.truncate(if dns.each_source { sources.len() } else { 1 });
             return Ok(sources);
@@ -314,8 +262,41 @@ impl Resolver<'_> {
     /// The source address: the one given, else a management address of the server's family.
     pub(super) fn source(&self, server: SocketAddr, given: Option<&[IpAddr]>) -> Option<IpAddr> {
         let sources = given.unwrap_or(&self.management);
-        sources.iter().copied().find(|source| source.is_ipv4() == server.is_ipv4())
+        sources.iter().copied().find(|source| same_family(*source, server.ip()))
     }
+}
+
+/// A probe for every question, server with its sources, and transport. A server without a port in the file is asked at that
+/// of each transport.
+pub(super) fn probes(
+    questions: &[Arc<Question>],
+    servers: &[(Server, Vec<IpAddr>)],
+    transports: &[Transport],
+    timeout: Duration,
+    locality: &Arc<Locality>,
+) -> Vec<DnsProbe> {
+    let mut probes = vec![];
+    for question in questions {
+        for (Server(server, has_port), sources) in servers {
+            for source in sources {
+                probes.extend(transports.iter().map(|transport| {
+                    let mut server = *server;
+                    if !has_port {
+                        server.set_port(transport.port());
+                    }
+                    DnsProbe {
+                        question: Arc::clone(question),
+                        server,
+                        source: Some(*source),
+                        transport: *transport,
+                        timeout,
+                        locality: Arc::clone(locality),
+                    }
+                }));
+            }
+        }
+    }
+    probes
 }
 
 /// The concurrency of a check. The starts of further probes are spread so that the last answer is due within the
@@ -351,22 +332,20 @@ fn on_fail(written: &file::Check) -> OnFail {
         || written.route.is_some()
         || written.lookup.is_some();
     let default = if degrades { Severity::Degraded } else { Severity::Down };
-    let (otherwise, by_cause) = match &written.on_fail {
+    let (otherwise, mut by_cause) = match &written.on_fail {
         None => (default, BTreeMap::new()),
         Some(WordOr::Word(severity)) => (*severity, BTreeMap::new()),
         Some(WordOr::Table(table)) => {
             (default, table.iter().map(|(cause, severity)| (cause.0, severity.0)).collect())
         }
     };
-    // A late answer is an answer. It counts only if `on-fail` is a word or names the cause.
-    let has_limit = written.dns.as_ref().is_some_and(|dns| dns.get_ref().expect.max_latency.is_some());
-    let mut by_cause = by_cause;
-    if has_limit && !matches!(written.on_fail, Some(WordOr::Word(_))) {
-        by_cause.entry(Cause::Slow).or_insert(Severity::Observe);
-    }
-    // Moving traffic because of overload overloads the next PoP.
-    if written.counters.is_some() && !matches!(written.on_fail, Some(WordOr::Word(_))) {
-        by_cause.entry(Cause::Overload).or_insert(Severity::Observe);
+    if !matches!(written.on_fail, Some(WordOr::Word(_))) {
+        // A late answer is an answer. Moving traffic because of overload overloads the next PoP.
+        let has_limit = written.dns.as_ref().is_some_and(|dns| dns.get_ref().expect.max_latency.is_some());
+        let observed = [(Cause::Slow, has_limit), (Cause::Overload, written.counters.is_some())];
+        for (cause, _) in observed.into_iter().filter(|(_, is_judged)| *is_judged) {
+            by_cause.entry(cause).or_insert(Severity::Observe);
+        }
     }
     OnFail {
         otherwise,

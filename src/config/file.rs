@@ -44,7 +44,7 @@ pub(crate) struct File {
     #[serde(default)]
     pub(super) metrics: Metrics,
     #[serde(default)]
-    pub(super) defaults: Defaults,
+    pub(super) defaults: Timing,
     #[serde(default)]
     pub(super) backend: BTreeMap<Spanned<String>, Spanned<Backend>>,
     #[serde(default)]
@@ -83,32 +83,11 @@ pub(super) struct Metrics {
     pub(super) listen: Placed<Text<Listen>>,
 }
 
+/// The table `[defaults]`, and the same keys of a check, which has no `since`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Defaults {
-    pub(super) since: Option<Text<Since>>,
-    pub(super) interval: Placed<Period>,
-    pub(super) fast_interval: Placed<Period>,
-    pub(super) timeout: Placed<Period>,
-    pub(super) rise: Option<NonZeroU32>,
-    pub(super) fall: Placed<Fall>,
-}
-
-impl Defaults {
-    pub(super) fn timing(&self) -> Timing {
-        Timing {
-            interval: self.interval.clone(),
-            fast_interval: self.fast_interval.clone(),
-            timeout: self.timeout.clone(),
-            rise: self.rise,
-            fall: self.fall.clone(),
-        }
-    }
-}
-
-/// The timing of a check, or of all.
-#[derive(Debug, Default)]
 pub(super) struct Timing {
+    pub(super) since: Option<Text<Since>>,
     pub(super) interval: Placed<Period>,
     pub(super) fast_interval: Placed<Period>,
     pub(super) timeout: Placed<Period>,

@@ -2,24 +2,23 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Spanned;
 
+use super::address::same_family;
 use super::bounds::{Least, duplicate};
+use super::defaults::PORT;
 use super::file;
-use super::resolve::{Resolver, Result, addresses};
-use crate::backend::Backend;
+use super::resolve::{Resolver, Result, Scope, addresses};
 use crate::exabgp::command::Family;
 use crate::probe::freshness::ask::{References, Server};
 use crate::probe::freshness::list::ZoneSource;
 use crate::probe::freshness::zone::Limits;
 use crate::probe::freshness::{FreshnessProbe, Memory};
 use crate::probe::locality::Locality;
-
-/// The DNS port.
-const PORT: u16 = 53;
 
 /// `max-lag`: a NOTIFY and a transfer take seconds, a lost NOTIFY costs a refresh.
 const MAX_LAG: Duration = Duration::from_secs(5 * 60);
@@ -40,14 +39,13 @@ impl Resolver<'_> {
         &self,
         written: &Spanned<file::Freshness>,
         check: &file::Check,
-        service: &file::Service,
-        backend: Option<&Backend>,
+        of: Scope<'_>,
         timeout: Duration,
     ) -> Result<FreshnessProbe> {
         let table = written.get_ref();
-        let locality = self.locality(service, &check.device);
-        let zones = self.zone_source(written, service, backend);
-        let here = self.zones_of(table, service, &locality);
+        let locality = self.locality(of.service, &check.device);
+        let zones = self.zone_source(written, of);
+        let here = self.zones_of(table, of.service, &locality);
         let references = here.clone().and_then(|here| self.references(written, &here, &locality));
         let max_lag = self.period(&table.max_lag, LAG, MAX_LAG);
         let zone_interval = self.period(&table.zone_interval, INTERVAL, ZONE_INTERVAL);
@@ -65,12 +63,7 @@ impl Resolver<'_> {
     }
 
     /// The list of zones: one of the keys for it, else the zones of the service.
-    fn zone_source(
-        &self,
-        written: &Spanned<file::Freshness>,
-        service: &file::Service,
-        backend: Option<&Backend>,
-    ) -> Result<ZoneSource> {
+    fn zone_source(&self, written: &Spanned<file::Freshness>, of: Scope<'_>) -> Result<ZoneSource> {
         let table = written.get_ref();
         let listed = table.zone_list.as_ref().filter(|listed| *listed.get_ref());
         let places = [
@@ -91,14 +84,14 @@ impl Resolver<'_> {
             return Ok(ZoneSource::Catalog(name_of(&catalog.get_ref().0)));
         }
         if let Some(listed) = listed {
-            let backend = backend.filter(|backend| backend.zone_list.is_some()).ok_or_else(|| {
+            let backend = of.backend.filter(|backend| backend.zone_list.is_some()).ok_or_else(|| {
                 let message = "the service has no backend that lists its zones, expected one with `zone-list`, or \
                                `zones`, `zones-file` or `catalog` in this table";
                 self.rule_error(&["backend", "zone-list"], &listed.span(), message)
             })?;
             return Ok(ZoneSource::Listed(Arc::new(backend.clone())));
         }
-        let zones = table.zones.as_ref().or(service.zones.as_ref());
+        let zones = table.zones.as_ref().or(of.service.zones.as_ref());
         let names: Vec<_> =
             zones.into_iter().flat_map(Spanned::get_ref).map(|zone| name_of(&zone.0)).collect();
         if names.is_empty() {
@@ -124,7 +117,8 @@ impl Resolver<'_> {
             None => SocketAddr::new(self.deciding_addresses(service)[0], PORT),
         };
         let place = table.server.as_ref().map_or(service.name.span(), Spanned::span);
-        let own = table.server.is_none() && !self.management.iter().any(|of| is_same_family(*of, address));
+        let own =
+            table.server.is_none() && !self.management.iter().any(|own| same_family(*own, address.ip()));
         let source = if own { Ok(address.ip()) } else { self.reference_source(address, table, &place) };
         Ok(Server { address, source: Some(source?), locality: Arc::clone(locality) })
     }
@@ -172,7 +166,7 @@ impl Resolver<'_> {
         &self,
         server: SocketAddr,
         table: &file::Freshness,
-        place: &std::ops::Range<usize>,
+        place: &Range<usize>,
     ) -> Result<IpAddr> {
         let given = table.source.as_ref().map(|sources| addresses(&sources.get_ref().0));
         self.source(server, given.as_deref()).ok_or_else(|| {
@@ -190,22 +184,4 @@ impl Resolver<'_> {
 fn name_of(zone: &file::ZoneName) -> String {
     let query = zone.0.to_string();
     query.strip_suffix(" SOA").unwrap_or(&query).to_ascii_lowercase()
-}
-
-fn is_same_family(one: IpAddr, other: SocketAddr) -> bool {
-    one.is_ipv4() == other.is_ipv4()
-}
-
-/// The servers of a probe, as written in the file.
-pub(super) fn written_servers(servers: &[Server]) -> Vec<String> {
-    written_addresses(servers.iter().map(|server| server.address))
-}
-
-/// These servers, without the port that is the default.
-pub(super) fn written_addresses(servers: impl Iterator<Item = SocketAddr>) -> Vec<String> {
-    let written = |server: SocketAddr| match server.port() {
-        PORT => server.ip().to_string(),
-        _ => server.to_string(),
-    };
-    servers.map(written).collect()
 }

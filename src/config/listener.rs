@@ -7,18 +7,16 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::address::service_addresses;
+use super::address::free_name;
 use super::bounds;
-use super::resolve::{Resolver, Result};
-use super::{Check, DefaultCheck, defaults, file};
+use super::defaults::PORT;
+use super::resolve::{Resolver, Result, Scope};
+use super::{Check, defaults, file};
 use crate::backend::Backend;
 use crate::engine::check::{OnFail, Severity};
 use crate::netlink::sockets::Protocol;
 use crate::probe::Probe;
 use crate::probe::listener::ListenerProbe;
-
-/// The DNS port.
-const PORT: u16 = 53;
 
 const OVER_UDP: &str = "a server that stops reading its UDP sockets, or closes them, is detected at once, before a probe times out";
 const OVER_TCP: &str = "the same for TCP; a failure only degrades the service";
@@ -28,66 +26,40 @@ impl Resolver<'_> {
     pub(super) fn listener_probe(
         &self,
         written: &Spanned<file::Listener>,
-        service: &file::Service,
-        backend: Option<&Backend>,
+        of: Scope<'_>,
     ) -> Result<ListenerProbe> {
         let listener = written.get_ref();
         let stall = self.period(&listener.stall, bounds::STALL, defaults::STALL);
-        let addresses = service_addresses(service).unwrap_or_default();
-        let mut refused = Ok(());
-        if addresses.is_empty() {
-            let message = format!(
-                "service `{}` has no address on this host where a server listens, expected a host prefix, or `address = \
-                 [\"…\"]` in the service",
-                service.name.get_ref()
-            );
-            refused = Err(self.rule_error(&["prefixes", "address", "name"], &written.span(), message));
-        }
+        let addresses = self.addresses_for("where a server listens", of, &written.span());
         let port = listener.port.map_or(PORT, std::num::NonZeroU16::get);
         let protocol = listener.transport.as_ref().map_or(Protocol::Udp, |word| word.get_ref().0);
-        let (stall, process) = (stall?, backend.and_then(Backend::process_source));
-        refused.map(|()| ListenerProbe { addresses, port, protocol, stall, process })
+        let process = of.backend.and_then(Backend::process_source);
+        Ok(ListenerProbe { addresses: addresses?, port, protocol, stall: stall?, process })
     }
 
     /// The default checks of a service with a backend or a role and addresses on this host. A check of the same
     /// transport in `others` replaces the default.
-    pub(super) fn default_listener_checks(
-        &self,
-        service: &file::Service,
-        backend: Option<&Backend>,
-        others: &[Check],
-        timing: &file::Timing,
-    ) -> Result<Vec<Check>> {
-        let addresses = service_addresses(service).unwrap_or_default();
-        if addresses.is_empty() || (backend.is_none() && service.role.is_none()) {
+    pub(super) fn default_listener_checks(&self, of: Scope<'_>, others: &[Check]) -> Result<Vec<Check>> {
+        let addresses = of.addresses();
+        if addresses.is_empty() || (of.backend.is_none() && of.service.role.is_none()) {
             return Ok(vec![]);
         }
-        let timing = self.timing(&file::Timing::default(), timing)?.without_window();
-        let is_there = |protocol| {
-            let is_same =
-                |check: &Check| matches!(&check.probe, Probe::Listener(probe) if probe.protocol == protocol);
-            others.iter().any(is_same)
-        };
+        let timing = self.default_timing(of)?.without_window();
         let both = [
             ("listener", Protocol::Udp, Severity::Down, OVER_UDP),
             ("listener-tcp", Protocol::Tcp, Severity::Degraded, OVER_TCP),
         ];
-        let missing = both.into_iter().filter(|(_, protocol, ..)| !is_there(*protocol));
+        let is_missing = |protocol| {
+            let is_same =
+                |check: &Check| matches!(&check.probe, Probe::Listener(probe) if probe.protocol == protocol);
+            !others.iter().any(is_same)
+        };
+        let missing = both.into_iter().filter(|(_, protocol, ..)| is_missing(*protocol));
         let checks = missing.map(|(name, protocol, severity, why)| {
-            let mut name = name.to_owned();
-            while others.iter().any(|check| check.name == name) {
-                name.push_str("-here");
-            }
-            let process = backend.and_then(Backend::process_source);
-            let probe = ListenerProbe {
-                addresses: addresses.clone(),
-                port: PORT,
-                protocol,
-                stall: defaults::STALL,
-                process,
-            };
-            let (on_fail, probe) = (OnFail::always(severity), Probe::Listener(probe));
-            Check { name, timing, on_fail, probe, default: Some(DefaultCheck::new(why)) }
+            let (addresses, process) = (addresses.clone(), of.backend.and_then(Backend::process_source));
+            let probe = ListenerProbe { addresses, port: PORT, protocol, stall: defaults::STALL, process };
+            let (name, on_fail) = (free_name(name, others), OnFail::always(severity));
+            Check::supplied(name, why, timing, on_fail, Probe::Listener(probe))
         });
         Ok(checks.collect())
     }

@@ -6,15 +6,13 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::address::service_addresses;
+use super::defaults::PORT;
 use super::file;
-use super::freshness::written_addresses;
-use super::resolve::{Resolver, Result, addresses};
+use super::paste::{distinct, written_address};
+use super::resolve::{Resolver, Result, Scope, addresses};
 use crate::engine::service::warm_up;
 use crate::probe::lookup::LookupProbe;
 use crate::text::toml_strings;
-
-/// The DNS port.
-const PORT: u16 = 53;
 
 /// They are asked at the same time.
 const MOST_WARMED: usize = 64;
@@ -25,7 +23,7 @@ impl Resolver<'_> {
         &self,
         written: &Spanned<file::Lookup>,
         check: &file::Check,
-        service: &file::Service,
+        of: Scope<'_>,
         timeout: Duration,
     ) -> Result<LookupProbe> {
         let table = written.get_ref();
@@ -37,7 +35,7 @@ impl Resolver<'_> {
         nonempty.into_iter().collect::<Result<()>>()?;
         let servers: Vec<SocketAddr> = match &table.server {
             Some(servers) => servers.get_ref().0.iter().map(|server| server.0.0).collect(),
-            None => self.own_servers(service),
+            None => self.own_servers(of.service),
         };
         let sources = table.source.as_ref().map(|sources| addresses(&sources.get_ref().0));
         let from = |server: SocketAddr| (server, self.source(server, sources.as_deref()));
@@ -45,7 +43,7 @@ impl Resolver<'_> {
             names: table.names.get_ref().0.iter().map(|name| name.0.clone()).collect(),
             servers: servers.into_iter().map(from).collect(),
             timeout,
-            locality: self.locality(service, &check.device),
+            locality: self.locality(of.service, &check.device),
         })
     }
 
@@ -76,15 +74,9 @@ impl Resolver<'_> {
 /// The `lookup` table that gives this probe.
 pub(super) fn table(probe: &LookupProbe) -> String {
     let names: Vec<_> = probe.names.iter().map(ToString::to_string).collect();
-    let servers = written_addresses(probe.servers.iter().map(|(server, _)| *server));
-    let sources: Vec<_> = probe.servers.iter().filter_map(|(_, source)| *source).collect();
-    let mut unique: Vec<String> = vec![];
-    for source in sources {
-        if !unique.contains(&source.to_string()) {
-            unique.push(source.to_string());
-        }
-    }
+    let servers: Vec<_> = probe.servers.iter().map(|(server, _)| written_address(*server)).collect();
+    let sources = distinct(probe.servers.iter().filter_map(|(_, source)| source.as_ref()));
     let source =
-        if unique.is_empty() { String::new() } else { format!(", source = {}", toml_strings(&unique)) };
+        if sources.is_empty() { String::new() } else { format!(", source = {}", toml_strings(&sources)) };
     format!("{{ names = {}, server = {}{source} }}", toml_strings(&names), toml_strings(&servers))
 }

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::defaults::TIMING;
-use super::freshness::written_servers;
+use super::defaults::{PORT, TIMING};
 use super::{Check, Service, listener, lookup, route};
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::engine::hysteresis::WindowRule;
 use crate::probe::Probe;
 use crate::probe::command::{CommandProbe, Statuses};
 use crate::probe::counters::window::Limits;
-use crate::probe::dns::{DnsProbe, EdnsUse, Expectation};
+use crate::probe::dns::{EdnsUse, Expectation};
 use crate::probe::freshness::FreshnessProbe;
 use crate::probe::freshness::ask::Server;
 use crate::probe::freshness::list::ZoneSource;
@@ -105,13 +105,10 @@ fn timing(f: &mut fmt::Formatter<'_>, timing: &Timing, has_window: bool) -> fmt:
 fn dns(f: &mut fmt::Formatter<'_>, set: &ProbeSet) -> fmt::Result {
     let probes = set.probes();
     let Some(first) = probes.first() else { return Ok(()) };
-    let queries = distinct(probes, |probe| probe.question.query().to_string());
-    let servers = distinct(probes, |probe| match probe.server.port() {
-        53 => probe.server.ip().to_string(),
-        _ => probe.server.to_string(),
-    });
-    let sources = distinct(probes, |probe| probe.source.map(|source| source.to_string()).unwrap_or_default());
-    let transports = distinct(probes, |probe| probe.transport.to_string());
+    let queries = distinct(probes.iter().map(|probe| probe.question.query()));
+    let servers = distinct(probes.iter().map(|probe| written_address(probe.server)));
+    let sources = distinct(probes.iter().filter_map(|probe| probe.source));
+    let transports = distinct(probes.iter().map(|probe| probe.transport));
     writeln!(f, "[service.check.dns]\nqueries = {}", toml_strings(&queries))?;
     writeln!(f, "server = {}\nsource = {}", toml_strings(&servers), toml_strings(&sources))?;
     writeln!(f, "transport = {}", toml_strings(&transports))?;
@@ -184,9 +181,10 @@ fn freshness(f: &mut fmt::Formatter<'_>, probe: &FreshnessProbe) -> fmt::Result 
         ZoneSource::Catalog(name) => writeln!(f, "catalog = {}", toml_string(name))?,
         ZoneSource::Listed(_) => writeln!(f, "zone-list = true")?,
     }
-    let servers = |servers: &[Server]| toml_strings(&written_servers(servers));
-    writeln!(f, "server = {}", toml_string(&written_servers(std::slice::from_ref(&probe.here)).concat()))?;
-    writeln!(f, "{} = {}", probe.references.word(), servers(probe.references.servers()))?;
+    let written = |server: &Server| written_address(server.address);
+    writeln!(f, "server = {}", toml_string(&written(&probe.here)))?;
+    let references: Vec<_> = probe.references.servers().iter().map(written).collect();
+    writeln!(f, "{} = {}", probe.references.word(), toml_strings(&references))?;
     let period = |period| toml_string(&Period(period).in_one_word());
     writeln!(f, "max-lag = {}", period(probe.limits.max_lag))?;
     writeln!(f, "expire-left = {}", period(probe.limits.expire_left))?;
@@ -194,10 +192,18 @@ fn freshness(f: &mut fmt::Formatter<'_>, probe: &FreshnessProbe) -> fmt::Result 
     writeln!(f, "max-queries-per-second = {}", probe.max_queries)
 }
 
-/// The distinct values of the probes, in order.
-fn distinct(probes: &[DnsProbe], of: impl Fn(&DnsProbe) -> String) -> Vec<String> {
+/// The address of a server, with its port unless that is the default.
+pub(super) fn written_address(server: SocketAddr) -> String {
+    match server.port() {
+        PORT => server.ip().to_string(),
+        _ => server.to_string(),
+    }
+}
+
+/// The distinct texts of these values, in order.
+pub(super) fn distinct(values: impl Iterator<Item: ToString>) -> Vec<String> {
     let mut seen = BTreeSet::new();
-    probes.iter().map(of).filter(|text| seen.insert(text.clone())).collect()
+    values.map(|value| value.to_string()).filter(|text| seen.insert(text.clone())).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use toml::Spanned;
 
 use super::file::{self, Placed};
-use super::resolve::{Refused, Resolver, Result};
+use super::resolve::{Refused, Resolver, Result, Scope};
 use super::value::{Fall, WrittenWindow as Written};
 use super::{bounds, defaults};
 use crate::engine::check::Timing;
@@ -74,6 +74,11 @@ impl Resolver<'_> {
         });
         half_life.and(max_suppress).and(max_rise_time).and(restart_grace)?;
         policy
+    }
+
+    /// The timing of a check that sets none itself.
+    pub(super) fn default_timing(&self, of: Scope<'_>) -> Result<Timing> {
+        self.timing(&file::Timing::default(), of.defaults)
     }
 
     /// The value of the check, else that of `[defaults]`, else our own default.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::resolve::{Refused, Resolver, Result};
-use super::{Check, DefaultCheck, file};
+use super::resolve::{Refused, Resolver, Result, Scope};
+use super::{Check, file};
 use crate::backend::Backend;
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::probe::Probe;
@@ -18,20 +18,19 @@ impl Resolver<'_> {
         &self,
         written: &Spanned<file::Process>,
         check: &str,
-        service: &file::Service,
-        backend: Option<&Backend>,
+        of: Scope<'_>,
         timeout: Duration,
     ) -> Result<ProcessProbe> {
         let process = written.get_ref();
         let pid_file = self.absolute(&process.pid_file);
         let unit = process.unit.as_ref().map(|unit| self.unit(unit)).transpose();
         let (pid_file, unit) = (pid_file?, unit?);
-        if pid_file.is_none() && unit.is_none() && backend.is_none() && service.backend.is_some() {
+        let is_named = pid_file.is_some() || unit.is_some();
+        if !is_named && of.backend.is_none() && of.service.backend.is_some() {
             // The backend is refused, and would name its process.
             return Err(Refused);
         }
-        let of_backend =
-            backend.filter(|_| pid_file.is_none() && unit.is_none()).and_then(Backend::process_source);
+        let of_backend = of.backend.filter(|_| !is_named).and_then(Backend::process_source);
         let source = of_backend.map_or_else(|| ProcessSource::new(pid_file, unit), Ok);
         let source = source.map_err(|neither| {
             let message = format!(
@@ -64,11 +63,7 @@ impl Resolver<'_> {
 /// The check of the backend's main process, if the backend says how to find it.
 pub(super) fn main_process_check(backend: &Backend, timing: Timing) -> Option<Check> {
     let source = backend.process_source()?;
-    Some(Check {
-        name: "process".to_owned(),
-        timing: timing.without_window(),
-        on_fail: OnFail::always(Severity::Down),
-        probe: Probe::Process(ProcessProbe { source, timeout: timing.timeout }),
-        default: Some(DefaultCheck::new("the main process of the backend; an exit is detected at once")),
-    })
+    let probe = Probe::Process(ProcessProbe { source, timeout: timing.timeout });
+    let why = "the main process of the backend; an exit is detected at once";
+    Some(Check::supplied("process", why, timing.without_window(), OnFail::always(Severity::Down), probe))
 }

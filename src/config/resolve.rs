@@ -56,6 +56,23 @@ pub(crate) struct Resolver<'a> {
     pub(super) own: Vec<IpAddr>,
 }
 
+/// A service of the file, and what else its checks depend on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scope<'a> {
+    pub(super) service: &'a file::Service,
+    /// `None` without a backend, or if it is refused.
+    pub(super) backend: Option<&'a Backend>,
+    /// The table `[defaults]`.
+    pub(super) defaults: &'a file::Timing,
+}
+
+impl Scope<'_> {
+    /// The addresses of the service that must be on this host.
+    pub(super) fn addresses(self) -> Vec<IpAddr> {
+        service_addresses(self.service).unwrap_or_default()
+    }
+}
+
 impl<'a> Resolver<'a> {
     /// Resolves the whole file, on the host of this name.
     ///
@@ -158,7 +175,6 @@ impl<'a> Resolver<'a> {
         let mut prefixes: BTreeMap<IpNet, String> = BTreeMap::new();
         let mut names: Vec<&str> = vec![];
         let mut services = vec![];
-        let timing = file.defaults.timing();
         for service in file.service.iter().map(Spanned::get_ref) {
             let name = service.name.get_ref();
             let mut own = self.name(&service.name, "service");
@@ -174,7 +190,7 @@ impl<'a> Resolver<'a> {
                     own = Err(self.value_error(&prefix.span(), message));
                 }
             }
-            let resolved = self.service(service, &timing);
+            let resolved = self.service(service, &file.defaults);
             services.push(own.and(resolved));
         }
         services.into_iter().collect()
@@ -224,12 +240,12 @@ impl<'a> Resolver<'a> {
         })
     }
 
-    fn service(&self, written: &file::Service, timing: &file::Timing) -> Result<Service> {
+    fn service(&self, written: &file::Service, defaults: &file::Timing) -> Result<Service> {
         let announcements = self.announcements(written);
         let backend = written.backend.as_ref().map(|name| self.backend_called(name)).transpose();
         // Read the checks even if the backend is refused, so that all errors are reported.
         let own_backend = backend.as_ref().ok().and_then(Option::as_deref);
-        let checks = self.checks_with_defaults(written, own_backend, timing);
+        let checks = self.checks_with_defaults(Scope { service: written, backend: own_backend, defaults });
         let unknown_after =
             self.period(&written.unknown_after, bounds::UNKNOWN_AFTER, defaults::UNKNOWN_AFTER);
         let after = written.recovery.as_ref().and_then(|recovery| recovery.get_ref().after.clone());
@@ -262,27 +278,22 @@ impl<'a> Resolver<'a> {
     }
 
     /// The checks of the file or of the role, and the default checks of the sockets and addresses.
-    fn checks_with_defaults(
-        &self,
-        written: &file::Service,
-        backend: Option<&Backend>,
-        timing: &file::Timing,
-    ) -> Result<Vec<Check>> {
-        let checks = self.checks(written, backend, timing).and_then(|checks| {
-            self.require_deciding_check(written, &checks)?;
+    fn checks_with_defaults(&self, of: Scope<'_>) -> Result<Vec<Check>> {
+        let checks = self.checks(of).and_then(|checks| {
+            self.require_deciding_check(of.service, &checks)?;
             Ok(checks)
         });
         // A refused check may be the one of the addresses: do not supply another.
         let watches_addresses = |check: &Spanned<file::Check>| check.get_ref().address.is_some();
-        if checks.is_err() && written.check.iter().any(watches_addresses) {
+        if checks.is_err() && of.service.check.iter().any(watches_addresses) {
             return Err(Refused);
         }
-        let address = self.default_address_check(written, checks.as_deref().unwrap_or_default(), timing);
+        let address = self.default_address_check(of, checks.as_deref().unwrap_or_default());
         let (mut checks, address) = (checks?, address?);
-        checks.extend(self.default_listener_checks(written, backend, &checks, timing)?);
+        checks.extend(self.default_listener_checks(of, &checks)?);
         checks.extend(address);
-        since::observe_newer(&mut checks, written, self.since);
-        checks.iter_mut().for_each(|check| check.on_fail.absorb = written.absorb);
+        since::observe_newer(&mut checks, of.service, self.since);
+        checks.iter_mut().for_each(|check| check.on_fail.absorb = of.service.absorb);
         Ok(checks)
     }
 

@@ -22,24 +22,22 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use self::questions::RoleQuestions;
-use super::address::service_addresses;
-use super::dns::pace;
-use super::resolve::{Refused, Resolver, Result, addresses};
-use super::{Check, DefaultCheck, file, process_check};
-use crate::backend::{Backend, Role};
+use super::address::{same_family, service_addresses};
+use super::defaults::PORT;
+use super::resolve::{Refused, Resolver, Result, Scope, addresses};
+use super::value::Server;
+use super::{Check, dns, file, process_check};
+use crate::backend::Role;
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::exabgp::command::Family;
 use crate::outcome::Cause;
 use crate::probe::Probe;
-use crate::probe::dns::{DnsProbe, Expectation, Options, Question, Transport};
+use crate::probe::dns::{Expectation, Options, Question, Transport};
 use crate::probe::locality::Locality;
 use crate::probe::set::ProbeSet;
 
 mod deep;
 mod questions;
-
-/// The DNS port.
-const PORT: u16 = 53;
 
 const OVER_TCP: &str =
     "the same over TCP, which idle connections can exhaust; a failure only degrades the service";
@@ -69,23 +67,54 @@ struct CommonParts<'a> {
     clients: Vec<IpAddr>,
 }
 
-/// A check, without its probes.
-struct Outline {
-    name: String,
+impl CommonParts<'_> {
+    /// A check of these questions at every deciding address over UDP, as clients ask.
+    fn outline<'a>(
+        &'a self,
+        name: &'a str,
+        why: &'static str,
+        on_fail: OnFail,
+        questions: &'a [Arc<Question>],
+    ) -> Outline<'a> {
+        Outline {
+            name,
+            why,
+            on_fail,
+            questions,
+            timing: self.timing,
+            servers: &self.deciding,
+            transports: &[Transport::Udp],
+            from: From::Clients(&self.clients),
+            one_is_enough: false,
+            partial: false,
+            once_seen: false,
+        }
+    }
+}
+
+/// A `dns` check of a role.
+struct Outline<'a> {
+    name: &'a str,
     why: &'static str,
     on_fail: OnFail,
+    questions: &'a [Arc<Question>],
     timing: Timing,
+    servers: &'a [IpAddr],
+    transports: &'a [Transport],
+    from: From<'a>,
+    /// Whether one probe that passes is enough.
+    one_is_enough: bool,
+    /// Whether a fault of some questions alone has its own cause.
+    partial: bool,
+    /// Whether a question can fail only after it has passed.
+    once_seen: bool,
 }
 
 impl Resolver<'_> {
     /// The default checks of the table above, and the process of the backend.
-    pub(super) fn role_checks(
-        &self,
-        service: &file::Service,
-        backend: Option<&Backend>,
-        defaults: &file::Timing,
-    ) -> Result<Vec<Check>> {
-        let timing = self.timing(&file::Timing::default(), defaults);
+    pub(super) fn role_checks(&self, of: Scope<'_>) -> Result<Vec<Check>> {
+        let Scope { service, backend, .. } = of;
+        let timing = self.default_timing(of);
         if service.role.is_none() && backend.is_none() && service.backend.is_some() {
             // The backend is refused, and its kind may name the role.
             return Err(Refused);
@@ -93,71 +122,48 @@ impl Resolver<'_> {
         let asked = timing.and_then(|timing| self.asked(service, backend, timing));
         let clients = self.client_sources(service);
         let (timing, asked, clients) = (timing?, asked?, clients?);
-        let deciding = self.deciding_addresses(service);
-        let common =
-            CommonParts { service, timing, locality: self.locality(service, &None), deciding, clients };
-        let mut checks: Vec<_> = backend
-            .and_then(|backend| process_check::main_process_check(backend, timing))
-            .into_iter()
-            .collect();
+        let (deciding, locality) = (self.deciding_addresses(service), self.locality(service, &None));
+        let common = CommonParts { service, timing, locality, deciding, clients };
+        let process = backend.and_then(|backend| process_check::main_process_check(backend, timing));
+        let mut checks: Vec<_> = process.into_iter().collect();
         checks.extend(self.surface_checks(&common, &asked)?);
         checks.extend(self.sentinel_check(&common)?);
         checks.extend(self.deep_checks(&common, asked.role)?);
         checks.extend(self.large_check(&common, asked.role)?);
-        checks.extend(self.tls_check(&common, &asked)?);
-        checks.extend(self.identity_check(&common, &asked)?);
+        checks.extend(self.first_question_checks(&common, &asked)?);
         checks.extend(self.way_back_checks(&common, asked.role));
         Ok(checks)
     }
 
     /// The checks of answers that the server gives by itself.
     fn surface_checks(&self, common: &CommonParts<'_>, asked: &RoleQuestions) -> Result<Vec<Check>> {
-        let outline = |name: &str, why, on_fail| {
-            let name = name.to_owned();
-            Outline { name, why, on_fail, timing: common.timing }
-        };
-        let (udp, tcp, both) = ([Transport::Udp], [Transport::Tcp], [Transport::Udp, Transport::Tcp]);
-        let from = From::Clients(&common.clients);
-        let deciding = &common.deciding[..];
-        let mut checks = vec![];
-        let mut add = |outline, questions: &[_], servers: &[_], transports: &[_], from| {
-            let probes = self.role_probes(common, &outline, questions, servers, transports, from);
-            let need = probes.len();
-            checks.push(self.dns_check(common, outline, probes, need)?);
-            Ok(())
-        };
-        let on_fail = OnFail { by_cause: asked.by_cause.clone(), ..OnFail::always(Severity::Down) };
-        add(outline(asked.name, asked.why, on_fail.clone()), &asked.questions, deciding, &udp, from)?;
-        if !asked.critical.is_empty() {
-            let on_fail = OnFail { by_cause: asked.slow(), ..OnFail::always(Severity::Down) };
-            add(outline("critical", CRITICAL, on_fail), &asked.critical, deciding, &udp, from)?;
-        }
-        let name = format!("{}-tcp", asked.name);
-        let degraded = OnFail::always(Severity::Degraded);
-        add(outline(&name, OVER_TCP, degraded), &asked.plain, deciding, &tcp, from)?;
+        let deciding = &common.deciding;
+        let down = |by_cause| OnFail { by_cause, ..OnFail::always(Severity::Down) };
         let observed = || OnFail::always(Severity::Observe);
+        let first = common.outline(asked.name, asked.why, down(asked.by_cause.clone()), &asked.questions);
+        let mut outlines = vec![Outline { partial: asked.partial, ..first }];
+        if !asked.critical.is_empty() {
+            outlines.push(common.outline("critical", CRITICAL, down(asked.slow()), &asked.critical));
+        }
+        let tcp = format!("{}-tcp", asked.name);
+        let over_tcp = common.outline(&tcp, OVER_TCP, OnFail::always(Severity::Degraded), &asked.plain);
+        outlines.push(Outline { transports: &[Transport::Tcp], ..over_tcp });
         let is_of_no_service = |address: &&IpAddr| !deciding.contains(address);
         let management: Vec<_> = self.management.iter().filter(is_of_no_service).copied().collect();
         if !management.is_empty() {
-            let outline = outline("management", MANAGEMENT, observed());
-            add(outline, &asked.plain, &management, &both, From::Management)?;
+            let transports = &[Transport::Udp, Transport::Tcp];
+            let outline = common.outline("management", MANAGEMENT, observed(), &asked.plain);
+            let (servers, from) = (&management, From::Management);
+            outlines.push(Outline { servers, transports, from, ..outline });
         }
         let by_clients =
             |server: &&IpAddr| common.clients.iter().any(|client| same_family(*client, **server));
         let by_clients: Vec<_> = deciding.iter().filter(by_clients).copied().collect();
         if !by_clients.is_empty() {
-            let outline = outline("from-management", FROM_MANAGEMENT, observed());
-            add(outline, &asked.plain, &by_clients, &udp, From::Management)?;
+            let outline = common.outline("from-management", FROM_MANAGEMENT, observed(), &asked.plain);
+            outlines.push(Outline { servers: &by_clients, from: From::Management, ..outline });
         }
-        if asked.partial {
-            // The checks that ask for every zone: a fault of one zone alone does not bring the service down.
-            for check in checks.iter_mut().filter(|check| check.name == asked.name) {
-                if let Probe::Dns(set) = &check.probe {
-                    check.probe = Probe::Dns(set.clone().partial(true));
-                }
-            }
-        }
-        Ok(checks)
+        outlines.into_iter().map(|outline| self.role_check(common, outline)).collect()
     }
 
     /// The check of names in the zones, where the file has any.
@@ -166,61 +172,28 @@ impl Resolver<'_> {
         let queries: Vec<_> = names.get_ref().0.iter().map(|name| name.0.clone()).collect();
         let flags = vec![self.flag("aa")?];
         let expect = Expectation { flags, not_empty: true, ..Expectation::default() };
-        let options = Options::default();
         let role = Some(Role::Authoritative);
-        let questions = self.role_questions(&names.span(), &queries, role, &expect, options)?;
-        let by_cause = [(Cause::Partial, Severity::Degraded)].into_iter().filter(|_| queries.len() > 1);
-        let on_fail = OnFail { by_cause: by_cause.collect(), ..OnFail::always(Severity::Down) };
-        let outline = Outline { name: "sentinel".to_owned(), why: SENTINEL, on_fail, timing: common.timing };
-        let (udp, from) = ([Transport::Udp], From::Clients(&common.clients));
-        let probes = self.role_probes(common, &outline, &questions, &common.deciding, &udp, from);
-        let need = probes.len();
-        let mut check = self.dns_check(common, outline, probes, need)?;
-        if let Probe::Dns(set) = check.probe {
-            check.probe = Probe::Dns(set.partial(queries.len() > 1));
-        }
-        Ok(Some(check))
+        let questions = self.role_questions(&names.span(), &queries, role, &expect, Options::default())?;
+        let partial = queries.len() > 1;
+        let by_cause = [(Cause::Partial, Severity::Degraded)].into_iter().filter(|_| partial).collect();
+        let on_fail = OnFail { by_cause, ..OnFail::always(Severity::Down) };
+        let outline = common.outline("sentinel", SENTINEL, on_fail, &questions);
+        self.role_check(common, Outline { partial, ..outline }).map(Some)
     }
 
-    fn dns_check(
-        &self,
-        common: &CommonParts<'_>,
-        outline: Outline,
-        probes: Vec<DnsProbe>,
-        need: usize,
-    ) -> Result<Check> {
-        let Outline { name, why, on_fail, timing } = outline;
-        let set = ProbeSet::new(probes, need, pace(timing, None));
+    fn role_check(&self, common: &CommonParts<'_>, outline: Outline<'_>) -> Result<Check> {
+        let Outline { name, why, on_fail, timing, partial, once_seen, .. } = outline;
+        let with_sources = |server: &IpAddr| {
+            (Server(SocketAddr::new(*server, PORT), false), self.sources_for(*server, outline.from))
+        };
+        let servers: Vec<_> = outline.servers.iter().map(with_sources).collect();
+        let probes =
+            dns::probes(outline.questions, &servers, outline.transports, timing.timeout, &common.locality);
+        let need = if outline.one_is_enough { 1 } else { probes.len() };
+        let set = ProbeSet::new(probes, need, dns::pace(timing, None));
         let set = set.map_err(|message| self.error(&common.service.name.span(), message))?;
-        Ok(Check { name, timing, on_fail, probe: Probe::Dns(set), default: Some(DefaultCheck::new(why)) })
-    }
-
-    /// Builds a probe for every question, address, source and transport.
-    fn role_probes(
-        &self,
-        common: &CommonParts<'_>,
-        outline: &Outline,
-        questions: &[Arc<Question>],
-        servers: &[IpAddr],
-        transports: &[Transport],
-        from: From<'_>,
-    ) -> Vec<DnsProbe> {
-        let mut probes = vec![];
-        for question in questions {
-            for server in servers {
-                for source in self.sources_for(*server, from) {
-                    probes.extend(transports.iter().map(|transport| DnsProbe {
-                        question: Arc::clone(question),
-                        server: SocketAddr::new(*server, transport.port()),
-                        source: Some(source),
-                        transport: *transport,
-                        timeout: outline.timing.timeout,
-                        locality: Arc::clone(&common.locality),
-                    }));
-                }
-            }
-        }
-        probes
+        let set = set.partial(partial).once_seen(once_seen);
+        Ok(Check::supplied(name, why, timing, on_fail, Probe::Dns(set)))
     }
 
     fn sources_for(&self, server: IpAddr, from: From<'_>) -> Vec<IpAddr> {
@@ -277,10 +250,6 @@ impl Resolver<'_> {
             deciding => deciding,
         }
     }
-}
-
-fn same_family(one: IpAddr, other: IpAddr) -> bool {
-    one.is_ipv4() == other.is_ipv4()
 }
 
 #[cfg(test)]

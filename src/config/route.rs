@@ -4,13 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use toml::Spanned;
 
-use super::address::service_addresses;
+use super::address::{device_of, same_family};
 use super::file::{self, Placed};
-use super::resolve::{Resolver, Result, addresses};
+use super::resolve::{Resolver, Result, Scope, addresses};
 use super::value::{Device, Text};
 use crate::exabgp::command::Family;
 use crate::probe::route::RouteProbe;
-use crate::text::{toml_string, toml_strings};
+use crate::text::toml_strings;
 
 /// `to` by default, of IPv4 and of IPv6: an address that each host with a default route reaches. It is looked up in the routing table, nothing is sent
 /// to it: `a.root-servers.net`, since networks of documentation have blackhole routes on many hosts.
@@ -24,46 +24,29 @@ impl Resolver<'_> {
     pub(super) fn route_probe(
         &self,
         written: &Spanned<file::Route>,
-        service: &file::Service,
+        of: Scope<'_>,
         device: &Placed<Text<Device>>,
     ) -> Result<RouteProbe> {
         let table = written.get_ref();
-        let from = service_addresses(service).unwrap_or_default();
-        let has_family = |address: &IpAddr| from.iter().any(|from| from.is_ipv4() == address.is_ipv4());
-        let mut refused = Ok(());
-        if from.is_empty() {
-            let message = format!(
-                "service `{}` has no address on this host to answer from, expected a host prefix, or `address = [\"…\"]` in \
-                 the service",
-                service.name.get_ref()
-            );
-            refused = Err(self.rule_error(&["prefixes", "address", "name"], &written.span(), message));
-        }
+        let from = self.addresses_for("to answer from", of, &written.span());
+        let known = from.clone().unwrap_or_default();
+        let has_family = |address: &IpAddr| known.iter().any(|own| same_family(*own, *address));
         let to = match &table.to {
             None => CLIENTS.into_iter().filter(has_family).collect(),
             Some(to) => {
                 self.require_nonempty(&table.to, |to| to.0.len(), "address of a client")?;
-                let to_all = addresses(&to.get_ref().0);
-                if let (Some(other), false) =
-                    (to_all.iter().find(|address| !has_family(address)), from.is_empty())
-                {
-                    let family = Family::of(*other).name();
-                    let message =
-                        format!("`{other}` cannot be answered: the service has no {family} address");
-                    refused = Err(self.rule_error(&["prefixes", "address"], &to.span(), message));
-                }
-                to_all
+                addresses(&to.get_ref().0)
             }
         };
-        let device = self.locality(service, device).device.clone();
+        let (from, other) = (from?, to.iter().find(|address| !has_family(address)));
+        if let (Some(other), Some(to)) = (other, &table.to) {
+            let family = Family::of(*other).name();
+            let message = format!("`{other}` cannot be answered: the service has no {family} address");
+            return Err(self.rule_error(&["prefixes", "address"], &to.span(), message));
+        }
         let interfaces = table.interfaces.0.iter().map(|interface| interface.0.0.clone()).collect();
-        refused.map(|()| RouteProbe {
-            from,
-            to,
-            neighbors: self.written_neighbors(service),
-            interfaces,
-            device,
-        })
+        let (neighbors, device) = (self.written_neighbors(of.service), device_of(of.service, device));
+        Ok(RouteProbe { from, to, neighbors, interfaces, device })
     }
 
     /// The neighbors that a service is announced to, as far as the file names them.
@@ -78,9 +61,9 @@ impl Resolver<'_> {
 /// The `route` table that gives this probe, for the service and the neighbors that it has.
 pub(super) fn table(probe: &RouteProbe) -> String {
     let to: Vec<_> = probe.to.iter().map(ToString::to_string).collect();
-    match &probe.interfaces[..] {
-        [] => format!("{{ to = {} }}", toml_strings(&to)),
-        [one] => format!("{{ to = {}, interfaces = [{}] }}", toml_strings(&to), toml_string(one)),
-        interfaces => format!("{{ to = {}, interfaces = {} }}", toml_strings(&to), toml_strings(interfaces)),
-    }
+    let interfaces = match &probe.interfaces[..] {
+        [] => String::new(),
+        some => format!(", interfaces = {}", toml_strings(some)),
+    };
+    format!("{{ to = {}{interfaces} }}", toml_strings(&to))
 }

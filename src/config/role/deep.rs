@@ -8,17 +8,17 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::questions::RoleQuestions;
-use super::{CommonParts, From, Outline, questions, same_family};
+use super::{CommonParts, Outline, questions};
 use crate::backend::Role;
-use crate::config::address::service_addresses;
+use crate::config::address::{device_of, same_family, service_addresses};
 use crate::config::resolve::{Resolver, Result};
 use crate::config::route::CLIENTS;
 use crate::config::value::WordOr;
-use crate::config::{Check, DefaultCheck, file};
+use crate::config::{Check, file};
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::engine::hysteresis::Thresholds;
 use crate::probe::Probe;
-use crate::probe::dns::{DnsProbe, EdnsUse, Expectation, Options, Query, Question, Rcode, Rcodes, Transport};
+use crate::probe::dns::{EdnsUse, Expectation, Options, Query, Question, Rcode, Rcodes, Transport};
 use crate::probe::route::RouteProbe;
 
 /// Fresh names that no cache can answer, below top-level domains of two operators. Both have NSEC3 with opt-out (RFC
@@ -70,28 +70,42 @@ fn patient(timing: Timing) -> Timing {
     }
 }
 
+/// It does not delay the first verdict of the service.
+fn once_up(severity: Severity) -> OnFail {
+    OnFail { once_up: true, ..OnFail::always(severity) }
+}
+
+impl CommonParts<'_> {
+    /// A check of the first deciding address, of which no failure counts before it has passed.
+    fn deep_outline<'a>(
+        &'a self,
+        name: &'a str,
+        why: &'static str,
+        severity: Severity,
+        questions: &'a [Arc<Question>],
+    ) -> Outline<'a> {
+        let servers = &self.deciding[..self.deciding.len().min(1)];
+        let outline = self.outline(name, why, once_up(severity), questions);
+        Outline { servers, timing: patient(self.timing), once_seen: true, ..outline }
+    }
+}
+
 impl Resolver<'_> {
     /// The deep checks of the role.
     pub(super) fn deep_checks(&self, common: &CommonParts<'_>, role: Option<Role>) -> Result<Vec<Check>> {
         let service = common.service;
-        let checks = match role {
+        let (outlines, is_resolver) = match role {
             Some(Role::Resolver) => {
                 let rcodes = Rcodes::one_of([Rcode::NOERROR, Rcode::NXDOMAIN]);
-                let recurses = Expectation {
-                    rcodes,
-                    flags: vec![self.flag("ra")?],
-                    not_empty: true,
-                    ..Expectation::default()
-                };
+                let flags = vec![self.flag("ra")?];
+                let recurses = Expectation { rcodes, flags, not_empty: true, ..Expectation::default() };
                 let flags = vec![self.flag("ad")?];
                 let validates =
                     Expectation { flags, not_empty: true, min_answers: 1, ..Expectation::default() };
                 let recursion = self.names(&service.recursion, &RECURSION)?;
                 let validation = self.names(&service.validation, &VALIDATION)?;
-                vec![
-                    self.one_of(common, "recursion", RECURSES, &recursion, &recurses)?,
-                    self.one_of(common, "validation", VALIDATES, &validation, &validates)?,
-                ]
+                let recursion = ("recursion", RECURSES, recursion, recurses);
+                ([recursion, ("validation", VALIDATES, validation, validates)], true)
             }
             Some(Role::Authoritative) => {
                 let aa = Expectation { flags: vec![self.flag("aa")?], ..Expectation::default() };
@@ -99,20 +113,26 @@ impl Resolver<'_> {
                 let signed = Expectation { min_answers: 1, signature_left: Some(Duration::ZERO), ..aa };
                 let zones = questions::zones(&service.zones);
                 let records = self.of_types(&zones, &["NS", "DNSKEY"])?;
-                vec![
-                    Some(self.once_seen(common, "records", COMPLETE, &records, &complete)?),
-                    Some(self.once_seen(common, "signatures", SIGNED, &zones, &signed)?),
-                ]
+                ([("records", COMPLETE, records, complete), ("signatures", SIGNED, zones, signed)], false)
             }
-            None => vec![],
+            None => return Ok(vec![]),
         };
-        Ok(checks.into_iter().flatten().collect())
+        let place = service.name.span();
+        let asked = outlines.into_iter().filter(|(_, _, queries, _)| !queries.is_empty());
+        let checks = asked.map(|(name, why, queries, expect)| {
+            let questions = self.role_questions(&place, &queries, role, &expect, options())?;
+            let outline = common.deep_outline(name, why, Severity::Degraded, &questions);
+            // One answer from the Internet shows that the resolver asks; each zone must have its own.
+            let outline = Outline { one_is_enough: is_resolver, once_seen: !is_resolver, ..outline };
+            self.role_check(common, outline)
+        });
+        checks.collect()
     }
 
     /// The check of large answers: those of the file, else the keys of the zones or of the root.
     pub(super) fn large_check(&self, common: &CommonParts<'_>, role: Option<Role>) -> Result<Option<Check>> {
         let Some(role) = role else { return Ok(None) };
-        let (service, place) = (common.service, common.service.name.span());
+        let service = common.service;
         let queries = match (&service.large, role) {
             (None, Role::Authoritative) => self.of_types(&questions::zones(&service.zones), &["DNSKEY"])?,
             (written, _) => self.names(written, &LARGE)?,
@@ -122,32 +142,27 @@ impl Resolver<'_> {
         }
         let expect = Expectation { not_empty: true, ..Expectation::default() };
         let options = Options { edns: EdnsUse::Offer(LARGEST), ..options() };
-        let questions = self.role_questions(&place, &queries, Some(role), &expect, options)?;
-        let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Degraded) };
-        self.once_seen_check(common, "large", LARGE_ARRIVES, on_fail, &questions, Transport::Udp).map(Some)
+        let questions = self.role_questions(&service.name.span(), &queries, Some(role), &expect, options)?;
+        let outline = common.deep_outline("large", LARGE_ARRIVES, Severity::Degraded, &questions);
+        self.role_check(common, outline).map(Some)
     }
 
-    /// The check of DNS over TLS, with the first question of the role. It counts only where the server answers so.
-    pub(super) fn tls_check(&self, common: &CommonParts<'_>, asked: &RoleQuestions) -> Result<Option<Check>> {
-        let (Some(question), Some(_)) = (asked.plain.first(), asked.role) else { return Ok(None) };
-        let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Degraded) };
-        let questions = [Arc::clone(question)];
-        self.once_seen_check(common, "tls", OVER_TLS, on_fail, &questions, Transport::Tls).map(Some)
-    }
-
-    /// The check of the identifier, with the first question of the role.
-    pub(super) fn identity_check(
+    /// The checks of DNS over TLS and of the identifier, with the first question of the role.
+    pub(super) fn first_question_checks(
         &self,
         common: &CommonParts<'_>,
         asked: &RoleQuestions,
-    ) -> Result<Option<Check>> {
-        let (Some(question), Some(_)) = (asked.plain.first(), asked.role) else { return Ok(None) };
+    ) -> Result<Vec<Check>> {
+        let (Some(question), Some(_)) = (asked.plain.first(), asked.role) else { return Ok(vec![]) };
+        let over_tls =
+            common.deep_outline("tls", OVER_TLS, Severity::Degraded, std::slice::from_ref(question));
+        let tls = self.role_check(common, Outline { transports: &[Transport::Tls], ..over_tls })?;
         let expect = Expectation { nsid: Some(self.node.clone()), ..question.expect().clone() };
         let queries = [question.query().clone()];
         let place = common.service.name.span();
         let questions = self.role_questions(&place, &queries, asked.role, &expect, options())?;
-        let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Observe) };
-        self.once_seen_check(common, "identity", IDENTITY, on_fail, &questions, Transport::Udp).map(Some)
+        let outline = common.deep_outline("identity", IDENTITY, Severity::Observe, &questions);
+        Ok(vec![tls, self.role_check(common, outline)?])
     }
 
     /// The checks of the routes to clients, one for each family of the service addresses, unless the file has its own.
@@ -162,18 +177,11 @@ impl Resolver<'_> {
         let of_families = ["way-back", "way-back-ipv6"].into_iter().zip(CLIENTS);
         let asked =
             of_families.filter(|(_, client)| from.iter().any(|address| same_family(*address, *client)));
-        let checks = asked.map(|(name, client)| Check {
-            name: name.to_owned(),
-            timing: patient(common.timing).without_window(),
-            on_fail: OnFail { once_up: true, ..OnFail::always(Severity::Degraded) },
-            probe: Probe::Route(RouteProbe {
-                from: from.clone(),
-                to: vec![client],
-                neighbors: vec![],
-                interfaces: vec![],
-                device: self.locality(service, &None).device.clone(),
-            }),
-            default: Some(DefaultCheck::new(ROUTED)),
+        let timing = patient(common.timing).without_window();
+        let checks = asked.map(|(name, client)| {
+            let (from, to, device) = (from.clone(), vec![client], device_of(service, &None));
+            let probe = RouteProbe { from, to, neighbors: vec![], interfaces: vec![], device };
+            Check::supplied(name, ROUTED, timing, once_up(Severity::Degraded), Probe::Route(probe))
         });
         checks.collect()
     }
@@ -196,26 +204,6 @@ impl Resolver<'_> {
         }
     }
 
-    /// A check that passes if one of its queries does, and counts only once it has passed; `None` without queries.
-    fn one_of(
-        &self,
-        common: &CommonParts<'_>,
-        name: &str,
-        why: &'static str,
-        queries: &[Query],
-        expect: &Expectation,
-    ) -> Result<Option<Check>> {
-        if queries.is_empty() {
-            return Ok(None);
-        }
-        let place = common.service.name.span();
-        let questions = self.role_questions(&place, queries, Some(Role::Resolver), expect, options())?;
-        let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Degraded) };
-        let outline = Outline { name: name.to_owned(), why, on_fail, timing: patient(common.timing) };
-        let probes = self.deep_probes(common, &outline, &questions, Transport::Udp);
-        self.dns_check(common, outline, probes, 1).map(Some)
-    }
-
     /// The names of the zones, each with these types.
     fn of_types(&self, zones: &[Query], types: &[&str]) -> Result<Vec<Query>> {
         let of_type = |zone: &Query, record_type: &&str| {
@@ -224,52 +212,5 @@ impl Resolver<'_> {
             self.query(&format!("{name} {record_type}"))
         };
         zones.iter().flat_map(|zone| types.iter().map(move |kind| of_type(zone, kind))).collect()
-    }
-
-    /// A check that degrades. A missing answer counts only once that answer was seen.
-    fn once_seen(
-        &self,
-        common: &CommonParts<'_>,
-        name: &str,
-        why: &'static str,
-        queries: &[Query],
-        expect: &Expectation,
-    ) -> Result<Check> {
-        let place = common.service.name.span();
-        let questions = self.role_questions(&place, queries, Some(Role::Authoritative), expect, options())?;
-        // It does not delay the first verdict.
-        let on_fail = OnFail { once_up: true, ..OnFail::always(Severity::Degraded) };
-        self.once_seen_check(common, name, why, on_fail, &questions, Transport::Udp)
-    }
-
-    fn once_seen_check(
-        &self,
-        common: &CommonParts<'_>,
-        name: &str,
-        why: &'static str,
-        on_fail: OnFail,
-        questions: &[Arc<Question>],
-        transport: Transport,
-    ) -> Result<Check> {
-        let outline = Outline { name: name.to_owned(), why, on_fail, timing: patient(common.timing) };
-        let probes = self.deep_probes(common, &outline, questions, transport);
-        let need = probes.len();
-        let mut check = self.dns_check(common, outline, probes, need)?;
-        if let Probe::Dns(set) = check.probe {
-            check.probe = Probe::Dns(set.once_seen(true));
-        }
-        Ok(check)
-    }
-
-    /// Probes of the first deciding address.
-    fn deep_probes(
-        &self,
-        common: &CommonParts<'_>,
-        outline: &Outline,
-        questions: &[Arc<Question>],
-        transport: Transport,
-    ) -> Vec<DnsProbe> {
-        let first = &common.deciding[..common.deciding.len().min(1)];
-        self.role_probes(common, outline, questions, first, &[transport], From::Clients(&common.clients))
     }
 }
