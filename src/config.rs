@@ -21,6 +21,7 @@ use crate::backend::targets::{ServiceTargets, Target, Targets};
 use crate::engine::check::{OnFail, Timing};
 use crate::engine::compat::Compat;
 use crate::engine::dampening::Policy;
+use crate::engine::event::CheckId;
 use crate::engine::ladder::Ladder;
 use crate::engine::plan::ExaBgp;
 use crate::engine::service::StartPolicy;
@@ -210,6 +211,14 @@ impl Service {
 }
 
 impl Config {
+    /// The check of this ID.
+    ///
+    /// # Panics
+    /// Panics if the ID is of another configuration.
+    pub(crate) fn check(&self, id: CheckId) -> &Check {
+        &self.services[id.service.0].checks[id.check]
+    }
+
     /// The services that this backend serves.
     pub(crate) fn services_of<'a>(&'a self, backend: &'a Backend) -> impl Iterator<Item = &'a Service> {
         self.services.iter().filter(|service| service.is_of(backend))
@@ -233,13 +242,11 @@ impl Config {
                 Probe::Address(probe) => probe.device.clone(),
                 _ => None,
             });
-            let (service_addresses, management) = (own.clone(), self.node.management.clone());
-            let locality = Arc::new(Locality { service: service_addresses, management, device });
+            let management = self.node.management.clone();
+            let locality = Arc::new(Locality { service: own.clone(), management, device });
             let addresses = service.addresses.iter().flatten();
-            ServiceTargets {
-                zones: service.zones.clone(),
-                addresses: addresses.map(|address| Target::service(*address, &locality)).collect(),
-            }
+            let addresses = addresses.map(|address| Target::service(*address, &locality)).collect();
+            ServiceTargets { zones: service.zones.clone(), addresses }
         });
         let management = self.node.management.iter().copied().map(Target::management).collect();
         Targets { management, services: services.collect() }
@@ -270,10 +277,8 @@ impl Config {
 
     fn from_bytes(path: &Path, bytes: io::Result<Vec<u8>>, host: &str) -> Result<Self, ConfigError> {
         let bytes = bytes.map_err(|error| ConfigError::unreadable(path, &error))?;
-        match String::from_utf8(bytes) {
-            Ok(text) => Self::parse(path, &text, host),
-            Err(error) => Err(ConfigError::not_text(path, &error)),
-        }
+        let text = String::from_utf8(bytes).map_err(|error| ConfigError::not_text(path, &error))?;
+        Self::parse(path, &text, host)
     }
 
     /// Resolves the text of a file called `path`.

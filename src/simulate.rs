@@ -11,11 +11,11 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::action::Action;
-use crate::engine::event::{CheckId, Event, ServiceId};
+use crate::engine::event::{CheckId, Event};
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
 use crate::exabgp::command::{ASK_VERSION, GREETING};
-use crate::outcome::Outcome;
+use crate::outcome::{Cause, Outcome};
 use crate::probe::Probe;
 use crate::trace::names::Names;
 use crate::trace::share::Share;
@@ -73,18 +73,12 @@ pub(crate) fn play(config: &Config, trace: &Trace, watcher: &mut dyn Watcher) ->
     simulation.engine
 }
 
-/// The initial state of the world: every service address is present, and its sockets are
-/// read, until the trace says otherwise.
+/// The initial state of the world: every service address is present, and its sockets are read, until the trace says
+/// otherwise.
 fn present(config: &Config) -> BTreeMap<CheckId, Outcome> {
-    let services = config.services.iter().enumerate();
-    let checks = services.flat_map(|(service, plan)| {
-        plan.checks
-            .iter()
-            .enumerate()
-            .filter(|(_, plan)| matches!(plan.probe, Probe::Address(_) | Probe::Listener(_)))
-            .map(move |(check, _)| CheckId { service: ServiceId(service), check })
-    });
-    checks.map(|check| (check, Outcome::pass(Duration::ZERO))).collect()
+    let is_present = |id: &CheckId| matches!(config.check(*id).probe, Probe::Address(_) | Probe::Listener(_));
+    let names = Names::new(config);
+    names.checks().filter(is_present).map(|check| (check, Outcome::pass(Duration::ZERO))).collect()
 }
 
 /// A series of random numbers for each check.
@@ -162,15 +156,11 @@ impl Simulation<'_> {
             Effect::Becomes(check, outcome) => {
                 self.lossy.remove(check);
                 self.world.insert(*check, outcome.clone());
-                if self.open.remove(check) {
-                    self.probe(at, *check);
-                }
+                self.probe_if_open(at, *check);
             }
             Effect::Loses(check, share) => {
                 self.lossy.insert(*check, (*share, Outcome::pass(random::LATENCY)));
-                if self.open.remove(check) {
-                    self.probe(at, *check);
-                }
+                self.probe_if_open(at, *check);
             }
             Effect::Truth(..) | Effect::End => {}
         }
@@ -227,16 +217,21 @@ impl Simulation<'_> {
         }
         // ExaBGP before 4.0 acknowledges nothing.
         if !version.starts_with('3') {
-            let refused = version.starts_with('6')
-                && !line.starts_with("peer ")
-                && line != ASK_VERSION
-                && line != GREETING;
+            let is_known = line.starts_with("peer ") || line == ASK_VERSION || line == GREETING;
+            let refused = version.starts_with('6') && !is_known;
             self.expect(due, Answer::Line(if refused { "error" } else { "done" }.to_owned()));
         }
     }
 
+    /// Probes a check that waited until the trace set its state.
+    fn probe_if_open(&mut self, at: Moment, check: CheckId) {
+        if self.open.remove(&check) {
+            self.probe(at, check);
+        }
+    }
+
     fn probe(&mut self, at: Moment, check: CheckId) {
-        let plan = &self.config.services[check.service.0].checks[check.check];
+        let plan = self.config.check(check);
         if let (Some((share, outcome)), Some(random)) =
             (self.lossy.get_mut(&check), self.random.get_mut(&check))
         {
@@ -251,9 +246,7 @@ impl Simulation<'_> {
                 return;
             }
             Some(Outcome::Pass { latency, .. }) => *latency,
-            Some(Outcome::Fail(failure)) if failure.cause == crate::outcome::Cause::Timeout => {
-                plan.timing.timeout
-            }
+            Some(Outcome::Fail(failure)) if failure.cause == Cause::Timeout => plan.timing.timeout,
             Some(Outcome::Fail(_) | Outcome::Unknown(_)) => Duration::ZERO,
         };
         self.expect(at + after, Answer::Probed(check));

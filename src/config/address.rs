@@ -21,18 +21,15 @@ const WATCHED: &str = "without its address another PoP would answer; a missing a
 /// The addresses of a service that must be on this host: its host prefixes and the addresses of the key `address`.
 /// `None` for `address = false`.
 pub(super) fn service_addresses(service: &file::Service) -> Option<Vec<IpAddr>> {
-    let networks = service.prefixes.get_ref().iter().map(|prefix| prefix.get_ref().0.0);
-    let hosts = networks.filter(|prefix| prefix.prefix_len() == prefix.max_prefix_len());
-    let mut all: Vec<_> = hosts.map(|prefix| prefix.addr()).collect();
-    match service.address.as_ref().map(Spanned::get_ref) {
-        None => {}
+    let listed = match service.address.as_ref().map(Spanned::get_ref) {
+        None => vec![],
         Some(WrittenAddress::No) => return None,
-        Some(WrittenAddress::These(listed)) => {
-            for address in addresses(listed) {
-                if !all.contains(&address) {
-                    all.push(address);
-                }
-            }
+        Some(WrittenAddress::These(listed)) => addresses(listed),
+    };
+    let mut all: Vec<_> = service.hosts().collect();
+    for address in listed {
+        if !all.contains(&address) {
+            all.push(address);
         }
     }
     Some(all)
@@ -46,9 +43,7 @@ impl Resolver<'_> {
         if listed.is_empty() {
             return Err(self.value_error(&written.span(), "no address, expected at least one, or false"));
         }
-        let prefixes = service.prefixes.get_ref();
-        let outside =
-            |address: &IpAddr| !prefixes.iter().any(|prefix| prefix.get_ref().0.0.contains(address));
+        let outside = |address: &IpAddr| !service.networks().any(|prefix| prefix.contains(address));
         let refused = addresses(listed).into_iter().filter(outside).map(|address| {
             let message = format!(
                 "`{address}` is outside the prefixes of service `{}`, expected an address within one of them",
@@ -62,11 +57,9 @@ impl Resolver<'_> {
     /// The addresses of this host as a check of this service knows them, and the device that its sockets bind to.
     pub(super) fn locality(&self, service: &file::Service, device: &Placed<Text<Device>>) -> Arc<Locality> {
         let device = device_of(service, device);
-        let is_elsewhere = service.address.as_ref().is_some_and(|written| written.get_ref().is_no());
-        Arc::new(if is_elsewhere {
-            Locality { device, ..Locality::default() }
-        } else {
-            Locality { service: self.own.clone(), management: self.management.clone(), device }
+        Arc::new(match service.address.as_ref().map(Spanned::get_ref) {
+            Some(WrittenAddress::No) => Locality { device, ..Locality::default() },
+            _ => Locality { service: self.own.clone(), management: self.management.clone(), device },
         })
     }
 

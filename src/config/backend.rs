@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::bounds::Least;
+use super::bounds::Bound;
 use super::file::{self, Placed};
 use super::resolve::{Refused, Resolver, Result};
 use crate::backend::rate_limit;
@@ -23,20 +23,21 @@ use crate::text::period::Period;
 const TENTH: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
 
-const TIMEOUT: Least = Least::new("timeout", TENTH, "a control program can need that long on a busy host");
-const CHECK_TIMEOUT: Least =
-    Least::new("config-check-timeout", SECOND, "a server may have many zones to load");
-const QUIET_FOR: Least = Least::new("quiet-for", TENTH, "counters do not change in a shorter time");
-const MAX_WAIT: Least = Least::new("max-wait", TENTH, "routers need that long to apply a withdraw");
-const START_TIMEOUT: Least =
-    Least::new("start-timeout", SECOND, "a server can need that long to start on a busy host");
-const AFTER: Least = Least::new("after", SECOND, "systemd restarts a dead unit itself and must act first");
-const PER: Least = Least::new("per", SECOND, "a server that never comes up would be restarted endlessly");
+const TIMEOUT: Bound = Bound::least("timeout", TENTH, "a control program can need that long on a busy host");
+const CHECK_TIMEOUT: Bound =
+    Bound::least("config-check-timeout", SECOND, "a server may have many zones to load");
+const QUIET_FOR: Bound = Bound::least("quiet-for", TENTH, "counters do not change in a shorter time");
+const MAX_WAIT: Bound = Bound::least("max-wait", TENTH, "routers need that long to apply a withdraw");
+const START_TIMEOUT: Bound =
+    Bound::least("start-timeout", SECOND, "a server can need that long to start on a busy host");
+const AFTER: Bound = Bound::least("after", SECOND, "systemd restarts a dead unit itself and must act first");
+const PER: Bound = Bound::least("per", SECOND, "a server that never comes up would be restarted endlessly");
 
 impl Resolver<'_> {
     /// Finds the backend of this name.
     pub(super) fn backend_called(&self, name: &Spanned<String>) -> Result<Arc<Backend>> {
-        if self.refused_backends.contains(name.get_ref()) || self.has_invalid_backend(name.get_ref()) {
+        let was_read = !self.survey.has_invalid(&["backend", name.get_ref()]);
+        if self.refused_backends.contains(name.get_ref()) || !was_read {
             return Err(Refused);
         }
         let found = self.backends.iter().find(|backend| backend.name == *name.get_ref());
@@ -146,13 +147,13 @@ impl Resolver<'_> {
         let lasting = self.period(&written.quiet_for, QUIET_FOR, default::QUIET_FOR);
         let max_wait = self.period(&written.max_wait, MAX_WAIT, default::MAX_WAIT);
         let quiet = Quiet {
-            below: written.quiet_below.as_ref().map_or(default::QUIET_BELOW, |below| *below.get_ref()),
+            below: file::value(&written.quiet_below).unwrap_or(default::QUIET_BELOW),
             lasting: lasting?,
             max_wait: max_wait?,
-            settle: written.settle.as_ref().map_or(default::SETTLE, |settle| settle.get_ref().0),
+            settle: file::value(&written.settle).map_or(default::SETTLE, |settle| settle.0),
         };
         if quiet.lasting > quiet.max_wait {
-            let place = written.quiet_for.as_ref().or(written.max_wait.as_ref()).map(Spanned::span);
+            let place = file::place(&written.quiet_for).or_else(|| file::place(&written.max_wait));
             let message = format!(
                 "quiet-for {} is longer than max-wait {}, expected at most max-wait: the drain would always reach its limit",
                 Period(quiet.lasting),

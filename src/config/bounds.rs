@@ -13,112 +13,90 @@ use toml::Spanned;
 
 use super::file::{self, Placed};
 use super::resolve::{Resolver, Result};
-use super::value::{Address, Text};
+use super::value::{Address, OneOrMany, Text};
 use crate::engine::check::Severity;
 use crate::engine::dampening::window::WINDOW;
 use crate::engine::drain::{Holder, RESTARTS};
 use crate::text::is_doubtful;
-use crate::text::period::Period;
+use crate::text::period::{LONGEST, Period};
 
-/// The shortest period of a key, and what a shorter one would cause.
+/// The shortest or the longest period of a key, and what a period beyond it would cause.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Least {
-    pub(super) key: &'static str,
-    pub(super) least: Duration,
-    pub(super) why: &'static str,
+pub(super) struct Bound {
+    key: &'static str,
+    least: Duration,
+    most: Duration,
+    why: &'static str,
 }
 
-impl Least {
-    pub(super) const fn new(key: &'static str, least: Duration, why: &'static str) -> Self {
-        Self { key, least, why }
+impl Bound {
+    pub(super) const fn least(key: &'static str, least: Duration, why: &'static str) -> Self {
+        Self { key, least, most: LONGEST, why }
+    }
+
+    /// Zero disables the feature.
+    const fn most(key: &'static str, most: Duration, why: &'static str) -> Self {
+        Self { key, least: Duration::ZERO, most, why }
     }
 }
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
-pub(super) const INTERVAL: Least =
-    Least::new("interval", MILLISECOND, "more probes would add load and no information");
-pub(super) const FAST_INTERVAL: Least =
-    Least::new("fast-interval", MILLISECOND, "more probes would add load and no information");
-pub(super) const TIMEOUT: Least = Least::new("timeout", MILLISECOND, "a healthy server would fail");
-pub(super) const STALL: Least = Least::new(
+pub(super) const INTERVAL: Bound =
+    Bound::least("interval", MILLISECOND, "more probes would add load and no information");
+pub(super) const FAST_INTERVAL: Bound =
+    Bound::least("fast-interval", MILLISECOND, "more probes would add load and no information");
+pub(super) const TIMEOUT: Bound = Bound::least("timeout", MILLISECOND, "a healthy server would fail");
+pub(super) const STALL: Bound = Bound::least(
     "stall",
     Duration::from_millis(200),
     "a server that reads again after a short reload would fail",
 );
-pub(super) const ACK_TIMEOUT: Least =
-    Least::new("ack-timeout", Duration::from_millis(100), "a busy ExaBGP does not answer sooner");
-pub(super) const REFRESH: Least =
-    Least::new("refresh", SECOND, "ExaBGP would have no time for anything else; \"0s\" means never");
-pub(super) const ADOPT_MAX_AGE: Least =
-    Least::new("adopt-max-age", SECOND, "ExaBGP takes that long to restart a helper");
-pub(super) const UNKNOWN_AFTER: Least =
-    Least::new("unknown-after", SECOND, "a short lack of descriptors would degrade the service");
-pub(super) const HALF_LIFE: Least =
-    Least::new("half-life", SECOND, "the penalty would decay before the next fall");
-pub(super) const MAX_SUPPRESS: Least =
-    Least::new("max-suppress", SECOND, "the suppression would end before it has an effect");
+pub(super) const ACK_TIMEOUT: Bound =
+    Bound::least("ack-timeout", Duration::from_millis(100), "a busy ExaBGP does not answer sooner");
+pub(super) const REFRESH: Bound =
+    Bound::least("refresh", SECOND, "ExaBGP would have no time for anything else; \"0s\" means never");
+pub(super) const ADOPT_MAX_AGE: Bound =
+    Bound::least("adopt-max-age", SECOND, "ExaBGP takes that long to restart a helper");
+pub(super) const UNKNOWN_AFTER: Bound =
+    Bound::least("unknown-after", SECOND, "a short lack of descriptors would degrade the service");
+pub(super) const HALF_LIFE: Bound =
+    Bound::least("half-life", SECOND, "the penalty would decay before the next fall");
+pub(super) const MAX_SUPPRESS: Bound =
+    Bound::least("max-suppress", SECOND, "the suppression would end before it has an effect");
 
-/// The longest period of a key, and what a longer one would cause. Zero disables the feature.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Most {
-    pub(super) key: &'static str,
-    pub(super) most: Duration,
-    pub(super) why: &'static str,
-}
-
-pub(super) const MAX_RISE_TIME: Most = Most {
-    key: "max-rise-time",
-    most: WINDOW,
-    why: "falls count for that long; \"0s\" disables the doubling",
-};
-pub(super) const RECOVERY: Most = Most {
-    key: "after",
-    most: Duration::from_secs(60 * 60),
-    why: "a cache is warm within minutes; \"0s\" returns at once",
-};
-pub(super) const RESTART_GRACE: Most = Most {
-    key: "restart-grace",
-    most: Duration::from_secs(60),
-    why: "a longer outage is a fall; \"0s\" counts every exit of the process as a fall",
-};
+pub(super) const MAX_RISE_TIME: Bound =
+    Bound::most("max-rise-time", WINDOW, "falls count for that long; \"0s\" disables the doubling");
+pub(super) const RECOVERY: Bound =
+    Bound::most("after", HOUR, "a cache is warm within minutes; \"0s\" returns at once");
+pub(super) const RESTART_GRACE: Bound = Bound::most(
+    "restart-grace",
+    Duration::from_secs(60),
+    "a longer outage is a fall; \"0s\" counts every exit of the process as a fall",
+);
 
 /// Longest name of a backend. `backend/NAME` is the holder of a drain, which has at most 64 characters.
 const LONGEST_BACKEND: usize = 56;
 
 impl Resolver<'_> {
-    /// Reads a period and checks its minimum. Returns the default if the key is absent.
+    /// Reads a period and checks its bound. Returns the default if the key is absent.
     pub(super) fn period(
         &self,
         written: &Placed<Period>,
-        bound: Least,
+        bound: Bound,
         default: Duration,
     ) -> Result<Duration> {
-        let Some(period) = written else { return Ok(default) };
-        let Least { key, least, why } = bound;
-        if period.get_ref().0 < least {
-            let message =
-                format!("{key} is {}, expected at least {}: {why}", period.get_ref(), Period(least));
-            return Err(self.value_error(&period.span(), message));
-        }
-        Ok(period.get_ref().0)
-    }
-
-    /// Reads a period and checks its maximum. Returns the default if the key is absent.
-    pub(super) fn at_most(
-        &self,
-        written: &Placed<Period>,
-        bound: Most,
-        default: Duration,
-    ) -> Result<Duration> {
-        let Some(period) = written else { return Ok(default) };
-        let Most { key, most, why } = bound;
-        if period.get_ref().0 > most {
-            let message = format!("{key} is {}, expected at most {}: {why}", period.get_ref(), Period(most));
-            return Err(self.value_error(&period.span(), message));
-        }
-        Ok(period.get_ref().0)
+        let Some(written) = written else { return Ok(default) };
+        let Bound { key, least, most, why } = bound;
+        let period = *written.get_ref();
+        let expected = match period.0 {
+            short if short < least => format!("at least {}", Period(least)),
+            long if long > most => format!("at most {}", Period(most)),
+            fits => return Ok(fits),
+        };
+        Err(self.value_error(&written.span(), format!("{key} is {period}, expected {expected}: {why}")))
     }
 
     /// Checks a name. Names occur in log lines, states and traces, where a space or a `/` would end them.
@@ -197,14 +175,9 @@ impl Resolver<'_> {
     }
 
     /// Refuses an empty list.
-    pub(super) fn require_nonempty<T>(
-        &self,
-        written: &Placed<T>,
-        length: impl Fn(&T) -> usize,
-        what: &str,
-    ) -> Result<()> {
+    pub(super) fn require_nonempty<T>(&self, written: &Placed<OneOrMany<T>>, what: &str) -> Result<()> {
         match written {
-            Some(list) if length(list.get_ref()) == 0 => {
+            Some(list) if list.get_ref().0.is_empty() => {
                 Err(self.value_error(&list.span(), format!("no {what}, expected at least one")))
             }
             _ => Ok(()),

@@ -28,8 +28,10 @@ impl Resolver<'_> {
             }
             WrittenCommand::Words(words) => CommandLine::Program(self.program_of(&command.span(), words)?),
         };
-        let is_plugin = plugin.as_ref().is_some_and(|plugin| *plugin.get_ref());
-        let statuses = if is_plugin { Statuses::Plugin } else { Statuses::ZeroPasses };
+        let statuses = match file::value(plugin) {
+            Some(true) => Statuses::Plugin,
+            _ => Statuses::ZeroPasses,
+        };
         Ok(CommandProbe { line, statuses, timeout: Some(timeout) })
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::bounds::Least;
+use super::bounds::Bound;
 use super::defaults::PORT;
 use super::file::{self, Placed};
 use super::resolve::{Resolver, Result, Scope};
@@ -26,8 +26,8 @@ const MAX_DROPPED: f64 = 0.1;
 /// `max-request-list-share`.
 const MAX_REQUEST_LIST: f64 = 0.9;
 
-const SHORTEST: Least =
-    Least::new("window", Duration::from_secs(3), "control programs would run more than once a second");
+const SHORTEST: Bound =
+    Bound::least("window", Duration::from_secs(3), "control programs would run more than once a second");
 
 impl Resolver<'_> {
     /// Builds the probe of a `counters` table.

@@ -12,7 +12,7 @@ use toml::Spanned;
 use super::Check;
 use super::address::same_family;
 use super::defaults::{PORT, TIMING};
-use super::file::{self, Placed};
+use super::file::{self, Placed, place};
 use super::resolve::{Refused, Resolver, Result, Scope, addresses};
 use super::value::{OneOrMany, Server, Text, WordOr};
 use crate::engine::check::{OnFail, Severity, Timing};
@@ -23,6 +23,19 @@ use crate::probe::dns::{DnsProbe, Question, Transport};
 use crate::probe::locality::Locality;
 use crate::probe::set::{Pace, ProbeSet};
 use crate::text::period::LONGEST;
+
+/// A kind of probes that a check has: its key, the place of its value, and what reads the value.
+type Kind<'r> = (&'static str, Range<usize>, Box<dyn Fn() -> Result<Probe> + 'r>);
+
+fn kind<'r, T, P: 'r>(
+    key: &'static str,
+    written: &'r Placed<T>,
+    probe: fn(P) -> Probe,
+    read: impl Fn(&'r Spanned<T>) -> Result<P> + 'r,
+) -> Option<Kind<'r>> {
+    let value = written.as_ref()?;
+    Some((key, value.span(), Box::new(move || read(value).map(probe))))
+}
 
 impl Resolver<'_> {
     /// The checks of a service: those of its role, and those of the file. A service that lists checks has those of a
@@ -107,53 +120,48 @@ impl Resolver<'_> {
         of: Scope<'_>,
         timing: Timing,
     ) -> Result<Probe> {
-        type Read<'r, T> = &'r dyn Fn(&Spanned<T>) -> Result<Probe>;
-        fn kind<T>(
-            key: &'static str,
-            written: &Placed<T>,
-            read: Read<'_, T>,
-        ) -> Option<(&'static str, Range<usize>, Result<Probe>)> {
-            written.as_ref().map(|table| (key, table.span(), read(table)))
-        }
-        let (name, timeout, device) = (check.name.get_ref(), timing.timeout, &check.device);
+        let kinds = self.kinds(check, of, timing);
         let plugin_fits = self.plugin_fits(check);
-        // Read each kind before failing, so that all errors are reported.
-        let kinds = [
-            kind("dns", &check.dns, &|dns| {
-                self.probe_set(dns, timing, &self.locality(of.service, device)).map(Probe::Dns)
-            }),
-            kind("command", &check.command, &|command| {
-                self.command(command, &check.plugin, timeout).map(Probe::Command)
-            }),
-            kind("process", &check.process, &|process| {
-                self.process(process, name, of, timeout).map(Probe::Process)
-            }),
-            kind("address", &check.address, &|address| {
-                self.address_probe(address, of, device).map(Probe::Address)
-            }),
-            kind("freshness", &check.freshness, &|freshness| {
-                self.freshness(freshness, check, of, timeout).map(Probe::Freshness)
-            }),
-            kind("listener", &check.listener, &|listener| {
-                self.listener_probe(listener, of).map(Probe::Listener)
-            }),
-            kind("counters", &check.counters, &|counters| {
-                self.counters(counters, check, of, timeout).map(Probe::Counters)
-            }),
-            kind("route", &check.route, &|route| self.route_probe(route, of, device).map(Probe::Route)),
-            kind("lookup", &check.lookup, &|lookup| {
-                self.lookup(lookup, check, of, timeout).map(Probe::Lookup)
-            }),
-        ];
-        let mut kinds = kinds.into_iter().flatten();
-        match (kinds.next(), kinds.next()) {
-            (None, _) => Err(self.no_probe(name, place)),
-            (Some((.., probe)), None) => plugin_fits.and(probe),
-            (Some((first, ..)), Some((second, place, _))) => {
+        let single = match &kinds[..] {
+            [] => Err(self.no_probe(check.name.get_ref(), place)),
+            [_] => plugin_fits,
+            [(first, ..), (second, place, _), ..] => {
                 let message = format!("`{first}` and `{second}` in one check, expected one of them");
-                Err(self.value_error(&place, message))
+                Err(self.value_error(place, message))
             }
-        }
+        };
+        // Read each kind before failing, so that all errors are reported.
+        let probes: Vec<_> = kinds.iter().map(|(.., read)| read()).collect();
+        single?;
+        probes.into_iter().next().unwrap_or(Err(Refused))
+    }
+
+    /// The kinds of probes that a check has; one in a valid file.
+    fn kinds<'r>(&'r self, check: &'r file::Check, of: Scope<'r>, timing: Timing) -> Vec<Kind<'r>> {
+        let (name, timeout, device) = (check.name.get_ref(), timing.timeout, &check.device);
+        let locality = || self.locality(of.service, device);
+        let kinds = [
+            kind("dns", &check.dns, Probe::Dns, move |dns| self.probe_set(dns, timing, &locality())),
+            kind("command", &check.command, Probe::Command, move |command| {
+                self.command(command, &check.plugin, timeout)
+            }),
+            kind("process", &check.process, Probe::Process, move |table| {
+                self.process(table, name, of, timeout)
+            }),
+            kind("address", &check.address, Probe::Address, move |table| {
+                self.address_probe(table, of, device)
+            }),
+            kind("freshness", &check.freshness, Probe::Freshness, move |table| {
+                self.freshness(table, check, of, timeout)
+            }),
+            kind("listener", &check.listener, Probe::Listener, move |table| self.listener_probe(table, of)),
+            kind("counters", &check.counters, Probe::Counters, move |table| {
+                self.counters(table, check, of, timeout)
+            }),
+            kind("route", &check.route, Probe::Route, move |table| self.route_probe(table, of, device)),
+            kind("lookup", &check.lookup, Probe::Lookup, move |table| self.lookup(table, check, of, timeout)),
+        ];
+        kinds.into_iter().flatten().collect()
     }
 
     fn no_probe(&self, name: &str, place: &Range<usize>) -> Refused {
@@ -186,9 +194,9 @@ impl Resolver<'_> {
     ) -> Result<ProbeSet> {
         let (span, dns) = (dns.span(), dns.get_ref());
         let nonempty = [
-            self.require_nonempty(&dns.server, |servers| servers.0.len(), "server"),
-            self.require_nonempty(&dns.source, |sources| sources.0.len(), "source"),
-            self.require_nonempty(&dns.transport, |transports| transports.0.len(), "transport"),
+            self.require_nonempty(&dns.server, "server"),
+            self.require_nonempty(&dns.source, "source"),
+            self.require_nonempty(&dns.transport, "transport"),
         ];
         let servers: Vec<Server> = match &dns.server {
             Some(servers) => servers.get_ref().0.iter().map(|server| server.0).collect(),
@@ -252,8 +260,8 @@ impl Resolver<'_> {
             return Ok(sources);
         }
         let family = Family::of(server.ip()).name();
-        let source = dns.source.as_ref().map(Spanned::span);
-        let place = source.or_else(|| dns.server.as_ref().map(Spanned::span)).unwrap_or(place.clone());
+        let place =
+            file::place(&dns.source).or_else(|| file::place(&dns.server)).unwrap_or_else(|| place.clone());
         let message =
             format!("`{server}` cannot be probed: the sources contain no {family} address; add one to {key}");
         Err(self.rule_error(&["source", "management"], &place, message))
@@ -310,18 +318,15 @@ pub(super) fn pace(timing: Timing, max_in_flight: Option<NonZeroUsize>) -> Pace 
 
 /// The keys of a service that change its default checks and nothing else, with their places.
 fn keys_of_role_checks(service: &file::Service) -> impl Iterator<Item = (&'static str, Range<usize>)> {
-    fn place<T>(key: &'static str, written: Option<&Spanned<T>>) -> Option<(&'static str, Range<usize>)> {
-        written.map(|value| (key, value.span()))
-    }
     let places = [
-        place("critical", service.critical.as_ref()),
-        place("sentinel", service.sentinel.as_ref()),
-        place("large", service.large.as_ref()),
-        place("client-source", service.client_source.as_ref()),
-        place("recursion", service.recursion.as_ref()),
-        place("validation", service.validation.as_ref()),
+        ("critical", place(&service.critical)),
+        ("sentinel", place(&service.sentinel)),
+        ("large", place(&service.large)),
+        ("client-source", place(&service.client_source)),
+        ("recursion", place(&service.recursion)),
+        ("validation", place(&service.validation)),
     ];
-    places.into_iter().flatten()
+    places.into_iter().filter_map(|(key, place)| Some((key, place?)))
 }
 
 /// The effect of failures and unknown outcomes on the service. By default only failures count. Outdated zones degrade:

@@ -3,10 +3,12 @@
 //! Every key is listed here once. Values that take part in rules with other values remember their place.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::ops::Range;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -31,6 +33,16 @@ pub(super) use self::words::{CauseWord, Off, Warmed, ZoneName};
 
 /// An optional value with its place in the file.
 pub(crate) type Placed<T> = Option<Spanned<T>>;
+
+/// The place of a value that the file has.
+pub(super) fn place<T>(written: &Placed<T>) -> Option<Range<usize>> {
+    written.as_ref().map(Spanned::span)
+}
+
+/// The value of a key that the file has.
+pub(super) fn value<T: Copy>(written: &Placed<T>) -> Option<T> {
+    written.as_ref().map(|written| *written.get_ref())
+}
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -199,6 +211,17 @@ pub(super) struct Terms {
 }
 
 impl Service {
+    /// Its prefixes.
+    pub(super) fn networks(&self) -> impl Iterator<Item = IpNet> + Clone {
+        self.prefixes.get_ref().iter().map(|prefix| prefix.get_ref().0.0)
+    }
+
+    /// The addresses that are a prefix each.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = IpAddr> {
+        let hosts = self.networks().filter(|prefix| prefix.prefix_len() == prefix.max_prefix_len());
+        hosts.map(|host| host.addr())
+    }
+
     /// The terms of the service itself, without `announce`.
     pub(super) fn terms(&self) -> Terms {
         Terms {
@@ -218,12 +241,12 @@ impl Terms {
     pub(super) fn written(&self) -> Vec<(&'static str, Range<usize>)> {
         let places = [
             ("neighbors", self.neighbors.first().map(Spanned::span)),
-            ("next-hop", self.next_hop.as_ref().map(Spanned::span)),
-            ("med-increase", self.med_increase.as_ref().map(Spanned::span)),
-            ("up", self.up.as_ref().map(Spanned::span)),
-            ("degraded", self.degraded.as_ref().map(Spanned::span)),
-            ("down", self.down.as_ref().map(Spanned::span)),
-            ("drained", self.drained.as_ref().map(Spanned::span)),
+            ("next-hop", place(&self.next_hop)),
+            ("med-increase", place(&self.med_increase)),
+            ("up", place(&self.up)),
+            ("degraded", place(&self.degraded)),
+            ("down", place(&self.down)),
+            ("drained", place(&self.drained)),
         ];
         places.into_iter().filter_map(|(key, place)| Some((key, place?))).collect()
     }

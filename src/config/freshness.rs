@@ -9,9 +9,9 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::address::same_family;
-use super::bounds::{Least, duplicate};
+use super::bounds::{Bound, duplicate};
 use super::defaults::PORT;
-use super::file;
+use super::file::{self, place};
 use super::resolve::{Resolver, Result, Scope, addresses};
 use crate::exabgp::command::Family;
 use crate::probe::freshness::ask::{References, Server};
@@ -30,8 +30,9 @@ const ZONE_INTERVAL: Duration = Duration::from_secs(60);
 const MAX_QUERIES: NonZeroU32 = NonZeroU32::new(500).expect("not zero");
 
 const SECOND: Duration = Duration::from_secs(1);
-const LAG: Least = Least::new("max-lag", SECOND, "every change of a zone takes time to arrive");
-const INTERVAL: Least = Least::new("zone-interval", SECOND, "more queries would add load and no information");
+const LAG: Bound = Bound::least("max-lag", SECOND, "every change of a zone takes time to arrive");
+const INTERVAL: Bound =
+    Bound::least("zone-interval", SECOND, "more queries would add load and no information");
 
 impl Resolver<'_> {
     /// Builds the probe of a `freshness` table.
@@ -49,7 +50,7 @@ impl Resolver<'_> {
         let references = here.clone().and_then(|here| self.references(written, &here, &locality));
         let max_lag = self.period(&table.max_lag, LAG, MAX_LAG);
         let zone_interval = self.period(&table.zone_interval, INTERVAL, ZONE_INTERVAL);
-        let expire_left = table.expire_left.as_ref().map_or(EXPIRE_LEFT, |left| left.get_ref().0);
+        let expire_left = file::value(&table.expire_left).map_or(EXPIRE_LEFT, |left| left.0);
         Ok(FreshnessProbe {
             zones: zones?,
             here: here?,
@@ -67,15 +68,15 @@ impl Resolver<'_> {
         let table = written.get_ref();
         let listed = table.zone_list.as_ref().filter(|listed| *listed.get_ref());
         let places = [
-            ("zones", table.zones.as_ref().map(Spanned::span)),
-            ("zones-file", table.zones_file.as_ref().map(Spanned::span)),
-            ("catalog", table.catalog.as_ref().map(Spanned::span)),
+            ("zones", place(&table.zones)),
+            ("zones-file", place(&table.zones_file)),
+            ("catalog", place(&table.catalog)),
             ("zone-list", listed.map(Spanned::span)),
         ];
-        let mut places = places.iter().filter_map(|(key, place)| place.as_ref().map(|place| (key, place)));
+        let mut places = places.into_iter().filter_map(|(key, place)| Some((key, place?)));
         if let (Some((first, _)), Some((second, place))) = (places.next(), places.next()) {
             let message = format!("`{first}` and `{second}` in one table, expected one of them");
-            return Err(self.value_error(place, message));
+            return Err(self.value_error(&place, message));
         }
         if let Some(path) = self.absolute(&table.zones_file)? {
             return Ok(ZoneSource::File(path));
@@ -95,7 +96,7 @@ impl Resolver<'_> {
         let names: Vec<_> =
             zones.into_iter().flat_map(Spanned::get_ref).map(|zone| name_of(&zone.0)).collect();
         if names.is_empty() {
-            let place = table.zones.as_ref().map_or(written.span(), Spanned::span);
+            let place = place(&table.zones).unwrap_or_else(|| written.span());
             let message = "no zones, expected `zones`, `zones-file`, `catalog`, `zone-list = true`, or `zones` in the \
                            service";
             let keys = &["zones", "zones-file", "catalog", "zone-list"];
@@ -116,7 +117,7 @@ impl Resolver<'_> {
             Some(server) => server.get_ref().0.0,
             None => SocketAddr::new(self.deciding_addresses(service)[0], PORT),
         };
-        let place = table.server.as_ref().map_or(service.name.span(), Spanned::span);
+        let place = place(&table.server).unwrap_or_else(|| service.name.span());
         let own =
             table.server.is_none() && !self.management.iter().any(|own| same_family(*own, address.ip()));
         let source = if own { Ok(address.ip()) } else { self.reference_source(address, table, &place) };
@@ -143,7 +144,7 @@ impl Resolver<'_> {
                 return Err(self.value_error(&siblings.span(), message));
             }
         };
-        self.require_nonempty(&Some(listed.clone()), |servers| servers.0.len(), "server to compare with")?;
+        self.require_nonempty(&Some(listed.clone()), "server to compare with")?;
         // Other servers are not on this host, whatever their addresses.
         let elsewhere = Arc::new(Locality { device: locality.device.clone(), ..Locality::default() });
         let mut servers: Vec<Server> = vec![];

@@ -28,9 +28,9 @@ impl Resolver<'_> {
     ) -> Result<LookupProbe> {
         let table = written.get_ref();
         let nonempty = [
-            self.require_nonempty(&Some(table.names.clone()), |names| names.0.len(), "name"),
-            self.require_nonempty(&table.server, |servers| servers.0.len(), "server"),
-            self.require_nonempty(&table.source, |sources| sources.0.len(), "source"),
+            self.require_nonempty(&Some(table.names.clone()), "name"),
+            self.require_nonempty(&table.server, "server"),
+            self.require_nonempty(&table.source, "source"),
         ];
         nonempty.into_iter().collect::<Result<()>>()?;
         let servers: Vec<SocketAddr> = match &table.server {

@@ -15,25 +15,18 @@ const CANDIDATES: usize = 8;
 /// A text and its parsed tree.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Misplaced<'t, 's> {
-    text: &'s str,
-    tree: &'t Spanned<DeTable<'s>>,
+    pub(super) text: &'s str,
+    pub(super) tree: &'t Spanned<DeTable<'s>>,
 }
 
-impl<'t, 's> Misplaced<'t, 's> {
-    pub(super) const fn new(text: &'s str, tree: &'t Spanned<DeTable<'s>>) -> Self {
-        Self { text, tree }
-    }
-
+impl Misplaced<'_, '_> {
     /// The message about an unknown `key` at `path` and `span`. `unknown` is the message of serde.
     pub(super) fn message(&self, path: &Path, span: &Range<usize>, key: &str, unknown: &str) -> String {
         let parent = path.parent();
-        let found = if matches!(path.value(self.tree), Some(value) if value.is_table()) && parent.0.is_empty()
-        {
-            format!("unknown table [{key}]")
-        } else if parent.0.is_empty() {
-            format!("unknown key `{key}` before the first table")
-        } else {
-            format!("unknown key `{key}` in {}", parent.header())
+        let found = match (parent.0.as_slice(), path.value(self.tree)) {
+            ([], Some(DeValue::Table(_))) => format!("unknown table [{key}]"),
+            ([], _) => format!("unknown key `{key}` before the first table"),
+            _ => format!("unknown key `{key}` in {}", parent.header()),
         };
         if let Some((header, line)) = self.commented(span) {
             return format!(
@@ -41,11 +34,8 @@ impl<'t, 's> Misplaced<'t, 's> {
             );
         }
         if let Some(owner) = self.owner(path) {
-            return format!(
-                "{found}: it is a key of {}, expected it before {}",
-                owner.header(),
-                parent.header()
-            );
+            let (owner, here) = (owner.header(), parent.header());
+            return format!("{found}: it is a key of {owner}, expected it before {here}");
         }
         let expected = unknown.split_once("expected ").map_or("no key", |(_, expected)| expected);
         format!("{found}, expected {expected}")

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use toml::Spanned;
 
-use super::file::{self, Placed};
+use super::file::{self, Placed, place, value};
 use super::resolve::{Refused, Resolver, Result, Scope};
 use super::value::{Fall, WrittenWindow as Written};
 use super::{bounds, defaults};
@@ -19,17 +19,15 @@ const LONGEST_WINDOW: NonZeroU32 = NonZeroU32::new(1000).expect("not zero");
 impl Resolver<'_> {
     pub(super) fn dampening(&self, written: &file::Dampening) -> Result<Policy> {
         use defaults::dampening as default;
-        let number = |placed: &Placed<NonZeroU32>, default| {
-            placed.as_ref().map_or(default, |number| number.get_ref().get())
-        };
+        let number = |placed, default| value(placed).map_or(default, NonZeroU32::get);
         let suppress = number(&written.suppress, default::SUPPRESS);
         let reuse = number(&written.reuse, default::REUSE);
         let half_life = self.period(&written.half_life, bounds::HALF_LIFE, default::HALF_LIFE);
         let max_suppress = self.period(&written.max_suppress, bounds::MAX_SUPPRESS, default::MAX_SUPPRESS);
         let max_rise_time =
-            self.at_most(&written.max_rise_time, bounds::MAX_RISE_TIME, default::MAX_RISE_TIME);
+            self.period(&written.max_rise_time, bounds::MAX_RISE_TIME, default::MAX_RISE_TIME);
         let restart_grace =
-            self.at_most(&written.restart_grace, bounds::RESTART_GRACE, default::RESTART_GRACE);
+            self.period(&written.restart_grace, bounds::RESTART_GRACE, default::RESTART_GRACE);
         // The rule between the thresholds is checked even if a period was refused.
         let policy = Policy::new(Values {
             mode: written.mode,
@@ -41,28 +39,23 @@ impl Resolver<'_> {
             max_rise_time: max_rise_time.unwrap_or(default::MAX_RISE_TIME),
             restart_grace: restart_grace.unwrap_or(default::RESTART_GRACE),
         });
-        if let (Err(PolicyError::SuppressAboveCeiling { .. }), Err(Refused), _)
-        | (Err(PolicyError::SuppressAboveCeiling { .. }), _, Err(Refused)) =
-            (&policy, half_life, max_suppress)
-        {
-            return Err(Refused);
-        }
-        let spans = |placed: &Placed<NonZeroU32>| placed.as_ref().map(Spanned::span);
-        let periods = |placed: &Placed<Period>| placed.as_ref().map(Spanned::span);
+        let is_known = half_life.is_ok() && max_suppress.is_ok();
         let policy = policy.map_err(|error| {
             let (span, message) = match error {
+                // The ceiling follows from periods of which one was refused.
+                PolicyError::SuppressAboveCeiling { .. } if !is_known => return Refused,
                 PolicyError::ReuseNotBelowSuppress => (
-                    spans(&written.reuse).or_else(|| spans(&written.suppress)),
+                    place(&written.reuse).or_else(|| place(&written.suppress)),
                     format!(
                         "reuse {reuse} is not below suppress {suppress}, expected a smaller reuse: what is suppressed \
                          would be let go at once"
                     ),
                 ),
                 PolicyError::SuppressAboveCeiling { ceiling } => (
-                    spans(&written.suppress)
-                        .or_else(|| spans(&written.reuse))
-                        .or_else(|| periods(&written.half_life))
-                        .or_else(|| periods(&written.max_suppress)),
+                    place(&written.suppress)
+                        .or_else(|| place(&written.reuse))
+                        .or_else(|| place(&written.half_life))
+                        .or_else(|| place(&written.max_suppress)),
                     format!(
                         "suppress {suppress} can never be reached: the ceiling of the penalty, \
                          reuse × 2^(max-suppress / half-life), is {ceiling}"

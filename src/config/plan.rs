@@ -20,7 +20,6 @@ impl Config {
 
 impl Service {
     fn plan(&self) -> plan::Service {
-        let backend = self.backend.as_ref();
         plan::Service {
             name: self.name.clone(),
             enabled: self.enabled,
@@ -33,7 +32,9 @@ impl Service {
             start: self.start,
             disable_file: self.disable_file.clone(),
             dampening: self.dampening,
-            backend: backend
+            backend: self
+                .backend
+                .as_ref()
                 .map(|backend| plan::Backend { name: backend.name.clone(), unit: backend.unit.clone() }),
             others: vec![
                 ("backend", Opaque::new((self.backend.clone(), self.zones.clone()))),

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use hickory_resolver::proto::rr::{RData, RecordType};
 use toml::Spanned;
 
-use super::file::{Dns, Expect, Placed};
+use super::file::{Dns, Expect, Placed, value};
 use super::resolve::{Refused, Resolver, Result};
-use super::value::OneOrMany;
+use super::value::{OneOrMany, Text};
 use crate::engine::check::Timing;
 use crate::probe::dns::{Bounds, Expectation, Options, Query, Question, Rcode, Rcodes, record_data};
 
@@ -43,25 +43,21 @@ impl Resolver<'_> {
                 encode(bogus, Options { checking_disabled: true, ..options }, expect)?,
             ]);
         }
-        let (mut queries, mut refused) = (vec![], Ok(()));
-        queries.extend(dns.query.as_ref().map(|query| &query.get_ref().0));
-        match (&dns.query, dns.queries.as_slice()) {
-            (Some(_), []) => {}
-            (None, []) => {
+        let refused = match (&dns.query, dns.queries.is_empty()) {
+            (None, true) => {
                 let message = "no query, expected `query = \"NAME TYPE\"`";
-                refused = Err(self.rule_error(&["query", "queries", "validates"], place, message));
+                Err(self.rule_error(&["query", "queries", "validates"], place, message))
             }
-            (None, _) => {}
-            (Some(query), _) => {
+            (Some(query), false) => {
                 let message = "`query` and `queries` in one check, expected one of them";
-                refused = Err(self.value_error(&query.span(), message));
+                Err(self.value_error(&query.span(), message))
             }
-        }
-        queries.extend(dns.queries.iter().map(|query| &query.0));
+            _ => Ok(()),
+        };
         // Read every question before failing, so that all errors are reported.
         let expected = |query: &Query| self.expectation(&dns.expect, query.record_type(), timing);
-        let questions = queries.iter().map(|query| encode(query, options, expected(query)?));
-        let questions: Vec<_> = questions.collect();
+        let queries = dns.query.iter().map(Spanned::get_ref).chain(&dns.queries);
+        let questions: Vec<_> = queries.map(|Text(query)| encode(query, options, expected(query)?)).collect();
         refused?;
         questions.into_iter().collect()
     }
@@ -112,7 +108,7 @@ impl Resolver<'_> {
                     "max-latency is longer than the timeout and has no effect, expected at most the timeout";
                 Err(self.rule_error(&["timeout", "interval"], &latency.span(), message))
             }
-            latency => Ok(latency.as_ref().map(|period| period.get_ref().0)),
+            latency => Ok(value(latency).map(|latency| latency.0)),
         };
         let seconds = |period: &Placed<crate::text::period::Period>| {
             period.as_ref().map(|period| Spanned::new(period.span(), period.get_ref().0.as_secs() as u32))
@@ -129,7 +125,7 @@ impl Resolver<'_> {
         Ok(Expectation {
             rcodes: rcodes?,
             flags: written.flags.iter().flat_map(|flags| &flags.get_ref().0).map(|flag| flag.0).collect(),
-            not_empty: written.not_empty.as_ref().is_some_and(|not_empty| *not_empty.get_ref()),
+            not_empty: value(&written.not_empty).unwrap_or_default(),
             min_answers: answers.min.unwrap_or_default(),
             max_answers: answers.max,
             authority: authority?,
@@ -138,10 +134,10 @@ impl Resolver<'_> {
             any_of: any_of?,
             exactly: written.exactly.as_ref().map(|_| exactly),
             matches: written.matches.as_ref().map(|pattern| pattern.get_ref().0.clone()),
-            no_cname: written.no_cname.as_ref().is_some_and(|no_cname| *no_cname.get_ref()),
+            no_cname: value(&written.no_cname).unwrap_or_default(),
             ttl: ttl?,
             size: size?,
-            signature_left: written.signature_left.as_ref().map(|period| period.get_ref().0),
+            signature_left: value(&written.signature_left).map(|left| left.0),
             nsid: written.nsid.as_ref().map(|nsid| nsid.replace(NODE, &self.node)),
             max_latency: max_latency?,
         })
@@ -163,10 +159,7 @@ impl Resolver<'_> {
                 );
                 Err(self.value_error(&max.span(), message))
             }
-            _ => Ok(Bounds {
-                min: min.as_ref().map(|min| *min.get_ref()),
-                max: max.as_ref().map(|max| *max.get_ref()),
-            }),
+            _ => Ok(Bounds { min: value(min), max: value(max) }),
         }
     }
 
@@ -186,6 +179,6 @@ fn options(dns: &Dns) -> Options {
         dnssec_ok: dns.dnssec_ok,
         edns: dns.edns.0,
         cookie: dns.cookie,
-        follow_truncation: dns.follow_truncation.as_ref().is_some_and(|follow| *follow.get_ref()),
+        follow_truncation: value(&dns.follow_truncation).unwrap_or_default(),
     }
 }

@@ -47,8 +47,6 @@ pub(crate) struct Resolver<'a> {
     since: Since,
     pub(super) management: Vec<IpAddr>,
     pub(super) neighbors: Vec<IpAddr>,
-    /// `exabgp.neighbors` has an error, so `neighbors` is not complete: no address is checked against it.
-    pub(super) neighbors_unread: bool,
     pub(super) backends: Vec<Arc<Backend>>,
     /// The names of the backends that cannot be resolved.
     pub(super) refused_backends: Vec<String>,
@@ -89,7 +87,6 @@ impl<'a> Resolver<'a> {
             since: Since::default(),
             management: vec![],
             neighbors: vec![],
-            neighbors_unread: false,
             backends: vec![],
             refused_backends: vec![],
             own: vec![],
@@ -114,7 +111,6 @@ impl<'a> Resolver<'a> {
         let management = self.management(file.node.as_ref());
         self.management = management.clone().unwrap_or_else(|_| PLACEHOLDERS.to_vec());
         let neighbors = self.unique_neighbors(&file.exabgp.neighbors);
-        self.neighbors_unread = self.survey.has_invalid(&["exabgp", "neighbors"]);
         self.neighbors = file.exabgp.neighbors.iter().map(|neighbor| neighbor.get_ref().0.0).collect();
         let exabgp = self.exabgp(&file.exabgp);
         let own = file.service.iter().filter_map(|service| service_addresses(service.get_ref()));
@@ -196,11 +192,6 @@ impl<'a> Resolver<'a> {
         services.into_iter().collect()
     }
 
-    /// Whether the table of this backend was not read completely.
-    pub(super) fn has_invalid_backend(&self, name: &str) -> bool {
-        self.survey.has_invalid(&["backend", name])
-    }
-
     /// Records an error that may be a consequence of any invalid value of the same service, check, backend or table.
     pub(super) fn error(&self, span: &Range<usize>, message: impl Into<String>) -> Refused {
         self.error_on(Basis::Item, span, message)
@@ -250,7 +241,7 @@ impl<'a> Resolver<'a> {
             self.period(&written.unknown_after, bounds::UNKNOWN_AFTER, defaults::UNKNOWN_AFTER);
         let after = written.recovery.as_ref().and_then(|recovery| recovery.get_ref().after.clone());
         let unset = if written.recovery.is_some() { defaults::RECOVERY } else { Duration::ZERO };
-        let recovery = self.at_most(&after, bounds::RECOVERY, unset);
+        let recovery = self.period(&after, bounds::RECOVERY, unset);
         let warm_up = self.warm_up(written);
         let addresses = self.addresses_fit(written);
         let start = self.start(written);

@@ -213,12 +213,10 @@ impl Resolver<'_> {
     /// The addresses of `client-source`, each of a family that the service has.
     fn client_sources(&self, service: &file::Service) -> Result<Vec<IpAddr>> {
         let Some(written) = &service.client_source else { return Ok(vec![]) };
-        self.require_nonempty(&service.client_source, |sources| sources.0.len(), "client-source")?;
+        self.require_nonempty(&service.client_source, "client-source")?;
         let clients = addresses(&written.get_ref().0);
-        let prefixes = service.prefixes.get_ref();
-        let is_of_use = |client: &&IpAddr| {
-            prefixes.iter().any(|prefix| same_family(prefix.get_ref().0.0.addr(), **client))
-        };
+        let is_of_use =
+            |client: &&IpAddr| service.networks().any(|prefix| same_family(prefix.addr(), **client));
         if let Some(client) = clients.iter().find(|client| !is_of_use(client)) {
             let family = Family::of(*client).name();
             let message = format!(
@@ -237,12 +235,11 @@ impl Resolver<'_> {
 
     /// The service addresses, and the management addresses of families without one.
     pub(super) fn deciding_addresses(&self, service: &file::Service) -> Vec<IpAddr> {
-        let prefixes = || service.prefixes.get_ref().iter().map(|prefix| prefix.get_ref().0.0);
-        let hosts = || prefixes().filter(|prefix| prefix.prefix_len() == prefix.max_prefix_len());
-        let hosts = service_addresses(service).unwrap_or_else(|| hosts().map(|host| host.addr()).collect());
+        let hosts = service_addresses(service).unwrap_or_else(|| service.hosts().collect());
         let stands_in = |management: &IpAddr| {
             let is_of_family = |address: IpAddr| same_family(address, *management);
-            prefixes().any(|prefix| is_of_family(prefix.addr())) && !hosts.iter().copied().any(is_of_family)
+            service.networks().any(|prefix| is_of_family(prefix.addr()))
+                && !hosts.iter().copied().any(is_of_family)
         };
         let standing_in: Vec<_> = self.management.iter().copied().filter(stands_in).collect();
         match [hosts, standing_in].concat() {

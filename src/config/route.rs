@@ -34,7 +34,7 @@ impl Resolver<'_> {
         let to = match &table.to {
             None => CLIENTS.into_iter().filter(has_family).collect(),
             Some(to) => {
-                self.require_nonempty(&table.to, |to| to.0.len(), "address of a client")?;
+                self.require_nonempty(&table.to, "address of a client")?;
                 addresses(&to.get_ref().0)
             }
         };

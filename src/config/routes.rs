@@ -101,7 +101,7 @@ impl Resolver<'_> {
         let mut known = Ok(());
         for neighbor in written {
             let address = neighbor.get_ref().0.0;
-            let is_any = self.neighbors.is_empty() || self.neighbors_unread;
+            let is_any = self.neighbors.is_empty() || self.misses_neighbors();
             if !is_any && !self.neighbors.contains(&address) {
                 let message = format!("`{address}` is not in exabgp.neighbors, expected one of those");
                 known = Err(self.value_error(&neighbor.span(), message));
@@ -111,13 +111,16 @@ impl Resolver<'_> {
         known.and(unique)
     }
 
+    /// Whether `exabgp.neighbors` has an error, so that the list is not complete.
+    fn misses_neighbors(&self) -> bool {
+        self.survey.has_invalid(&["exabgp", "neighbors"])
+    }
+
     /// Reads `med-increase`. It adds to the MED of `up`, so `up` needs one.
     fn med_increase(&self, written: &file::Terms) -> Result<u32> {
         let Some(increase) = &written.med_increase else { return Ok(0) };
-        let has_med = |rung: &Spanned<file::Rung>| match rung.get_ref() {
-            WordOr::Word(_) => false,
-            WordOr::Table(attributes) => attributes.med.is_some(),
-        };
+        let has_med =
+            |rung: &Spanned<file::Rung>| matches!(rung.get_ref(), WordOr::Table(up) if up.med.is_some());
         if *increase.get_ref() > 0 && !written.up.as_ref().is_some_and(has_med) {
             let message =
                 "med-increase adds to the med of `up`, but `up` has none, expected `up = { med = … }`";
@@ -160,7 +163,7 @@ impl Resolver<'_> {
             );
             return Err(self.value_error(&hops.span(), message));
         }
-        let Some(neighbors) = neighbors.filter(|_| !self.neighbors_unread) else {
+        let Some(neighbors) = neighbors.filter(|_| !self.misses_neighbors()) else {
             return Ok(NextHop::Itself);
         };
         let sessions_known = family == Family::V4 && neighbors.is_empty();

@@ -19,7 +19,7 @@ use super::tree::{Path, put, remove};
 const MAX_REMOVED: usize = 50;
 
 /// The result of parsing.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Survey<'s> {
     /// The file without invalid values; `None` if it cannot be parsed at all.
     pub(super) file: Option<File>,
@@ -43,11 +43,8 @@ pub(super) enum Basis {
     Item,
 }
 
-/// An invalid value and its path in the complete tree.
-struct Invalid {
-    error: Error,
-    path: Option<Path>,
-}
+/// The error of an invalid value, and the path of the value in the complete tree.
+type Invalid = (Error, Option<Path>);
 
 impl<'s> Survey<'s> {
     /// Parses the text.
@@ -56,19 +53,13 @@ impl<'s> Survey<'s> {
             Ok(tree) => tree,
             Err(error) => {
                 let fault = source.fault(error.span().unwrap_or(0..0), in_plain_words(error.message()));
-                return Self {
-                    file: None,
-                    faults: vec![fault],
-                    tree: None,
-                    invalid: vec![],
-                    misspelled: vec![],
-                };
+                return Self { faults: vec![fault], ..Self::default() };
             }
         };
         let (file, invalid_values) = read(&tree);
-        let misplaced = Misplaced::new(source.text, &tree);
+        let misplaced = Misplaced { text: source.text, tree: &tree };
         let (mut faults, mut invalid, mut misspelled) = (vec![], vec![], vec![]);
-        for Invalid { error, path } in invalid_values {
+        for (error, path) in invalid_values {
             let span = error.span().unwrap_or(0..0);
             let word = error.message().split('`').nth(1).unwrap_or_default();
             let message = match (&path, error.message()) {
@@ -107,9 +98,11 @@ impl<'s> Survey<'s> {
             return !self.invalid.is_empty() && fault.span().is_empty();
         };
         let affects = |invalid: &Path| match basis {
-            Basis::Value => invalid.starts_with(&at.0),
-            Basis::Keys(keys) => at.starts_with(invalid.item()) && keys.iter().any(|key| invalid.names(key)),
-            Basis::Item => at.starts_with(invalid.item()),
+            Basis::Value => invalid.0.starts_with(&at.0),
+            Basis::Keys(keys) => {
+                at.0.starts_with(invalid.item()) && keys.iter().any(|key| invalid.names(key))
+            }
+            Basis::Item => at.0.starts_with(invalid.item()),
         };
         self.misspelled.contains(&at) || self.invalid.iter().any(affects)
     }
@@ -147,8 +140,7 @@ fn read(tree: &Spanned<DeTable<'_>>) -> (Option<File>, Vec<Invalid>) {
                     }
                     None => remove(left.get_mut(), &here.0).is_some(),
                 });
-                let path = Path::to(tree, &span);
-                invalid_values.push(Invalid { error, path });
+                invalid_values.push((error, Path::to(tree, &span)));
                 if !is_repaired {
                     break;
                 }
@@ -160,9 +152,7 @@ fn read(tree: &Spanned<DeTable<'_>>) -> (Option<File>, Vec<Invalid>) {
 
 /// The positions of invalid values in the text.
 pub(super) fn invalid_values(tree: &Spanned<DeTable<'_>>) -> HashSet<usize> {
-    let starts =
-        read(tree).1.into_iter().filter_map(|invalid_values| Some(invalid_values.error.span()?.start));
-    starts.collect()
+    read(tree).1.into_iter().filter_map(|(error, _)| Some(error.span()?.start)).collect()
 }
 
 fn tree_lacks(tree: &Spanned<DeTable<'_>>, path: &Path, key: &str) -> bool {

@@ -13,10 +13,10 @@ impl Resolver<'_> {
     /// The table `tls`, or its defaults.
     pub(super) fn tls(&self, written: Option<&Spanned<file::Tls>>) -> Result<Tls> {
         let Some(written) = written.map(Spanned::get_ref) else { return Ok(Tls::default()) };
-        let name = written
-            .name
-            .as_ref()
-            .map(|name| tls_name(name.get_ref()).map_err(|message| self.value_error(&name.span(), message)));
+        let read = |name: &Spanned<String>| {
+            tls_name(name.get_ref()).map_err(|message| self.value_error(&name.span(), message))
+        };
+        let name = written.name.as_ref().map(read).transpose();
         let path = match &written.path {
             Some(path) if !is_path(path.get_ref()) => {
                 let message = format!(
@@ -27,12 +27,11 @@ impl Resolver<'_> {
             }
             path => Ok(path.as_ref().map(|path| path.get_ref().clone())),
         };
-        let name = name.transpose();
         Ok(Tls {
             path: path?.unwrap_or_else(|| Tls::default().path),
             name: name?,
             pins: written.pin.0.iter().map(|pin| pin.0.clone()).collect(),
-            left: written.certificate_left.as_ref().map(|period| period.get_ref().0),
+            left: file::value(&written.certificate_left).map(|left| left.0),
         })
     }
 }

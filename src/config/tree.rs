@@ -1,6 +1,5 @@
 //! Paths in the parsed tree of a file: finds the value at a place in the text, and the value at a path.
 
-use std::fmt::Write as _;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -54,12 +53,11 @@ impl Path {
 
     /// The header of a table: `[service.dampening]`, `[[service.check]]`.
     pub(super) fn header(&self) -> String {
-        let mut name = String::new();
-        for step in &self.0 {
-            if let Step::Key(key) = step {
-                let _ = write!(name, "{}{key}", if name.is_empty() { "" } else { "." });
-            }
-        }
+        let keys = self.0.iter().filter_map(|step| match step {
+            Step::Key(key) => Some(key.as_str()),
+            Step::Index(_) => None,
+        });
+        let name = keys.collect::<Vec<_>>().join(".");
         match self.0.last() {
             None => "the top of the file".to_owned(),
             Some(Step::Index(_)) => format!("[[{name}]]"),
@@ -86,11 +84,6 @@ impl Path {
     pub(super) fn is_in(&self, keys: &[&str]) -> bool {
         let is = |(step, key): (&Step, &&str)| matches!(step, Step::Key(own) if own == key);
         self.0.len() >= keys.len() && self.0.iter().zip(keys).all(is)
-    }
-
-    /// Whether the path begins with these steps.
-    pub(super) fn starts_with(&self, steps: &[Step]) -> bool {
-        self.0.starts_with(steps)
     }
 
     /// The steps to the enclosing check, service, backend or table.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::random::{LATENCY, Random};
 use crate::config::Config;
+use crate::engine::event::CheckId;
 use crate::engine::moment::Moment;
 use crate::outcome::Cause;
 use crate::probe::Probe;
@@ -57,9 +58,8 @@ impl Faults {
     /// Returns a sentence if no check asks a server, or the trace is too long.
     pub(crate) fn trace(&self, config: &Config) -> Result<String, String> {
         let names = Names::new(config);
-        let asks = |probe: &Probe| matches!(probe, Probe::Dns(_) | Probe::Command(_));
-        let (asked, others): (Vec<_>, Vec<_>) =
-            names.checks().partition(|id| asks(&config.services[id.service.0].checks[id.check].probe));
+        let asks = |id: &CheckId| matches!(config.check(*id).probe, Probe::Dns(_) | Probe::Command(_));
+        let (asked, others): (Vec<_>, Vec<_>) = names.checks().partition(asks);
         if asked.is_empty() {
             return Err("no check asks a server, expected a `dns` or `command` check to generate faults for"
                 .to_owned());

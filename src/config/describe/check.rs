@@ -6,7 +6,7 @@ use super::loss;
 use super::probe::ProbeShown;
 use crate::config::Check;
 use crate::config::listener::DETECTED;
-use crate::engine::check::{OnFail, Severity};
+use crate::engine::check::Severity;
 use crate::engine::hysteresis::WindowRule;
 use crate::outcome::Cause;
 use crate::probe::Probe;
@@ -17,7 +17,11 @@ use crate::probe::freshness::FreshnessProbe;
 use crate::text::period::Period;
 
 pub(super) fn describe(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
-    writeln!(f, "  check {}: on-fail {}", check.name, OnFailShown(&check.on_fail))?;
+    write!(f, "  check {}: on-fail {}", check.name, check.on_fail.otherwise.word())?;
+    for (cause, severity) in &check.on_fail.by_cause {
+        write!(f, ", {cause}: {}", severity.word())?;
+    }
+    writeln!(f, ", unknown: {}", check.on_fail.unknown.word())?;
     if let Some(default) = check.default {
         writeln!(f, "    default check: {}", default.why)?;
     }
@@ -187,17 +191,5 @@ fn describe_counters(f: &mut fmt::Formatter<'_>, counters: &CountersProbe) -> fm
             writeln!(f, "    at most {:.0} % of {size} queries may wait", 100.0 * limits.max_request_list)
         }
         None => writeln!(f, "    queries that wait are not judged without `request-list`"),
-    }
-}
-
-struct OnFailShown<'a>(&'a OnFail);
-
-impl fmt::Display for OnFailShown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.otherwise.word())?;
-        for (cause, severity) in &self.0.by_cause {
-            write!(f, ", {cause}: {}", severity.word())?;
-        }
-        write!(f, ", unknown: {}", self.0.unknown.word())
     }
 }

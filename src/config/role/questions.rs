@@ -8,7 +8,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 use crate::backend::{Backend, Kind, Role};
-use crate::config::file;
+use crate::config::file::{self, place, value};
 use crate::config::resolve::{Resolver, Result};
 use crate::engine::check::{Severity, Timing};
 use crate::outcome::Cause;
@@ -47,11 +47,8 @@ pub(super) struct RoleQuestions {
 impl RoleQuestions {
     /// The severity of a late answer.
     pub(super) fn slow(&self) -> BTreeMap<Cause, Severity> {
-        self.by_cause
-            .iter()
-            .filter(|(cause, _)| **cause == Cause::Slow)
-            .map(|(cause, effect)| (*cause, *effect))
-            .collect()
+        let slow = self.by_cause.get(&Cause::Slow);
+        slow.into_iter().map(|effect| (Cause::Slow, *effect)).collect()
     }
 }
 
@@ -63,8 +60,7 @@ impl Resolver<'_> {
         backend: Option<&Backend>,
         timing: Timing,
     ) -> Result<RoleQuestions> {
-        let written = service.role.as_ref().map(|role| *role.get_ref());
-        let role = written.or_else(|| backend.and_then(|backend| backend.kind.only_role()));
+        let role = value(&service.role).or_else(|| backend.and_then(|backend| backend.kind.only_role()));
         self.keys_fit_the_role(service, role)?;
         self.role_is_known(service, backend, role)?;
         let name = service.name.span();
@@ -73,10 +69,9 @@ impl Resolver<'_> {
         let all = |queries: &[Query], expect: &Expectation| {
             self.role_questions(&name, queries, role, expect, surface)
         };
-        // A limit above the timeout would have no effect.
-        let max_latency = Some(MAX_LATENCY).filter(|latency| *latency <= timing.timeout);
-        let mut by_cause: BTreeMap<_, _> =
-            max_latency.iter().map(|_| (Cause::Slow, Severity::Observe)).collect();
+        // A limit above the timeout would have no effect, and one without a role proves nothing.
+        let limit = Some(MAX_LATENCY).filter(|latency| role.is_some() && *latency <= timing.timeout);
+        let mut by_cause: BTreeMap<_, _> = limit.iter().map(|_| (Cause::Slow, Severity::Observe)).collect();
         let (name, why, queries, expect) = match role {
             Some(Role::Resolver) => {
                 // Access lists of an existing configuration may answer the probe only without recursion.
@@ -95,20 +90,7 @@ impl Resolver<'_> {
             None => {
                 let rcodes = Rcodes::any_but([Rcode::SERVFAIL]);
                 let expect = Expectation { rcodes, ..Expectation::default() };
-                let questions = all(&[self.query("localhost. A")?], &expect)?;
-                let (critical, by_cause) = (vec![], BTreeMap::new());
-                let plain = questions.clone();
-                let (name, why) = ("alive", LIFE_ONLY);
-                return Ok(RoleQuestions {
-                    role,
-                    name,
-                    why,
-                    questions,
-                    plain,
-                    critical,
-                    by_cause,
-                    partial: false,
-                });
+                ("alive", LIFE_ONLY, vec![self.query("localhost. A")?], expect)
             }
         };
         let critical = zones(&service.critical);
@@ -117,7 +99,7 @@ impl Resolver<'_> {
         if partial {
             by_cause.insert(Cause::Partial, Severity::Degraded);
         }
-        let limited = Expectation { max_latency, ..expect.clone() };
+        let limited = Expectation { max_latency: limit, ..expect.clone() };
         let critical = if partial { all(&critical, &limited)? } else { vec![] };
         let (questions, plain) = (all(&queries, &limited)?, all(&queries, &expect)?);
         Ok(RoleQuestions { role, name, why, questions, plain, critical, by_cause, partial })
@@ -158,8 +140,7 @@ impl Resolver<'_> {
             return Err(self.rule_error(&["role", "backend"], &zones.span(), message));
         }
         if is_authoritative && zones(&service.zones).is_empty() {
-            let role = service.role.as_ref().map(Spanned::span);
-            let span = role.or_else(|| service.backend.as_ref().map(Spanned::span)).unwrap_or(0..0);
+            let span = place(&service.role).or_else(|| place(&service.backend)).unwrap_or(0..0);
             let message =
                 "no zones, expected the zones that this server must serve: zones = [\"example.org\"]";
             return Err(self.rule_error(&["role", "zones", "backend"], &span, message));
@@ -195,7 +176,7 @@ impl Resolver<'_> {
             let message = "sentinel needs a server that is authoritative, expected role = \"authoritative\"";
             return Err(self.rule_error(&["role", "backend"], &written.span(), message));
         }
-        self.require_nonempty(&service.sentinel, |names| names.0.len(), "sentinel")?;
+        self.require_nonempty(&service.sentinel, "sentinel")?;
         let served = zones(&service.zones);
         let is_in = |name: &Query| served.iter().any(|zone| name.is_in(zone));
         match written.get_ref().0.iter().find(|name| !is_in(&name.0)) {
@@ -218,7 +199,7 @@ impl Resolver<'_> {
         let Some(backend) = backend.filter(|backend| role.is_none() && backend.kind != Kind::Generic) else {
             return Ok(());
         };
-        let place = service.backend.as_ref().map_or(service.name.span(), Spanned::span);
+        let place = place(&service.backend).unwrap_or_else(|| service.name.span());
         let message = format!(
             "{} can be a resolver or an authoritative server, expected role = \"resolver\", or role = \"authoritative\" with \
              zones = [\"example.org\"], or checks of the service's own",

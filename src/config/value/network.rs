@@ -100,14 +100,6 @@ pub(crate) enum WrittenAddress {
     These(Vec<Text<Unscoped>>),
 }
 
-impl WrittenAddress {
-    /// Whether the addresses are not on this host.
-    #[must_use]
-    pub(crate) const fn is_no(&self) -> bool {
-        matches!(self, Self::No)
-    }
-}
-
 impl<'de> Deserialize<'de> for WrittenAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Seen;
