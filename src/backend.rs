@@ -89,6 +89,8 @@ pub(crate) struct Facts {
     pub(crate) pid_file: Option<&'static str>,
     /// Its possible roles.
     pub(crate) roles: &'static [Role],
+    /// Its control program, with the arguments of every request.
+    pub(crate) control: Words,
     /// The command that checks the configuration without touching the server; empty if there is none.
     pub(crate) check: Words,
     /// What a passed check does not prove.
@@ -117,15 +119,43 @@ pub(crate) struct Facts {
     pub(crate) access: Access,
 }
 
+impl Facts {
+    /// A server of which nothing is known but what the configuration says.
+    pub(crate) const UNKNOWN: Self = Self {
+        name: "server",
+        package: "",
+        unit: None,
+        config_file: None,
+        directories: &[],
+        names: &[],
+        pid_file: None,
+        roles: &[],
+        control: &[],
+        check: &[],
+        unseen: "",
+        reload: &[],
+        no_reload: "no `reload` is configured",
+        status: Ask::Nothing,
+        version: Ask::Nothing,
+        counters: Ask::Nothing,
+        zone_list: Ask::Nothing,
+        rate_limit: rate_limit::Source::Unreadable("nothing is known of its settings"),
+        no_counters: "",
+        stopped: &[],
+        always_on: false,
+        access: Access { group: None, what: "", for_owner: false, enable: "" },
+    };
+}
+
 /// An argument list.
 pub(crate) type Words = &'static [&'static str];
 
-/// One step of a reload: a command, and another one for a server that does not know the first.
+/// One step of a reload: a request to the control program, and another one for a server that does not know the first.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reload {
-    /// The first command.
+    /// The first request.
     pub(crate) first: Words,
-    /// The command if the server does not know the first one; empty for none.
+    /// The request if the server does not know the first one; empty for none.
     pub(crate) otherwise: Words,
 }
 
@@ -134,8 +164,8 @@ pub(crate) struct Reload {
 pub(crate) enum Ask {
     /// There is no way.
     Nothing,
-    /// With a control program.
-    Program(Words),
+    /// With these arguments of the control program.
+    Control(Words),
     /// With a line to a Unix socket.
     Socket {
         /// The path of the socket.

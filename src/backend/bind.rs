@@ -28,12 +28,12 @@ const FACTS: Facts = Facts {
     names: &["*.conf", "named.conf.*"],
     pid_file: Some("/run/named/named.pid"),
     roles: &[Role::Authoritative, Role::Resolver],
+    control: &["rndc"],
     check: &["named-checkconf", "-z", "{config-file}"],
     unseen: "addresses of listen-on that are not on this host",
-    reload: &[Reload { first: &["rndc", "reload"], otherwise: &[] }],
-    no_reload: "",
-    status: Ask::Program(&["rndc", "status"]),
-    version: Ask::Program(&["rndc", "status"]),
+    reload: &[Reload { first: &["reload"], otherwise: &[] }],
+    status: Ask::Control(&["status"]),
+    version: Ask::Control(&["status"]),
     counters: Ask::Http { server: "127.0.0.1:8053", path: "/json/v1/server" },
     zone_list: Ask::Http { server: "127.0.0.1:8053", path: "/json/v1/zones" },
     // -x hides secrets.
@@ -43,14 +43,13 @@ const FACTS: Facts = Facts {
     },
     no_counters: "let named count for this host, in named.conf.options:\n\
                   statistics-channels { inet 127.0.0.1 port 8053 allow { 127.0.0.1; }; };",
-    stopped: &[],
-    always_on: false,
     access: Access {
         group: Some("bind"),
         what: "the key /etc/bind/rndc.key",
         for_owner: false,
         enable: "rndc-confgen -a; and no empty `controls { };` in named.conf",
     },
+    ..Facts::UNKNOWN
 };
 
 #[derive(Deserialize)]

@@ -20,29 +20,25 @@ const FACTS: Facts = Facts {
     config_file: Some("/etc/dnsdist/dnsdist.conf"),
     directories: &["/etc/dnsdist"],
     names: &["*.conf", "*.lua"],
-    pid_file: None,
     roles: &[Role::Resolver],
+    control: &["dnsdist", "-C", "{config-file}", "-e"],
     check: &["dnsdist", "--check-config", "-C", "{config-file}"],
     unseen: "addresses that are not on this host, servers behind it that do not answer",
-    reload: &[],
     no_reload: "dnsdist reads its configuration at start only; its console changes rules and servers while it runs",
-    status: Ask::Program(&["dnsdist", "-C", "{config-file}", "-e", "showVersion()"]),
-    version: Ask::Program(&["dnsdist", "-C", "{config-file}", "-e", "showVersion()"]),
-    counters: Ask::Program(&["dnsdist", "-C", "{config-file}", "-e", "dumpStats()"]),
-    zone_list: Ask::Nothing,
+    status: Ask::Control(&["showVersion()"]),
+    version: Ask::Control(&["showVersion()"]),
+    counters: Ask::Control(&["dumpStats()"]),
     rate_limit: Source::Tools {
         commands: &[&["dnsdist", "-C", "{config-file}", "-e", "showRules()"]],
         for_zone: &[],
     },
-    no_counters: "",
-    stopped: &[],
-    always_on: false,
     access: Access {
         group: Some("_dnsdist"),
         what: "its configuration, which has the key of the console",
         for_owner: false,
         enable: "controlSocket(\"127.0.0.1:5199\")\nsetKey(\"…\")  -- from: head -c 32 /dev/urandom | base64",
     },
+    ..Facts::UNKNOWN
 };
 
 impl Driver for Dnsdist {

@@ -15,9 +15,7 @@ const FACTS: Facts = Facts {
     package: "dnsmasq-base",
     unit: Some("dnsmasq.service"),
     config_file: Some("/etc/dnsmasq.conf"),
-    // Other packages have files in /etc/dnsmasq.d.
-    directories: &[],
-    names: &[],
+    // No `directories`: other packages have files in /etc/dnsmasq.d.
     pid_file: Some("/run/dnsmasq/dnsmasq.pid"),
     roles: &[Role::Resolver],
     // As Debian starts it: the operator's files are in that directory.
@@ -30,18 +28,14 @@ const FACTS: Facts = Facts {
         "{config-directory}/dnsmasq.d,.dpkg-dist,.dpkg-old,.dpkg-new",
     ],
     unseen: "missing addn-hosts files, addresses that are not on this host",
-    reload: &[],
     no_reload: "dnsmasq reads dnsmasq.conf at start only; SIGHUP reads its hosts files again",
     status: Ask::Chaos(&["version.bind."]),
     version: Ask::Chaos(&["version.bind."]),
     // Answered locally, forwarded, answered authoritatively.
     counters: Ask::Chaos(&["hits.bind.", "misses.bind.", "auth.bind."]),
-    zone_list: Ask::Nothing,
     rate_limit: Source::Unlimited("dnsmasq has no limit for each client"),
-    no_counters: "",
-    stopped: &[],
-    always_on: false,
     access: Access { group: None, what: "", for_owner: false, enable: "" },
+    ..Facts::UNKNOWN
 };
 
 impl Driver for Dnsmasq {

@@ -21,16 +21,15 @@ const FACTS: Facts = Facts {
     config_file: Some("/etc/knot/knot.conf"),
     directories: &["/etc/knot"],
     names: &["*.conf"],
-    pid_file: None,
     roles: &[Role::Authoritative],
+    control: &["knotc", "-c", "{config-file}"],
     check: &["knotc", "-c", "{config-file}", "conf-check"],
     unseen: "zone files (knotc zone-check), addresses that are not on this host",
-    reload: &[Reload { first: &["knotc", "-c", "{config-file}", "reload"], otherwise: &[] }],
-    no_reload: "",
-    status: Ask::Program(&["knotc", "-c", "{config-file}", "status"]),
-    version: Ask::Program(&["knotc", "-c", "{config-file}", "status", "version"]),
-    counters: Ask::Program(&["knotc", "-c", "{config-file}", "stats"]),
-    zone_list: Ask::Program(&["knotc", "-c", "{config-file}", "zone-status"]),
+    reload: &[Reload { first: &["reload"], otherwise: &[] }],
+    status: Ask::Control(&["status"]),
+    version: Ask::Control(&["status", "version"]),
+    counters: Ask::Control(&["stats"]),
+    zone_list: Ask::Control(&["zone-status"]),
     rate_limit: Source::Tools {
         commands: &[
             &["knotc", "-c", "{config-file}", "conf-read", "mod-rrl"],
@@ -41,7 +40,6 @@ const FACTS: Facts = Facts {
     no_counters: "let knotd count, in knot.conf, the first before `template`:\n\
                   mod-stats:\n  - id: custom\n    server-operation: on\n    response-code: on\n\
                   template:\n  - id: default\n    global-module: mod-stats/custom",
-    stopped: &[],
     always_on: true,
     access: Access {
         group: Some("knot"),
@@ -49,6 +47,7 @@ const FACTS: Facts = Facts {
         for_owner: false,
         enable: "",
     },
+    ..Facts::UNKNOWN
 };
 
 impl Driver for Knot {

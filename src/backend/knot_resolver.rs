@@ -20,19 +20,14 @@ const FACTS: Facts = Facts {
     config_file: Some("/etc/knot-resolver/kresd.conf"),
     directories: &["/etc/knot-resolver"],
     names: &["*.conf", "*.lua"],
-    pid_file: None,
     roles: &[Role::Resolver],
-    check: &[],
     unseen: "everything: kresd cannot check its configuration, and running a second one would take queries from the first",
-    reload: &[],
     no_reload: "kresd reads its configuration at start only",
     status: Ask::Socket { path: SOCKET, line: "worker.id" },
     version: Ask::Socket { path: SOCKET, line: "package_version()" },
     counters: Ask::Socket { path: SOCKET, line: "stats.list()" },
-    zone_list: Ask::Nothing,
     rate_limit: Source::Unlimited("Knot Resolver 5 has no limit of its own"),
     no_counters: "let kresd count, in kresd.conf: modules.load('stats')",
-    stopped: &[],
     always_on: true,
     access: Access {
         group: Some("knot-resolver"),
@@ -40,6 +35,7 @@ const FACTS: Facts = Facts {
         for_owner: true,
         enable: "",
     },
+    ..Facts::UNKNOWN
 };
 
 impl Driver for KnotResolver {

@@ -20,20 +20,16 @@ const FACTS: Facts = Facts {
     config_file: Some("/etc/nsd/nsd.conf"),
     directories: &["/etc/nsd"],
     names: &["*.conf"],
-    // Debian starts it with `-P ""`, so it writes no pid file.
-    pid_file: None,
+    // No `pid_file`: Debian starts it with `-P ""`, so it writes none.
     roles: &[Role::Authoritative],
+    control: &["nsd-control", "-c", "{config-file}"],
     check: &["nsd-checkconf", "{config-file}"],
     unseen: "zone files (nsd-checkzone ZONE FILE), impossible addresses, missing folders: it checks syntax only",
-    reload: &[
-        Reload { first: &["nsd-control", "-c", "{config-file}", "reconfig"], otherwise: &[] },
-        Reload { first: &["nsd-control", "-c", "{config-file}", "reload"], otherwise: &[] },
-    ],
-    no_reload: "",
-    status: Ask::Program(&["nsd-control", "-c", "{config-file}", "status"]),
-    version: Ask::Program(&["nsd-control", "-c", "{config-file}", "status"]),
-    counters: Ask::Program(&["nsd-control", "-c", "{config-file}", "stats_noreset"]),
-    zone_list: Ask::Program(&["nsd-control", "-c", "{config-file}", "zonestatus"]),
+    reload: &[Reload { first: &["reconfig"], otherwise: &[] }, Reload { first: &["reload"], otherwise: &[] }],
+    status: Ask::Control(&["status"]),
+    version: Ask::Control(&["status"]),
+    counters: Ask::Control(&["stats_noreset"]),
+    zone_list: Ask::Control(&["zonestatus"]),
     rate_limit: Source::Tools {
         commands: &[
             &["nsd-checkconf", "-o", "rrl-ratelimit", "{config-file}"],
@@ -41,15 +37,14 @@ const FACTS: Facts = Facts {
         ],
         for_zone: &["nsd-checkconf", "-z", "{zone}", "-o", "rrl-whitelist", "{config-file}"],
     },
-    no_counters: "",
     stopped: &[3],
-    always_on: false,
     access: Access {
         group: Some("nsd"),
         what: "the control socket and the keys /etc/nsd/nsd_*.key",
         for_owner: false,
         enable: "remote-control:\n    control-enable: yes\n    control-interface: /run/nsd/nsd.ctl",
     },
+    ..Facts::UNKNOWN
 };
 
 impl Driver for Nsd {

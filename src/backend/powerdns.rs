@@ -18,9 +18,9 @@ const FACTS: Facts = Facts {
     // The two PowerDNS servers share /etc/powerdns.
     directories: &["/etc/powerdns/pdns.d"],
     names: &["*.conf"],
-    // Debian starts it with `--write-pid=no`, so it writes no pid file.
-    pid_file: None,
+    // No `pid_file`: Debian starts it with `--write-pid=no`, so it writes none.
     roles: &[Role::Authoritative],
+    control: &["pdns_control", "--config-dir={config-directory}", "--config-name={config-name}"],
     check: &[
         "pdns_server",
         "--config-dir={config-directory}",
@@ -28,37 +28,13 @@ const FACTS: Facts = Facts {
         "--config=check",
     ],
     unseen: "bad addresses, bad numbers, zones (pdnsutil check-all-zones)",
-    reload: &[],
     no_reload: "pdns_server reads its configuration at start only; \
                 `pdns_control rediscover` and `pdns_control reload` read zones again",
-    status: Ask::Program(&[
-        "pdns_control",
-        "--config-dir={config-directory}",
-        "--config-name={config-name}",
-        "rping",
-    ]),
-    version: Ask::Program(&[
-        "pdns_control",
-        "--config-dir={config-directory}",
-        "--config-name={config-name}",
-        "version",
-    ]),
-    counters: Ask::Program(&[
-        "pdns_control",
-        "--config-dir={config-directory}",
-        "--config-name={config-name}",
-        "show",
-        "*",
-    ]),
-    zone_list: Ask::Program(&[
-        "pdns_control",
-        "--config-dir={config-directory}",
-        "--config-name={config-name}",
-        "list-zones",
-    ]),
+    status: Ask::Control(&["rping"]),
+    version: Ask::Control(&["version"]),
+    counters: Ask::Control(&["show", "*"]),
+    zone_list: Ask::Control(&["list-zones"]),
     rate_limit: Source::Unlimited("PowerDNS Authoritative Server has no limit of its own"),
-    no_counters: "",
-    stopped: &[],
     always_on: true,
     access: Access {
         group: Some("pdns"),
@@ -66,6 +42,7 @@ const FACTS: Facts = Facts {
         for_owner: true,
         enable: "",
     },
+    ..Facts::UNKNOWN
 };
 
 impl Driver for PowerDns {

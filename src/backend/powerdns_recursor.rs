@@ -19,9 +19,9 @@ const FACTS: Facts = Facts {
     directories: &["/etc/powerdns/recursor.d"],
     // Since 5.0 it reads the YAML file.
     names: &["*.conf", "*.yml"],
-    // Debian starts it with `--write-pid=no`, so it writes no pid file.
-    pid_file: None,
+    // No `pid_file`: Debian starts it with `--write-pid=no`, so it writes none.
     roles: &[Role::Resolver],
+    control: &["rec_control", "--config-dir={config-directory}", "--config-name={config-name}"],
     check: &[
         "pdns_recursor",
         "--config-dir={config-directory}",
@@ -30,25 +30,11 @@ const FACTS: Facts = Facts {
     ],
     unseen: "a missing Lua file; where the file is not YAML, bad addresses, bad numbers and garbage in forward-zones, and \
              that 5.2 or later does not start with it",
-    reload: &[],
     no_reload: "pdns_recursor reads its configuration at start only; \
                 `rec_control reload-zones`, `reload-acls` and `reload-lua-config` read parts again",
-    status: Ask::Program(&[
-        "rec_control",
-        "--config-dir={config-directory}",
-        "--config-name={config-name}",
-        "ping",
-    ]),
-    version: Ask::Program(&[
-        "rec_control",
-        "--config-dir={config-directory}",
-        "--config-name={config-name}",
-        "version",
-    ]),
-    counters: Ask::Program(&[
-        "rec_control",
-        "--config-dir={config-directory}",
-        "--config-name={config-name}",
+    status: Ask::Control(&["ping"]),
+    version: Ask::Control(&["version"]),
+    counters: Ask::Control(&[
         "get",
         // One number a line, in this order.
         "questions",
@@ -58,10 +44,7 @@ const FACTS: Facts = Facts {
         "too-old-drops",
         "concurrent-queries",
     ]),
-    zone_list: Ask::Nothing,
     rate_limit: Source::Unlimited("PowerDNS Recursor has no limit of its own"),
-    no_counters: "",
-    stopped: &[],
     always_on: true,
     access: Access {
         group: Some("pdns"),
@@ -69,6 +52,7 @@ const FACTS: Facts = Facts {
         for_owner: true,
         enable: "",
     },
+    ..Facts::UNKNOWN
 };
 
 impl Driver for PowerDnsRecursor {

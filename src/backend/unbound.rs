@@ -21,33 +21,28 @@ const FACTS: Facts = Facts {
     config_file: Some("/etc/unbound/unbound.conf"),
     directories: &["/etc/unbound"],
     names: &["*.conf"],
-    // Debian starts it with `-p`, so it writes no pid file.
-    pid_file: None,
+    // No `pid_file`: Debian starts it with `-p`, so it writes none.
     roles: &[Role::Resolver],
+    control: &["unbound-control", "-c", "{config-file}"],
     check: &["unbound-checkconf", "{config-file}"],
     unseen: "addresses that are not on this host, ports in use; a changed `interface:` takes a restart",
-    reload: &[Reload {
-        first: &["unbound-control", "-c", "{config-file}", "reload_keep_cache"],
-        otherwise: &["unbound-control", "-c", "{config-file}", "reload"],
-    }],
-    no_reload: "",
-    status: Ask::Program(&["unbound-control", "-c", "{config-file}", "status"]),
-    version: Ask::Program(&["unbound-control", "-c", "{config-file}", "status"]),
-    counters: Ask::Program(&["unbound-control", "-c", "{config-file}", "stats_noreset"]),
-    zone_list: Ask::Program(&["unbound-control", "-c", "{config-file}", "list_auth_zones"]),
+    reload: &[Reload { first: &["reload_keep_cache"], otherwise: &["reload"] }],
+    status: Ask::Control(&["status"]),
+    version: Ask::Control(&["status"]),
+    counters: Ask::Control(&["stats_noreset"]),
+    zone_list: Ask::Control(&["list_auth_zones"]),
     rate_limit: Source::Tools {
         commands: &[&["unbound-checkconf", "-o", "ip-ratelimit", "{config-file}"]],
         for_zone: &[],
     },
-    no_counters: "",
     stopped: &[3],
-    always_on: false,
     access: Access {
         group: Some("unbound"),
         what: "the control socket /run/unbound.ctl",
         for_owner: false,
         enable: "remote-control:\n    control-enable: yes\n    control-interface: /run/unbound.ctl",
     },
+    ..Facts::UNKNOWN
 };
 
 impl Driver for Unbound {

@@ -95,7 +95,8 @@ impl Resolver<'_> {
         let heal = written.heal.as_ref().map(|heal| self.heal(heal.get_ref())).transpose();
         let (holder, kind, unit, config_file) = (holder?, kind?, unit?, config_file?);
         // Fill the placeholders in the commands of the driver.
-        let known = Known { config_file: config_file.as_deref(), unit: unit.as_deref(), targets };
+        let (file, unit_name) = (config_file.as_deref(), unit.as_deref());
+        let known = Known { config_file: file, unit: unit_name, control: facts.control, targets };
         let reload = match reload? {
             Some(first) => vec![Step { first, otherwise: None }],
             None => facts.reload.iter().filter_map(|reload| known.step(reload)).collect(),
@@ -201,6 +202,7 @@ impl Resolver<'_> {
 struct Known<'a> {
     config_file: Option<&'a Path>,
     unit: Option<&'a str>,
+    control: Words,
     targets: &'a [Target],
 }
 
@@ -220,12 +222,18 @@ impl Known<'_> {
             .replace("{instance}", instance)
     }
 
-    fn program(&self, words: Words) -> Option<Program> {
+    fn program(&self, words: &[&str]) -> Option<Program> {
         Program::from_words(&words.iter().map(|word| self.filled(word)).collect::<Vec<_>>())
     }
 
+    /// The control program with these arguments; `None` without arguments.
+    fn control(&self, words: Words) -> Option<Program> {
+        let words = [self.control, words].concat();
+        if words.len() > self.control.len() { self.program(&words) } else { None }
+    }
+
     fn step(&self, reload: &Reload) -> Option<Step> {
-        Some(Step { first: self.program(reload.first)?, otherwise: self.program(reload.otherwise) })
+        Some(Step { first: self.control(reload.first)?, otherwise: self.control(reload.otherwise) })
     }
 
     fn rate_limit_commands(&self, source: rate_limit::Source) -> rate_limit::Commands {
@@ -242,7 +250,7 @@ impl Known<'_> {
     fn request(&self, ask: Ask) -> Option<Request> {
         match ask {
             Ask::Nothing => None,
-            Ask::Program(words) => self.program(words).map(Request::Program),
+            Ask::Control(words) => self.control(words).map(Request::Program),
             Ask::Socket { path, line } => {
                 Some(Request::Socket { path: self.filled(path).into(), line: line.to_owned() })
             }
