@@ -71,8 +71,7 @@ pub(crate) async fn zones(targets: &Targets, timeout: Duration) -> Vec<Zone> {
 
 /// Queries one address for the SOA record of a zone.
 pub(super) async fn zone(query: Query, target: &Target, timeout: Duration) -> Zone {
-    let shown = query.to_string();
-    let name = shown.strip_suffix(" SOA").unwrap_or(&shown).to_owned();
+    let name = query.name().to_owned();
     let of = |serial, trouble: Option<String>, cause| {
         let (server, is_service) = (target.server, target.is_service);
         Zone { zone: name.clone(), server, is_service, serial, trouble, cause }

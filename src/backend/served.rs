@@ -1,6 +1,7 @@
 //! Compares the zones that the server serves before and after an operation: the zones of the services, and those that
 //! the server lists.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -33,11 +34,11 @@ impl Served {
         let (configured, names) = tokio::join!(zones(targets, backend.timeout), backend.listed_zones());
         // If the server does not list its zones, only those of the services count.
         let queries = names.unwrap_or_default().into_iter().take(MOST_LISTED).filter_map(|name| query(&name));
-        let removed: Vec<_> =
-            removed.iter().filter_map(|name| query(name)).map(|query| shown(&query)).collect();
-        let is_known =
-            |name: &String| removed.contains(name) || configured.iter().any(|zone| zone.zone == *name);
-        let others: Vec<_> = queries.filter(|query| !is_known(&shown(query))).collect();
+        let removed: Vec<_> = removed.iter().filter_map(|name| query(name)).collect();
+        let is_known = |query: &Query| {
+            removed.contains(query) || configured.iter().any(|zone| zone.zone == query.name())
+        };
+        let others: Vec<_> = queries.filter(|query| !is_known(query)).collect();
         let mut listed = asked(targets, &others, backend.timeout).await;
         listed.retain(Zone::is_served);
         Self { configured, listed }
@@ -45,12 +46,7 @@ impl Served {
 
     /// Queries the same zones again.
     pub(crate) async fn again(&self, targets: &Targets, timeout: Duration) -> Self {
-        let mut names: Vec<&String> = vec![];
-        self.listed.iter().map(|zone| &zone.zone).for_each(|name| {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        });
+        let names: BTreeSet<_> = self.listed.iter().map(|zone| &zone.zone).collect();
         let queries: Vec<_> = names.into_iter().filter_map(|name| query(name)).collect();
         let (configured, listed) = tokio::join!(zones(targets, timeout), asked(targets, &queries, timeout));
         Self { configured, listed }
@@ -115,11 +111,6 @@ fn why(zone: &Zone) -> String {
 /// The SOA query for a zone; `None` if the text is no name.
 fn query(zone: &str) -> Option<Query> {
     format!("{} SOA", zone.to_ascii_lowercase()).parse().ok()
-}
-
-fn shown(query: &Query) -> String {
-    let text = query.to_string();
-    text.strip_suffix(" SOA").unwrap_or(&text).to_owned()
 }
 
 /// Queries these zones at the first management address and every service address. Skips the remaining batches at an

@@ -15,6 +15,10 @@ pub(crate) const RESTART_LIMIT: Duration = Duration::from_secs(200);
 /// The verbs of a restart, as polkit knows them.
 pub(crate) const RESTART_VERBS: [&str; 2] = ["reset-failed", "restart"];
 
+/// What `systemctl` prints if the user may not do it.
+const DENIED: [&str; 4] =
+    ["interactive authentication required", "access denied", "not authorized", "permission denied"];
+
 /// The state of a unit.
 ///
 /// # Errors
@@ -62,38 +66,29 @@ pub(super) fn booted(unit: &str) -> Result<(), Trouble> {
 
 /// The error that `systemctl` reported, with its remedy.
 fn refused(unit: &str, done: &str, ended: &Ended) -> Trouble {
-    let why = |what: &str| format!("unit {unit} cannot be {done}: {what}");
-    if ended.end == End::Missing {
-        return Trouble::new(why("there is no systemctl")).untouched();
-    }
+    let trouble =
+        |why: &str, remedy: String| Trouble::with(format!("unit {unit} cannot be {done}: {why}"), remedy);
     if ended.is_late() {
-        return Trouble::with(
-            why(&ended.to_string()),
-            format!(
-                "systemd is still at it; see: systemctl status {unit}; for a server that hangs: systemctl kill -s KILL {unit}"
-            ),
+        let remedy = format!(
+            "systemd is still at it; see: systemctl status {unit}; for a server that hangs: systemctl kill -s KILL {unit}"
         );
+        return trouble(&ended.to_string(), remedy);
     }
-    let denied =
-        ["interactive authentication required", "access denied", "not authorized", "permission denied"];
-    if denied.into_iter().any(|words| ended.prints(words)) {
-        return Trouble::with(why("not permitted"), privilege::polkit(unit, &RESTART_VERBS)).untouched();
-    }
-    if ended.prints("is masked") {
-        return Trouble::with(
-            why("it is masked"),
-            format!("name the unit that runs here with `unit`, or: systemctl unmask {unit}"),
-        )
-        .untouched();
-    }
-    if ended.prints("not found") || ended.prints("not loaded") {
-        return Trouble::with(
-            why("there is no such unit"),
-            "name the one that runs here with `unit`; see: systemctl list-units --type=service",
-        )
-        .untouched();
-    }
-    Trouble::with(why(&ended.to_string()), format!("see: journalctl -u {unit} -n 50"))
+    let prints = |words: &[&str]| words.iter().any(|words| ended.prints(words));
+    let (why, remedy) = if ended.end == End::Missing {
+        ("there is no systemctl", String::new())
+    } else if prints(&DENIED) {
+        ("not permitted", privilege::polkit(unit, &RESTART_VERBS))
+    } else if prints(&["is masked"]) {
+        let remedy = format!("name the unit that runs here with `unit`, or: systemctl unmask {unit}");
+        ("it is masked", remedy)
+    } else if prints(&["not found", "not loaded"]) {
+        let remedy = "name the one that runs here with `unit`; see: systemctl list-units --type=service";
+        ("there is no such unit", remedy.to_owned())
+    } else {
+        return trouble(&ended.to_string(), format!("see: journalctl -u {unit} -n 50"));
+    };
+    trouble(why, remedy).untouched()
 }
 
 #[cfg(test)]

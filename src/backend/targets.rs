@@ -95,10 +95,9 @@ impl Targets {
     pub(crate) fn zone_names(&self) -> Vec<String> {
         let mut names: Vec<String> = vec![];
         for query in self.services.iter().flat_map(|service| &service.zones) {
-            let shown = query.to_string().to_ascii_lowercase();
-            let name = shown.strip_suffix(" soa").unwrap_or(&shown);
-            if !names.iter().any(|known| known == name) {
-                names.push(name.to_owned());
+            let name = query.name().to_ascii_lowercase();
+            if !names.contains(&name) {
+                names.push(name);
             }
         }
         names

@@ -21,52 +21,47 @@ impl Backend {
     /// Its state: from its control channel, else from systemd or the pid file.
     pub(crate) async fn status(&self) -> Status {
         let Some(request) = &self.status else {
-            return self.status_without(None).await;
+            return self.status_without(Trouble::new("it has no status to ask")).await;
         };
-        match self.asked(request).await {
-            Reply::Text(_) => {
-                let why = format!("{request}: answered");
-                Status { state: State::Running, why, answers: true, remedy: None }
-            }
+        let of = |state, why| Status { state, why, answers: state == State::Running, remedy: None };
+        match self.asked(request, KEPT).await {
+            Reply::Text(_) => of(State::Running, format!("{request}: answered")),
             // A control channel may be closed although the server runs; then the process counts.
-            Reply::Stopped(why) => match self.status_without(Some(Trouble::new(why.clone()))).await {
-                Status { state: State::Unknown, .. } => {
-                    Status { state: State::Stopped, why, answers: false, remedy: None }
-                }
+            Reply::Stopped(why) => match self.status_without(Trouble::new(why.clone())).await {
+                Status { state: State::Unknown, .. } => of(State::Stopped, why),
                 seen => seen,
             },
-            Reply::Hung(why) => Status { state: State::Hung, why, answers: false, remedy: None },
-            Reply::Unknown(trouble) => self.status_without(Some(trouble)).await,
+            Reply::Hung(why) => of(State::Hung, why),
+            Reply::Unknown(trouble) => self.status_without(trouble).await,
         }
     }
 
-    /// The state without the control channel, with the reason why that failed.
-    async fn status_without(&self, trouble: Option<Trouble>) -> Status {
-        let (state, seen) = match self.unit().await {
-            Some(Ok(unit)) if unit.load_state == "not-found" => {
-                (State::Unknown, Some("its unit is not found".to_owned()))
+    /// The state by systemd or the process, since the control channel gives none for the reason in `trouble`.
+    async fn status_without(&self, trouble: Trouble) -> Status {
+        let (state, seen) = match self.unit().await.and_then(Result::ok) {
+            Some(unit) if unit.load_state == "not-found" => {
+                (State::Unknown, "its unit is not found".to_owned())
             }
-            Some(Ok(unit)) if unit.is_active() => {
-                (State::Running, Some(format!("systemd: {}", unit.words())))
+            Some(unit) => {
+                let state = match () {
+                    () if unit.is_active() => State::Running,
+                    () if unit.is_down() => State::Stopped,
+                    () => State::Unknown,
+                };
+                (state, format!("systemd: {}", unit.words()))
             }
-            Some(Ok(unit)) if unit.is_down() => (State::Stopped, Some(format!("systemd: {}", unit.words()))),
-            Some(Ok(unit)) => (State::Unknown, Some(format!("systemd: {}", unit.words()))),
-            Some(Err(_)) | None => match self.process().await {
+            None => match self.process().await {
                 Some(Ok(held)) if held.is_stopped() => {
-                    (State::Hung, Some(format!("{held} is stopped by a signal")))
+                    (State::Hung, format!("{held} is stopped by a signal"))
                 }
-                Some(Ok(held)) => (State::Running, Some(format!("{held} is there"))),
-                Some(Err(Missing::Surely(why))) => (State::Stopped, Some(why)),
-                Some(Err(Missing::Perhaps(why))) => (State::Unknown, Some(why)),
-                None => (State::Unknown, None),
+                Some(Ok(held)) => (State::Running, format!("{held} is there")),
+                Some(Err(Missing::Surely(why))) => (State::Stopped, why),
+                Some(Err(Missing::Perhaps(why))) => (State::Unknown, why),
+                None => (State::Unknown, String::new()),
             },
         };
-        let (asked, remedy) = match trouble {
-            Some(trouble) => (Some(trouble.why), trouble.remedy),
-            None => (Some("it has no status to ask".to_owned()), None),
-        };
-        let why = [seen, asked].into_iter().flatten().collect::<Vec<_>>().join("; ");
-        Status { state, why, answers: false, remedy }
+        let why = if seen.is_empty() { trouble.why } else { format!("{seen}; {}", trouble.why) };
+        Status { state, why, answers: false, remedy: trouble.remedy }
     }
 
     /// Its unit, if it has one.
@@ -87,10 +82,8 @@ impl Backend {
     /// # Errors
     /// If the server does not answer.
     pub(crate) async fn version(&self) -> Result<String, Trouble> {
-        let text = self.ask(self.version.as_ref(), "version").await?;
-        self.driver()
-            .read_version(&text)
-            .ok_or_else(|| self.unread(self.version.as_ref(), &text, "a version"))
+        let text = self.ask(self.version.as_ref(), "version", KEPT).await?;
+        self.driver().read_version(&text).ok_or_else(|| unread(self.version.as_ref(), &text, "a version"))
     }
 
     /// The number of queries since its start. A lower number than before means that it was restarted or reloaded
@@ -99,7 +92,7 @@ impl Backend {
     /// # Errors
     /// If the server does not answer.
     pub(crate) async fn queries(&self) -> Result<u64, Trouble> {
-        let text = self.ask(self.counters.as_ref(), "counters").await;
+        let text = self.ask(self.counters.as_ref(), "counters", KEPT).await;
         let text = text.map_err(|trouble| match trouble.remedy {
             // If the rest of the control channel answers, the counters are only switched off.
             None => Trouble::with(trouble.why, self.facts().no_counters),
@@ -108,7 +101,7 @@ impl Backend {
         // The operator's own command may print only the number.
         let number = self.driver().read_queries(&text).or_else(|| text.trim().parse().ok());
         number.ok_or_else(|| {
-            let trouble = self.unread(self.counters.as_ref(), &text, "a number of queries");
+            let trouble = unread(self.counters.as_ref(), &text, "a number of queries");
             Trouble::with(trouble.why, self.facts().no_counters)
         })
     }
@@ -118,17 +111,14 @@ impl Backend {
     /// # Errors
     /// If the server does not answer.
     pub(crate) async fn listed_zones(&self) -> Result<Vec<String>, Trouble> {
-        let text = self.ask_for(LISTED, self.zone_list.as_ref(), "zone-list").await?;
+        let text = self.ask(self.zone_list.as_ref(), "zone-list", LISTED).await?;
         Ok(self.driver().read_zones(&text))
     }
 
-    async fn ask(&self, request: Option<&Request>, what: &str) -> Result<String, Trouble> {
-        self.ask_for(KEPT, request, what).await
-    }
-
-    async fn ask_for(&self, kept: usize, request: Option<&Request>, what: &str) -> Result<String, Trouble> {
+    /// The answer to a request, at most `kept` octets of it; `what` is the key that configures the request.
+    async fn ask(&self, request: Option<&Request>, what: &str, kept: usize) -> Result<String, Trouble> {
         match request {
-            Some(request) => self.asked_for(kept, request).await.text(),
+            Some(request) => self.asked(request, kept).await.text(),
             None => Err(Trouble::with(
                 format!("{} has no {what} to ask for", self.facts().name),
                 format!("say what prints them with `{what}` in [backend.{}]", self.name),
@@ -136,13 +126,9 @@ impl Backend {
         }
     }
 
-    /// Sends a request. Rejects the output of a control program that could not read the server's configuration.
-    async fn asked(&self, request: &Request) -> Reply {
-        self.asked_for(KEPT, request).await
-    }
-
-    /// The same, for an answer of so many octets.
-    async fn asked_for(&self, kept: usize, request: &Request) -> Reply {
+    /// Sends a request, and keeps at most `kept` octets of the answer. Rejects the output of a control program that
+    /// could not read the server's configuration.
+    async fn asked(&self, request: &Request, kept: usize) -> Reply {
         let reply = request.ask(kept, self.facts(), self.timeout).await;
         let Request::Program(program) = request else { return reply };
         let why = match &reply {
@@ -161,12 +147,11 @@ impl Backend {
             (Ok(()), _) => reply,
         }
     }
+}
 
-    fn unread(&self, request: Option<&Request>, text: &str, what: &str) -> Trouble {
-        let request = request.map(ToString::to_string).unwrap_or_default();
-        let found = beginning(text);
-        Trouble::new(format!("{request}: found `{found}`, expected {what}"))
-    }
+fn unread(request: Option<&Request>, text: &str, what: &str) -> Trouble {
+    let request = request.map(ToString::to_string).unwrap_or_default();
+    Trouble::new(format!("{request}: found `{}`, expected {what}", beginning(text)))
 }
 
 impl ZoneLister for Backend {
@@ -185,11 +170,11 @@ impl CounterSource for Backend {
             let Some(request) = &self.counters else {
                 return Read::Unknown(format!("{} has no counters", self.facts().name));
             };
-            match self.asked(request).await {
+            match self.asked(request, KEPT).await {
                 Reply::Text(text) => match self.driver().read_counters(&text) {
                     Some(reading) => Read::Counted(reading),
                     None => {
-                        let trouble = self.unread(Some(request), &text, "counters");
+                        let trouble = unread(Some(request), &text, "counters");
                         Read::Unknown(Trouble::with(trouble.why, self.facts().no_counters).to_string())
                     }
                 },

@@ -31,6 +31,11 @@ impl Query {
         Self { text: name.to_string(), question: op::Query::query(name.clone(), record_type) }
     }
 
+    /// The name as it was written, with its last dot.
+    pub(crate) fn name(&self) -> &str {
+        &self.text
+    }
+
     /// The type asked for.
     #[must_use]
     pub(crate) const fn record_type(&self) -> RecordType {
