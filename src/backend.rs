@@ -61,6 +61,7 @@ use serde::Serialize;
 use crate::probe::counters::window::Reading;
 use crate::program::{Ended, Program};
 use crate::text::foreign;
+use crate::text::words::words;
 
 pub(crate) use self::channel::Request;
 pub(crate) use self::kind::{Kind, Role};
@@ -249,28 +250,18 @@ pub(crate) trait Driver: fmt::Debug + Sync {
     }
 }
 
-/// The state of a server, from its control channel or its process.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum State {
-    /// The control channel answers, or at least the process runs.
-    Running,
-    /// No server runs.
-    Stopped,
-    /// The server runs but does not answer.
-    Hung,
-    /// The state is not known.
-    Unknown,
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Running => "running",
-            Self::Stopped => "stopped",
-            Self::Hung => "hung",
-            Self::Unknown => "unknown",
-        })
+words! {
+    /// The state of a server, from its control channel or its process.
+    #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+    pub(crate) enum State {
+        /// The control channel answers, or at least the process runs.
+        Running = "running",
+        /// No server runs.
+        Stopped = "stopped",
+        /// The server runs but does not answer.
+        Hung = "hung",
+        /// The state is not known.
+        Unknown = "unknown",
     }
 }
 

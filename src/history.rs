@@ -7,13 +7,13 @@
 //! The file is bounded: [`MAX_ENTRIES`] entries and [`MAX_SIZE`] bytes. A line that cannot be read is counted and named, and
 //! hides no other.
 
-use std::fmt;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
 use crate::engine::notice::Notice;
 use crate::status::time::Time;
+use crate::text::words::words;
 use crate::text::{counted, json};
 
 pub(crate) mod file;
@@ -30,49 +30,32 @@ pub(crate) const MAX_SIZE: usize = 256 << 10;
 /// Characters of a text.
 const LONGEST: usize = 1000;
 
-/// The subject of an entry.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Kind {
-    /// The helper started.
-    Start,
-    /// The helper got a signal to stop, or ExaBGP ended.
-    Stop,
-    /// A service changed its state.
-    Transition,
-    /// A prefix was announced or withdrawn.
-    Route,
-    /// Dampening suppressed a service, delayed its return, or let go.
-    Dampening,
-    /// A drain began or ended.
-    Drain,
-    /// A hold began or ended.
-    Hold,
-    /// The restart of a server was done, or failed.
-    Restart,
-    /// A configuration was put in force.
-    Reload,
-    /// A BGP session went up or down.
-    Session,
-    /// The events before a service went down were kept in a file.
-    Incident,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Start => "start",
-            Self::Stop => "stop",
-            Self::Transition => "transition",
-            Self::Route => "route",
-            Self::Dampening => "dampening",
-            Self::Drain => "drain",
-            Self::Hold => "hold",
-            Self::Restart => "restart",
-            Self::Reload => "reload",
-            Self::Session => "session",
-            Self::Incident => "incident",
-        })
+words! {
+    /// The subject of an entry.
+    #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+    pub(crate) enum Kind {
+        /// The helper started.
+        Start = "start",
+        /// The helper got a signal to stop, or ExaBGP ended.
+        Stop = "stop",
+        /// A service changed its state.
+        Transition = "transition",
+        /// A prefix was announced or withdrawn.
+        Route = "route",
+        /// Dampening suppressed a service, delayed its return, or let go.
+        Dampening = "dampening",
+        /// A drain began or ended.
+        Drain = "drain",
+        /// A hold began or ended.
+        Hold = "hold",
+        /// The restart of a server was done, or failed.
+        Restart = "restart",
+        /// A configuration was put in force.
+        Reload = "reload",
+        /// A BGP session went up or down.
+        Session = "session",
+        /// The events before a service went down were kept in a file.
+        Incident = "incident",
     }
 }
 

@@ -1,7 +1,5 @@
 //! The kinds of servers and their roles.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::bind::Bind;
@@ -17,22 +15,14 @@ use super::unbound::Unbound;
 use super::{Driver, Facts};
 use crate::text::words::words;
 
-/// The role of a server.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Role {
-    /// It answers for its own zones.
-    Authoritative,
-    /// It resolves names by asking other servers.
-    Resolver,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Authoritative => "authoritative",
-            Self::Resolver => "resolver",
-        })
+words! {
+    /// The role of a server.
+    #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+    pub(crate) enum Role {
+        /// It answers for its own zones.
+        Authoritative = "authoritative",
+        /// It resolves names by asking other servers.
+        Resolver = "resolver",
     }
 }
 

@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::words::words;
+
 mod extended;
 
 pub(crate) use self::extended::ExtendedCommunity;
@@ -132,25 +134,16 @@ impl fmt::Display for LargeCommunity {
     }
 }
 
-/// The ORIGIN attribute (RFC 4271, section 5.1.1).
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Origin {
-    /// IGP: from inside the network.
-    Igp,
-    /// EGP: learned by the predecessor of BGP.
-    Egp,
-    /// INCOMPLETE: learned by other means.
-    Incomplete,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Igp => "igp",
-            Self::Egp => "egp",
-            Self::Incomplete => "incomplete",
-        })
+words! {
+    /// The ORIGIN attribute (RFC 4271, section 5.1.1).
+    #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+    pub(crate) enum Origin {
+        /// IGP: from inside the network.
+        Igp = "igp",
+        /// EGP: learned by the predecessor of BGP.
+        Egp = "egp",
+        /// INCOMPLETE: learned by other means.
+        Incomplete = "incomplete",
     }
 }
 

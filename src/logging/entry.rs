@@ -10,19 +10,19 @@ use super::fields::Fields;
 /// level for them.) `RUST_LOG=dnsherald=info` shows them as it does all of `dnsherald`.
 const NOTICE: &str = "dnsherald::notice";
 
-/// The urgency of a message.
+/// The urgency of a message, with the severity of syslog (RFC 5424, table 2), which systemd takes as well.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Urgency {
     /// An action that failed, such as a route that ExaBGP refuses.
-    Error,
+    Error = 3,
     /// A fall: a route that is withdrawn, or soon may be.
-    Warning,
+    Warning = 4,
     /// A return: the end of a warning.
-    Notice,
+    Notice = 5,
     /// Regular operation.
-    Info,
+    Info = 6,
     /// For developers.
-    Debug,
+    Debug = 7,
 }
 
 impl Urgency {
@@ -57,16 +57,10 @@ impl Urgency {
         log::logger().log(&record.args(message).build());
     }
 
-    /// The severity of syslog (RFC 5424, table 2), which systemd takes as well.
+    /// Its number in syslog.
     #[must_use]
     pub(crate) const fn severity(self) -> u8 {
-        match self {
-            Self::Error => 3,
-            Self::Warning => 4,
-            Self::Notice => 5,
-            Self::Info => 6,
-            Self::Debug => 7,
-        }
+        self as u8
     }
 
     /// The name in a log of data, as syslog and `journalctl -p` have it.

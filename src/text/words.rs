@@ -1,8 +1,26 @@
-//! Enums whose variants each have a word and one more value.
+//! Enums whose variants each have a word.
 
-/// Declares an enum with `ALL`, `word`, `Display` and `FromStr` by the word, and a method for the value in parentheses.
-/// The text at the end tells that a word is unknown, with `{}` in its place.
+/// Declares an enum whose `Display` and JSON are the word of each variant.
+///
+/// With a value in parentheses it also has `ALL`, `word`, `FromStr` by the word, and a method for the value. The text
+/// at the end tells that a word is unknown, with `{}` in its place.
 macro_rules! words {
+    (
+        $(#[$about:meta])* $visibility:vis enum $name:ident {
+            $($(#[doc = $doc:literal])+ $variant:ident = $word:literal,)+
+        }
+    ) => {
+        $(#[$about])*
+        $visibility enum $name {
+            $($(#[doc = $doc])+ #[serde(rename = $word)] $variant,)+
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(match self { $(Self::$variant => $word),+ })
+            }
+        }
+    };
     (
         $(#[$about:meta])* $visibility:vis enum $name:ident {
             $($(#[doc = $doc:literal])+ $variant:ident = $word:literal ($value:expr),)+
@@ -10,9 +28,9 @@ macro_rules! words {
         $(#[$what:meta])* fn $method:ident -> $value_type:ty;
         $unknown:literal
     ) => {
-        $(#[$about])*
-        $visibility enum $name {
-            $($(#[doc = $doc])+ #[serde(rename = $word)] $variant,)+
+        $crate::text::words::words! {
+            $(#[$about])*
+            $visibility enum $name { $($(#[doc = $doc])+ $variant = $word,)+ }
         }
 
         impl $name {
@@ -29,12 +47,6 @@ macro_rules! words {
             #[must_use]
             pub(crate) const fn $method(self) -> $value_type {
                 match self { $(Self::$variant => $value),+ }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.word())
             }
         }
 
