@@ -26,11 +26,12 @@ pub mod client;
 /// The default directory of the sockets.
 pub(crate) const DEFAULT_DIRECTORY: &str = "/run/dnsherald";
 
-/// Timeout of either side for the other.
+/// How long the helper serves a client, from its connection to the last octet of the reply. A command also waits so long
+/// for a connection when it asks only whether a helper is there.
 pub(crate) const CLIENT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Timeout of a command for a whole conversation: connect, write and read. A reload reads a file that may be on a slow
-/// disk, and a drain is written to disk.
+/// How long a command waits for the helper: to connect, to write and to read the whole reply. More than
+/// [`CLIENT_TIMEOUT`], so that a helper that runs has answered, or has dropped the command, before.
 pub(crate) const CONVERSATION: Duration = Duration::from_secs(4);
 
 /// The time after which a request expires. The rest of [`CONVERSATION`] is for its execution and for the reply.

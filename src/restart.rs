@@ -131,32 +131,22 @@ impl Transaction<'_> {
             }
         };
         journal.finish("no other restart is under way");
-        // The attempt, until it ends or an interruption takes effect.
         let guard = InterruptGuard::default();
         let baseline = OnceCell::new();
         let attempt = self.attempt_unless(interrupted.as_mut(), &mut journal, &guard, &baseline).await;
         let (failed_at, why) = match attempt {
-            Some(Ok(())) => {
+            Ok(()) => {
                 self.report_success().await;
                 return Outcome::Restarted;
             }
-            Some(Err(trouble)) if guard.interrupted.get() => {
-                let step = journal.fail(&trouble);
-                return self.leave(step, was_drained, &failed(step, &trouble)).await;
-            }
-            Some(Err(trouble)) => {
+            Err(trouble) => {
                 let step = journal.fail(&trouble);
                 let why = failed(step, &trouble);
                 // A restart that was not permitted is as harmless as none.
                 (if trouble.untouched { Step::Quiet } else { step }, why)
             }
-            None => {
-                let trouble = Trouble::new("interrupted");
-                let step = journal.fail(&trouble);
-                return self.leave(step, was_drained, &failed(step, &trouble)).await;
-            }
         };
-        if failed_at.is_harmless() || !self.rollback {
+        if failed_at.is_harmless() || !self.rollback || guard.interrupted.get() {
             return self.leave(failed_at, was_drained, &why).await;
         }
         // The second attempt, with the previous configuration.
@@ -189,23 +179,23 @@ impl Transaction<'_> {
         }
     }
 
-    /// The attempt; `None` if an interruption took effect before its end.
+    /// The attempt, until it ends or an interruption takes effect.
     async fn attempt_unless(
         &self,
         mut interrupted: Pin<&mut impl Future<Output = ()>>,
         journal: &mut Journal<'_>,
         guard: &InterruptGuard,
         baseline: &OnceCell<Baseline>,
-    ) -> Option<Result<(), Trouble>> {
+    ) -> Result<(), Trouble> {
         let attempt = self.attempt(journal, guard, baseline);
         tokio::pin!(attempt);
         loop {
             tokio::select! {
-                attempt = &mut attempt => return Some(attempt),
+                attempt = &mut attempt => return attempt,
                 () = &mut interrupted, if !guard.interrupted.get() => {
                     guard.interrupted.set(true);
                     if !guard.deferred.get() {
-                        return None;
+                        return Err(Trouble::new("interrupted"));
                     }
                 }
             }
@@ -219,15 +209,9 @@ impl Transaction<'_> {
         guard: &InterruptGuard,
         first: &OnceCell<Baseline>,
     ) -> Result<(), Trouble> {
-        journal.start(Step::Configuration);
-        let found = self.check().await?;
-        journal.finish(found);
-        journal.start(Step::Drain);
-        let found = self.drain(&self.reason).await?;
-        journal.finish(found);
-        journal.start(Step::Quiet);
-        let found = wait_until_quiet(self.config, self.backend).await;
-        journal.finish(found);
+        journal.run(Step::Configuration, self.check()).await?;
+        journal.run(Step::Drain, self.drain(&self.reason)).await?;
+        journal.run(Step::Quiet, async { Ok(wait_until_quiet(self.config, self.backend).await) }).await?;
         let baseline = Baseline::new(self.config, self.backend, &self.removed).await;
         let baseline = first.get_or_init(|| baseline);
         journal.start(Step::Restart);
@@ -255,16 +239,9 @@ impl Transaction<'_> {
             .note(&format!("waiting up to {} for the server to serve as before", Period(recovery.timeout)));
         let found = self.wait_for_process(baseline, recovery).await?;
         journal.finish(found);
-        journal.start(Step::Listeners);
-        let found = self.wait_for_listeners(baseline, recovery).await?;
-        journal.finish(found);
-        journal.start(Step::Zones);
-        let found = self.wait_for_zones(baseline, recovery).await?;
-        journal.finish(found);
-        journal.start(Step::Checks);
-        let found = self.wait_for_checks(recovery).await?;
-        journal.finish(found);
-        Ok(())
+        journal.run(Step::Listeners, self.wait_for_listeners(baseline, recovery)).await?;
+        journal.run(Step::Zones, self.wait_for_zones(baseline, recovery)).await?;
+        journal.run(Step::Checks, self.wait_for_checks(recovery)).await
     }
 
     /// Restores the previous configuration and restarts. The services are drained already, and the state of the server

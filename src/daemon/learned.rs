@@ -25,7 +25,7 @@ impl Daemon<'_> {
             );
             if change.service != ALL_SERVICES && self.services_of(change).next().is_none() {
                 log::warn!(
-                    "no service of this configuration is called {0} or contains only its prefixes, so the change contains no effect \
+                    "no service of this configuration is called {0} or contains only its prefixes, so the change has no effect \
                      here; see `dnsherald status`",
                     change.service
                 );

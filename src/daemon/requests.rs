@@ -19,7 +19,8 @@ use crate::engine::moment::Moment;
 use crate::engine::order::Kind;
 use crate::engine::reload::Reloaded;
 
-/// How long a request waits for the disk before it is answered without it. Shorter than the timeout of a client.
+/// How long the helper waits for the disk before it answers that a change is not saved. The rest of
+/// [`CLIENT_TIMEOUT`](crate::control::CLIENT_TIMEOUT) is for the reply.
 const WRITING: Duration = Duration::from_secs(1);
 
 /// Maximum number of holders of drains, and of holds, per service.
@@ -201,6 +202,7 @@ impl Daemon<'_> {
 
     /// The services of a request, or why it is refused.
     fn concerned(&self, request: &Request) -> Result<Vec<(ServiceId, String)>, String> {
+        // A helper with sockets and without a store has no valid configuration: it only withdraws what may be announced.
         if self.store.is_none() {
             return Err("there is no valid configuration, so all prefixes are withdrawn".to_owned());
         }

@@ -7,7 +7,6 @@ use tokio::time::sleep;
 
 use super::{Journal, Transaction};
 use crate::backend::Trouble;
-use crate::control::Request;
 use crate::program::{GRACE, Limit, Program, run_within};
 use crate::text::period::Period;
 
@@ -60,10 +59,8 @@ impl Transaction<'_> {
     /// Makes the drain last as long as at its beginning, unless an operator has ended it meanwhile.
     async fn renew_drain(&self) {
         for name in self.drained_services().await {
-            let request =
-                Request::Drain { service: Some(name), order: self.drain_order(self.reason.clone()) };
-            if let Err(error) = self.helper.ask_until_answered(&request).await {
-                log::warn!("cannot renew the drain: {error}");
+            if let Err(trouble) = self.ask(&self.drain_request(name, &self.reason)).await {
+                log::warn!("cannot renew the drain: {trouble}");
             }
         }
     }

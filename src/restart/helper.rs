@@ -19,19 +19,28 @@ const UNDRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 impl Transaction<'_> {
     /// Drains every service of the server for this reason, and waits until ExaBGP has acknowledged it.
     pub(super) async fn drain(&self, reason: &str) -> Result<String, Trouble> {
-        let names: Vec<_> =
-            self.config.services_of(self.backend).map(|service| service.name.clone()).collect();
+        let names = self.names();
         for name in &names {
-            let order = self.drain_order(reason.to_owned());
-            self.ask(&Request::Drain { service: Some(name.clone()), order }).await?;
+            self.ask(&self.drain_request(name.clone(), reason)).await?;
         }
         let withdrawn = wait_until_acknowledged(self.helper, &names).await?;
         Ok(format!("{} withdrawn, {withdrawn}", names.join(", ")))
     }
 
-    pub(super) fn drain_order(&self, reason: String) -> Order {
-        let lasts = Lasts::For(self.longest());
-        Order { holder: self.backend.holder.clone(), reason: reason.into(), lasts, uid: None }
+    /// The services of the server.
+    fn names(&self) -> Vec<String> {
+        self.config.services_of(self.backend).map(|service| service.name.clone()).collect()
+    }
+
+    pub(super) fn drain_request(&self, service: String, reason: &str) -> Request {
+        let (holder, lasts) = (self.backend.holder.clone(), Lasts::For(self.longest()));
+        let order = Order { holder, reason: reason.to_owned().into(), lasts, uid: None };
+        Request::Drain { service: Some(service), order }
+    }
+
+    fn undrain_request(&self, service: String, once_healthy: bool) -> Request {
+        let lift = Lift { holder: Some(self.backend.holder.clone()), once_healthy };
+        Request::Undrain { service: Some(service), lift }
     }
 
     /// Whether an earlier transaction has left a drain.
@@ -48,14 +57,9 @@ impl Transaction<'_> {
     }
 
     pub(super) async fn undrain(&self) {
-        let undrained = tokio::time::timeout(UNDRAIN_TIMEOUT, async {
-            for request in self.undrain_requests(false) {
-                if let Err(trouble) = self.ask(&request).await {
-                    log::error!("{trouble}");
-                }
-            }
-        });
-        if undrained.await.is_err() {
+        let undrained =
+            self.tell(|name| self.undrain_request(name, false), |trouble| log::error!("{trouble}"));
+        if tokio::time::timeout(UNDRAIN_TIMEOUT, undrained).await.is_err() {
             log::error!(
                 "the helper did not end every drain within {}; when it responds: dnsherald undrain --as {}",
                 Period(UNDRAIN_TIMEOUT),
@@ -66,60 +70,47 @@ impl Transaction<'_> {
 
     /// Renews the drain, which also cancels a return that was requested.
     pub(super) async fn stay_drained(&self, why: &str) {
-        for service in self.config.services_of(self.backend) {
-            let order = self.drain_order(why.to_owned());
-            if let Err(trouble) =
-                self.ask(&Request::Drain { service: Some(service.name.clone()), order }).await
-            {
-                log::error!("{trouble}");
-            }
-        }
+        self.tell(|name| self.drain_request(name, why), |trouble| log::error!("{trouble}")).await;
         self.report_failure(RestartEnd::LeftDrained, why).await;
     }
 
     /// Has the helper log how the restart failed, for each service of the server.
     pub(super) async fn report_failure(&self, end: RestartEnd, why: &str) {
-        for service in self.config.services_of(self.backend) {
-            let failed =
-                FailedRestart { holder: self.backend.holder.clone(), end, why: why.to_owned().into() };
-            let request = Request::RestartFailed { service: service.name.clone(), failed };
-            if let Err(trouble) = self.ask(&request).await {
-                log::warn!("the log of the helper does not tell of this failure: {trouble}");
-            }
-        }
+        let failed = FailedRestart { holder: self.backend.holder.clone(), end, why: why.to_owned().into() };
+        let request = |service| Request::RestartFailed { service, failed: failed.clone() };
+        self.tell(request, |trouble| {
+            log::warn!("the log of the helper does not tell of this failure: {trouble}");
+        })
+        .await;
     }
 
     /// Has the helper note that the restart is done, for each service of the server.
     pub(super) async fn report_success(&self) {
-        for service in self.config.services_of(self.backend) {
-            let what = self.reason.clone().into();
-            if let Err(trouble) = self.ask(&Request::Restarted { service: service.name.clone(), what }).await
-            {
-                log::warn!("the history of the helper does not tell of this restart: {trouble}");
+        let request = |service| Request::Restarted { service, what: self.reason.clone().into() };
+        self.tell(request, |trouble| {
+            log::warn!("the history of the helper does not tell of this restart: {trouble}");
+        })
+        .await;
+    }
+
+    /// Sends a request for each service of the server, and continues after one that fails.
+    async fn tell(&self, request: impl Fn(String) -> Request, report: impl Fn(Trouble)) {
+        for name in self.names() {
+            if let Err(trouble) = self.ask(&request(name)).await {
+                report(trouble);
             }
         }
     }
 
-    fn undrain_requests(&self, once_healthy: bool) -> impl Iterator<Item = Request> {
-        let lift = Lift { holder: Some(self.backend.holder.clone()), once_healthy };
-        self.config
-            .services_of(self.backend)
-            .map(move |service| Request::Undrain { service: Some(service.name.clone()), lift: lift.clone() })
-    }
-
-    async fn ask(&self, request: &Request) -> Result<(), Trouble> {
-        self.helper
-            .ask_until_answered(request)
-            .await
-            .map(drop)
-            .map_err(|error| Trouble::new(error.to_string()))
+    pub(super) async fn ask(&self, request: &Request) -> Result<(), Trouble> {
+        let answer = self.helper.ask_until_answered(request).await;
+        answer.map(drop).map_err(|error| Trouble::new(error.to_string()))
     }
 
     /// Requests that the services return once every check has passed anew, and waits for it. If the helper is replaced
     /// meanwhile, the new one gets the request again.
     pub(super) async fn wait_for_checks(&self, recovery: Recovery) -> Result<String, Trouble> {
-        let names: Vec<_> =
-            self.config.services_of(self.backend).map(|service| service.name.clone()).collect();
+        let names = self.names();
         let holder = self.backend.holder.to_string();
         loop {
             let document = match self.helper.look().await {
@@ -132,20 +123,17 @@ impl Transaction<'_> {
             };
             let ours: Vec<_> =
                 document.services.iter().filter(|service| names.contains(&service.name)).collect();
-            let is_held = |service: &&&Service| service.drains.iter().any(|drain| drain.holder == holder);
             let is_not_returning = |drain: &Drain| drain.holder == holder && !drain.returning;
             if ours.iter().flat_map(|service| &service.drains).any(is_not_returning) {
-                for request in self.undrain_requests(true) {
-                    self.ask(&request).await?;
+                for name in &names {
+                    self.ask(&self.undrain_request(name.clone(), true)).await?;
                 }
             }
-            let waiting: Vec<_> = ours
-                .iter()
-                .filter(|service| {
-                    let is_on_its_way = is_held(service) || service.warm_up.is_some();
-                    is_on_its_way || (!service.settled() && document.exabgp.answers)
-                })
-                .collect();
+            let is_waiting = |service: &&&Service| {
+                let is_held = service.drains.iter().any(|drain| drain.holder == holder);
+                is_held || service.warm_up.is_some() || (!service.settled() && document.exabgp.answers)
+            };
+            let waiting: Vec<_> = ours.iter().filter(is_waiting).collect();
             if waiting.is_empty() {
                 return Ok(ours.into_iter().map(returned).collect::<Vec<_>>().join("; "));
             }

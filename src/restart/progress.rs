@@ -1,59 +1,43 @@
 //! The steps of a transaction, and their reports.
 
-use std::fmt;
 use std::time::Instant;
 
 use serde::Serialize;
 
 use crate::backend::Trouble;
+use crate::text::words::words;
 
-/// The steps, in their order.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Step {
-    /// Makes sure that no other restart is under way on this host.
-    Lock,
-    /// Checks the configuration on disk.
-    Configuration,
-    /// Withdraws the services, and waits until ExaBGP has acknowledged it.
-    Drain,
-    /// Waits until clients have followed.
-    Quiet,
-    /// Restarts the server, or performs another operation.
-    Restart,
-    /// Waits for its process.
-    Process,
-    /// Waits until it has the same listeners as before.
-    Listeners,
-    /// Waits until it serves every zone that it served before, none with an older serial.
-    Zones,
-    /// Waits until every check has passed anew, and ExaBGP has acknowledged the resulting announcements.
-    Checks,
-    /// Restores the previous configuration.
-    Rollback,
+words! {
+    /// The steps, in their order.
+    #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+    pub(crate) enum Step {
+        /// Makes sure that no other restart is under way on this host.
+        Lock = "lock",
+        /// Checks the configuration on disk.
+        Configuration = "configuration",
+        /// Withdraws the services, and waits until ExaBGP has acknowledged it.
+        Drain = "drain",
+        /// Waits until clients have followed.
+        Quiet = "quiet",
+        /// Restarts the server, or performs another operation.
+        Restart = "restart",
+        /// Waits for its process.
+        Process = "process",
+        /// Waits until it has the same listeners as before.
+        Listeners = "listeners",
+        /// Waits until it serves every zone that it served before, none with an older serial.
+        Zones = "zones",
+        /// Waits until every check has passed anew, and ExaBGP has acknowledged the resulting announcements.
+        Checks = "checks",
+        /// Restores the previous configuration.
+        Rollback = "rollback",
+    }
 }
 
 impl Step {
     /// Whether a failure here leaves the server as it was.
     pub(crate) const fn is_harmless(self) -> bool {
         matches!(self, Self::Lock | Self::Configuration | Self::Drain | Self::Quiet)
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Lock => "lock",
-            Self::Configuration => "configuration",
-            Self::Drain => "drain",
-            Self::Quiet => "quiet",
-            Self::Restart => "restart",
-            Self::Process => "process",
-            Self::Listeners => "listeners",
-            Self::Zones => "zones",
-            Self::Checks => "checks",
-            Self::Rollback => "rollback",
-        })
     }
 }
 
@@ -92,6 +76,18 @@ impl<'a> Journal<'a> {
     /// A transaction that starts.
     pub(super) fn new(progress: &'a mut dyn Progress) -> Self {
         Self { progress, step: Step::Lock, began: Instant::now() }
+    }
+
+    /// Runs a step and reports what it found. The caller reports a failure with [`Journal::fail`].
+    pub(super) async fn run(
+        &mut self,
+        step: Step,
+        work: impl Future<Output = Result<String, Trouble>>,
+    ) -> Result<(), Trouble> {
+        self.start(step);
+        let found = work.await?;
+        self.finish(found);
+        Ok(())
     }
 
     pub(super) fn start(&mut self, step: Step) {

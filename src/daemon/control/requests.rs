@@ -17,7 +17,8 @@ use crate::history::file::lines;
 use crate::text::period::{Period, Shown};
 use crate::text::{foreign, json, parse_json};
 
-/// Timeout of a reload for the disk. Less than the timeout of the client.
+/// How long the helper waits for the disk when it reads a file for a request. The rest of
+/// [`CLIENT_TIMEOUT`](crate::control::CLIENT_TIMEOUT) is for the reply.
 const READING: Duration = Duration::from_millis(1500);
 
 /// The client that waits for the reply to a request, and the expiry of the request.

@@ -32,12 +32,13 @@ impl Changes {
         for path in saved.keys().chain(now.keys()).collect::<BTreeSet<_>>() {
             let directory = path.parent().and_then(|directory| saved.get(directory));
             let why = match (saved.get(path), now.get(path)) {
-                // It was not saved, so there is nothing to restore.
+                // The snapshot has only the reason why it was not saved: there is nothing to restore, and the operator
+                // reads the reason in the report.
                 (Some(Entry::Skipped(why) | Entry::TooLarge(why)), _) => why.clone(),
-                // It is new, and cannot be read: it stays.
+                // It is new, and a snapshot could not save it: it stays, and the report names it, too.
                 (None, Some(Entry::Skipped(why) | Entry::TooLarge(why))) => why.clone(),
-                // It was saved, and must not be touched now. A further file is left alone; without the main file or a
-                // directory there is no rollback.
+                // It was saved, and is now a path that a snapshot does not save: it is not safe to replace. A further
+                // file stays as it is; without the main file or a directory there is no rollback.
                 (Some(Entry::File(..)), Some(Entry::Skipped(why))) if path != main => why.clone(),
                 (Some(_), Some(Entry::Skipped(why))) => return Err(why.clone()),
                 // A directory stays, with any owner.

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::process::{Command, Output};
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use dnsherald::engine::service::ServiceState;
 use dnsherald::responder::Fault;
@@ -15,7 +15,8 @@ use crate::support::namespace::in_namespace;
 
 /// Functions for the shell commands of a restart. The pid file is created atomically.
 const FUNCTIONS: &str = "starts() { sleep 1000 >/dev/null 2>&1 & echo $! >> all; echo $! > new; mv new pid; }\n\
-                         stops() { kill $(cat pid); }\n";
+                         stops() { kill $(cat pid); }\n\
+                         waits() { touch begun; while [ -e begun ]; do sleep 0.02; done; }\n";
 
 /// A helper that announces for a server, whose process is a `sleep` with a pid file.
 struct Site {
@@ -54,10 +55,29 @@ impl Site {
         site
     }
 
+    /// With the configuration `good` saved by a restart.
+    fn with_a_snapshot() -> Self {
+        let mut site = Self::new("stops; starts");
+        assert_eq!(site.run(&[]).status.code(), Some(0));
+        site.helper.says(WITHDRAW);
+        site.helper.says(ANNOUNCE);
+        site
+    }
+
     fn restarts_by(&self, lines: &str) {
         let folder = self.pop.file("");
         let script = format!("cd {}\n{FUNCTIONS}{lines}\n", folder.display());
         fs::write(self.pop.file("restart.sh"), script).unwrap();
+    }
+
+    /// Makes the server refuse all questions while the restart [waits](FUNCTIONS).
+    fn refuses_during_the_restart(&self) -> JoinHandle<()> {
+        let (server, begun) = (Arc::clone(&self.pop.server), self.pop.file("begun"));
+        thread::spawn(move || {
+            assert!(eventually(|| begun.exists()));
+            server.becomes(Fault::Refuse);
+            fs::remove_file(begun).unwrap();
+        })
     }
 
     fn run(&self, options: &[&str]) -> Output {
@@ -115,14 +135,8 @@ fn a_replaced_server_is_a_restart() {
 /// The server listens, and refuses the questions that it answered before.
 #[test]
 fn a_restart_after_which_questions_are_refused_stays_drained() {
-    let mut site = Site::new("stops; starts; touch begun; while [ -e begun ]; do sleep 0.02; done");
-    let (server, begun) = (Arc::clone(&site.pop.server), site.pop.file("begun"));
-    let address = server.address();
-    let refusing = thread::spawn(move || {
-        assert!(eventually(|| begun.exists()));
-        server.becomes(Fault::Refuse);
-        fs::remove_file(begun).unwrap();
-    });
+    let mut site = Site::new("stops; starts; waits");
+    let (address, refusing) = (site.pop.server.address(), site.refuses_during_the_restart());
     let said = site.is_left_drained(&[], "answered REFUSED, expected NOERROR");
     assert!(said.contains(&format!("check answers is down: {address} udp ")), "{said}");
     refusing.join().unwrap();
@@ -178,13 +192,23 @@ fn a_recovery_that_withdraws_is_not_taken_for_an_announcement() {
     site.helper.says(ANNOUNCE);
 }
 
+/// The first attempt fails, and the server refuses the questions after the second one, with the configuration before.
+#[test]
+fn a_rollback_after_which_questions_are_refused_stays_drained() {
+    let mut site = Site::with_a_snapshot();
+    site.restarts_by("if grep -q broken etc/srv.conf; then exit 1; fi\nstops; starts; waits");
+    fs::write(site.pop.file("etc/srv.conf"), "broken").unwrap();
+    let refusing = site.refuses_during_the_restart();
+    let said = site.is_left_drained(&["--rollback"], "answered REFUSED, expected NOERROR");
+    assert!(said.contains("restarted with the configuration before"), "{said}");
+    assert_eq!(fs::read_to_string(site.pop.file("etc/srv.conf")).unwrap(), "good");
+    refusing.join().unwrap();
+}
+
 /// Addresses that listened before the first attempt must listen after the second.
 #[test]
 fn a_rollback_that_loses_an_address_stays_drained() {
-    let mut site = Site::new("stops; starts");
-    assert_eq!(site.run(&[]).status.code(), Some(0));
-    site.helper.says(WITHDRAW);
-    site.helper.says(ANNOUNCE);
+    let mut site = Site::with_a_snapshot();
     site.restarts_by(
         "if grep -q broken etc/srv.conf; then touch lose; while [ ! -e lost ]; do sleep 0.02; done; exit 1; fi\n\
          stops; starts",
