@@ -3,10 +3,9 @@
 //! A thread of its own serves at most [`CLIENTS`] connections at a time, at most [`EACH`] of one address, each for
 //! [`LIMIT`] at most. It asks the loop for a document at most once in [`FRESH`], however many clients there are.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 use self::http::{Asked, LONGEST_HEAD, is_whole, refusal, response};
 use super::exposition;
 use crate::status::Document;
-use crate::sys::lock;
+use crate::sys::places::{Held, Places};
 
 mod http;
 
@@ -102,14 +101,15 @@ async fn listen(address: SocketAddr) -> TcpListener {
 
 /// Accepts connections without end.
 async fn serve(listener: &TcpListener, wishes: mpsc::Sender<Wish>) {
-    let (page, places) = (Arc::new(AsyncMutex::new(Page { wishes, text: None })), Arc::<Places>::default());
+    let (page, places) = (Arc::new(AsyncMutex::new(Page { wishes, text: None })), Places::<IpAddr>::new());
     loop {
         let Ok((stream, client)) = listener.accept().await else {
             // There is probably no descriptor left.
             sleep(RETRY).await;
             continue;
         };
-        let Some(place) = Place::take(&places, client.ip()) else {
+        let client = client.ip();
+        let Some(place) = places.take(client, |held| has_place(held, client)) else {
             drop(stream);
             tokio::task::yield_now().await;
             continue;
@@ -123,37 +123,9 @@ async fn serve(listener: &TcpListener, wishes: mpsc::Sender<Wish>) {
     }
 }
 
-/// The number of connections by address.
-type Places = Mutex<BTreeMap<IpAddr, usize>>;
-
-/// A place of a client, until it is dropped.
-struct Place {
-    places: Arc<Places>,
-    client: IpAddr,
-}
-
-impl Place {
-    fn take(places: &Arc<Places>, client: IpAddr) -> Option<Self> {
-        let mut held = lock(places);
-        let own = held.get(&client).copied().unwrap_or(0);
-        if own >= EACH || held.values().sum::<usize>() >= CLIENTS {
-            return None;
-        }
-        held.insert(client, own + 1);
-        Some(Self { places: Arc::clone(places), client })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut held = lock(&self.places);
-        if let Some(own) = held.get_mut(&self.client) {
-            *own -= 1;
-            if *own == 0 {
-                held.remove(&self.client);
-            }
-        }
-    }
+/// Whether there is a place for this client.
+fn has_place(held: &Held<IpAddr>, client: IpAddr) -> bool {
+    held.get(&client).is_none_or(|own| *own < EACH) && held.values().sum::<usize>() < CLIENTS
 }
 
 /// The metrics that were served last.

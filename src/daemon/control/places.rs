@@ -7,10 +7,9 @@
 //!
 //! All is bounded: `2 * RESERVED + OTHERS` connections on each socket, each with one request or one shared document.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::unistd::geteuid;
@@ -19,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::control::CLIENT_TIMEOUT;
+use crate::sys::places::{Held, Place, Places};
 
 /// Places of root, and as many of the user of the helper.
 const RESERVED: usize = 64;
@@ -32,71 +32,21 @@ const OTHERS: usize = 16;
 /// How long a connection that could not be taken is tried with the spare descriptor.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// Places, and who holds how many of them.
-#[derive(Debug)]
-struct Places {
-    /// The user of the helper.
-    owner: u32,
-    held: BTreeMap<u32, usize>,
+/// Whether there is a place for this user. `owner` is the user of the helper.
+fn has_place(held: &Held<u32>, user: u32, owner: u32) -> bool {
+    let is_reserved_for = |user: u32| user == 0 || user == owner;
+    let own = held.get(&user).copied().unwrap_or(0);
+    if is_reserved_for(user) {
+        return own < RESERVED;
+    }
+    let others = held.iter().filter(|(user, _)| !is_reserved_for(**user));
+    own < EACH && others.map(|(_, held)| held).sum::<usize>() < OTHERS
 }
 
-impl Places {
-    const fn new(owner: u32) -> Self {
-        Self { owner, held: BTreeMap::new() }
-    }
-
-    /// Whether the user has places of its own.
-    const fn is_reserved_for(&self, user: u32) -> bool {
-        user == 0 || user == self.owner
-    }
-
-    /// Takes a place for the user. False if there is none left.
-    fn acquire(&mut self, user: u32) -> bool {
-        let held = self.held.get(&user).copied().unwrap_or(0);
-        let is_free = if self.is_reserved_for(user) {
-            held < RESERVED
-        } else {
-            let others = self.held.iter().filter(|(user, _)| !self.is_reserved_for(**user));
-            held < EACH && others.map(|(_, held)| held).sum::<usize>() < OTHERS
-        };
-        if is_free {
-            self.held.insert(user, held + 1);
-        }
-        is_free
-    }
-
-    fn release(&mut self, user: u32) {
-        if let Some(held) = self.held.get_mut(&user) {
-            *held -= 1;
-            if *held == 0 {
-                self.held.remove(&user);
-            }
-        }
-    }
-}
-
-/// A place of a user, until it is dropped.
-struct Place {
-    places: Arc<Mutex<Places>>,
-    user: u32,
-}
-
-impl Place {
-    fn acquire(places: &Arc<Mutex<Places>>, user: u32) -> Option<Self> {
-        let is_taken = places.lock().unwrap_or_else(PoisonError::into_inner).acquire(user);
-        is_taken.then(|| Self { places: Arc::clone(places), user })
-    }
-
-    /// A place of the user at the other end, if that user has one left.
-    fn of(places: &Arc<Mutex<Places>>, stream: &UnixStream) -> Option<Self> {
-        Self::acquire(places, stream.peer_cred().ok()?.uid())
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner).release(self.user);
-    }
+/// A place of the user at the other end, if that user has one left.
+fn place_of(stream: &UnixStream, places: &Arc<Places<u32>>) -> Option<Place<u32>> {
+    let (user, owner) = (stream.peer_cred().ok()?.uid(), geteuid().as_raw());
+    places.take(user, |held| has_place(held, user, owner))
 }
 
 /// Accepts connections, and serves each client that has a place for [`CLIENT_TIMEOUT`] at most. An operator also asks
@@ -105,13 +55,13 @@ pub(super) async fn serve<F: Future<Output = io::Result<()>> + Send + 'static>(
     listener: UnixListener,
     attend: impl Fn(UnixStream) -> F,
 ) {
-    let places = Arc::new(Mutex::new(Places::new(geteuid().as_raw())));
+    let places = Places::<u32>::new();
     let mut clients = JoinSet::new();
     let mut spare = spare_descriptor();
     loop {
         while clients.try_join_next().is_some() {}
         match listener.accept().await {
-            Ok((stream, _)) => match Place::of(&places, &stream) {
+            Ok((stream, _)) => match place_of(&stream, &places) {
                 Some(place) => {
                     let attended = timeout(CLIENT_TIMEOUT, attend(stream));
                     clients.spawn(async move {
@@ -128,7 +78,7 @@ pub(super) async fn serve<F: Future<Output = io::Result<()>> + Send + 'static>(
                 drop(spare.take());
                 match timeout(RETRY, listener.accept()).await {
                     Ok(Ok((stream, _))) => {
-                        if let Some(_place) = Place::of(&places, &stream) {
+                        if let Some(_place) = place_of(&stream, &places) {
                             drop(timeout(CLIENT_TIMEOUT, attend(stream)).await);
                         }
                     }
@@ -156,24 +106,16 @@ mod tests {
 
     #[test]
     fn no_user_takes_the_places_of_another_nor_those_of_root_and_the_owner() {
-        let mut places = Places::new(OWNER);
-        let taken = |places: &mut Places, user| (0..1000).filter(|_| places.acquire(user)).count();
-        assert_eq!(taken(&mut places, 1000), EACH);
-        assert_eq!(taken(&mut places, 1001), EACH);
-        let crowd: usize = (2000..2100).map(|user| taken(&mut places, user)).sum();
-        assert_eq!(crowd, OTHERS - 2 * EACH);
-        assert!(!places.acquire(3000));
-        assert_eq!([taken(&mut places, 0), taken(&mut places, OWNER)], [RESERVED, RESERVED]);
-        places.release(1000);
-        assert!(places.acquire(3000));
-    }
-
-    #[test]
-    fn a_client_that_leaves_is_forgotten() {
-        let places = Arc::new(Mutex::new(Places::new(0)));
-        for user in 0..1000 {
-            assert!(Place::acquire(&places, user).is_some());
-        }
-        assert!(places.lock().unwrap().held.is_empty());
+        let places = Places::<u32>::new();
+        let take = |user| places.take(user, |held| has_place(held, user, OWNER));
+        let all = |user| (0..1000).map_while(|_| take(user)).collect::<Vec<_>>();
+        let (first, second) = (all(1000), all(1001));
+        assert_eq!([first.len(), second.len()], [EACH, EACH]);
+        let crowd: Vec<_> = (2000..2100).flat_map(all).collect();
+        assert_eq!(crowd.len(), OTHERS - 2 * EACH);
+        assert!(take(3000).is_none());
+        assert_eq!([all(0).len(), all(OWNER).len()], [RESERVED, RESERVED]);
+        drop(first);
+        assert!(take(3000).is_some());
     }
 }

@@ -121,12 +121,12 @@ async fn a_port_in_use_is_served_once_it_is_free() {
 
 #[test]
 fn places_are_bounded_and_given_back() {
-    let places = Arc::<Places>::default();
-    let taken: Vec<_> =
-        (0..100_u8).filter_map(|last| Place::take(&places, [10, 0, 0, last % 50].into())).collect();
+    let places = Places::<IpAddr>::new();
+    let take = |client: IpAddr| places.take(client, |held| has_place(held, client));
+    let taken: Vec<_> = (0..100_u8).filter_map(|last| take([10, 0, 0, last % 50].into())).collect();
     assert_eq!(taken.len(), CLIENTS);
     drop(taken);
-    assert!(lock(&places).is_empty());
-    let one: Vec<_> = (0..100).filter_map(|_| Place::take(&places, [10, 0, 0, 1].into())).collect();
+    assert!(places.take([10, 0, 0, 1].into(), Held::is_empty).is_some());
+    let one: Vec<_> = (0..100).filter_map(|_| take([10, 0, 0, 1].into())).collect();
     assert_eq!(one.len(), EACH);
 }
