@@ -40,7 +40,8 @@ pub(crate) enum Way {
 pub(crate) fn start(default: LevelFilter, way: Way, format: LogFormat) {
     let form = Form::new(format);
     // Without a socket the entries take the way of standard error.
-    let journal = if way == Way::Aside && form == Form::Journal { Journal::open().ok() } else { None };
+    let journal =
+        if way == Way::Aside && form == Form::Journal { Journal::open(journal::SOCKET).ok() } else { None };
     install(default, way, form, move |urgency, message, fields| {
         !journal.as_ref().is_some_and(|journal| journal.send(urgency, message, fields))
     });

@@ -138,8 +138,7 @@ pub(crate) async fn ask(unit: &str, limit: Duration) -> Result<Unit, Ended> {
 /// # Errors
 /// The result of `systemctl`, if it did not exit with status 0 within `limit`.
 pub(crate) async fn properties(unit: &str, names: &str, limit: Duration) -> Result<String, Ended> {
-    let ended = run(&Program::new("systemctl", &["show", "-p", names, "--", unit]), limit).await;
-    if ended.succeeded() { Ok(ended.out) } else { Err(ended) }
+    systemctl(&["show", "-p", names, "--", unit], limit).await
 }
 
 /// The file of a unit with its drop-ins, as `systemctl cat` prints them.
@@ -147,8 +146,7 @@ pub(crate) async fn properties(unit: &str, names: &str, limit: Duration) -> Resu
 /// # Errors
 /// The result of `systemctl`, if it did not exit with status 0 within [`LIMIT`].
 pub(crate) async fn unit_file(unit: &str) -> Result<String, Ended> {
-    let ended = run(&Program::new("systemctl", &["cat", "--no-pager", "--", unit]), LIMIT).await;
-    if ended.succeeded() { Ok(ended.out) } else { Err(ended) }
+    systemctl(&["cat", "--no-pager", "--", unit], LIMIT).await
 }
 
 /// Makes systemd read the files of all units again. That restarts no unit.
@@ -156,8 +154,13 @@ pub(crate) async fn unit_file(unit: &str) -> Result<String, Ended> {
 /// # Errors
 /// The result of `systemctl`, if it did not exit with status 0 within [`LIMIT`].
 pub(crate) async fn reload_unit_files() -> Result<(), Ended> {
-    let ended = run(&Program::new("systemctl", &["daemon-reload"]), LIMIT).await;
-    if ended.succeeded() { Ok(()) } else { Err(ended) }
+    systemctl(&["daemon-reload"], LIMIT).await.map(drop)
+}
+
+/// What `systemctl` prints with these arguments.
+async fn systemctl(arguments: &[&str], limit: Duration) -> Result<String, Ended> {
+    let ended = run(&Program::new("systemctl", arguments), limit).await;
+    if ended.succeeded() { Ok(ended.out) } else { Err(ended) }
 }
 
 /// The state of the whole system, as `systemctl is-system-running` prints it; empty if systemd does not answer.

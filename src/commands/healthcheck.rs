@@ -118,7 +118,7 @@ fn start_logging(options: &Options) {
         (true, true) => LevelFilter::Debug,
     };
     let ident = || syslog::ident(options.name.as_deref());
-    let syslog = options.log.syslog.and_then(|facility| Syslog::open(facility, ident()).ok());
+    let syslog = options.log.syslog.and_then(|facility| Syslog::open(syslog::SOCKET, facility, ident()).ok());
     logging::start_with(level, Way::Aside, options.log.console, syslog);
 }
 

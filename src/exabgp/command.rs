@@ -54,41 +54,33 @@ impl Dialect {
     /// The command that puts `advertisement` in force for `route`.
     #[must_use]
     pub(crate) fn advertise(self, route: &Route, advertisement: &Advertisement) -> String {
-        match advertisement {
-            Advertisement::Announce(attributes) => self.announce(route, attributes),
-            Advertisement::Withdraw => self.withdraw(route, ""),
-        }
+        self.command(route, advertisement, "")
     }
 
     /// The same command as `exabgp healthcheck` sends it: a withdraw also names the next hop.
     #[must_use]
     pub(crate) fn advertise_as_healthcheck(self, route: &Route, advertisement: &Advertisement) -> String {
-        match advertisement {
-            Advertisement::Announce(attributes) => self.announce(route, attributes),
-            Advertisement::Withdraw => self.withdraw(route, &format!(" next-hop {}", route.next_hop)),
-        }
+        self.command(route, advertisement, &format!(" next-hop {}", route.next_hop))
     }
 
-    fn announce(self, route: &Route, attributes: &Attributes) -> String {
+    /// A withdraw names only the prefix and `of_withdraw`: ExaBGP ignores attributes there, and 4.2 may not answer a
+    /// withdraw with `next-hop self`.
+    fn command(self, route: &Route, advertisement: &Advertisement, of_withdraw: &str) -> String {
         let mut line = self.selector(&route.neighbors);
-        let _ = write!(line, "announce route {} next-hop {}", route.prefix, route.next_hop);
-        let _ = match attributes.med {
-            Some(med) if route.med_offset > 0 => {
-                let med = Some(med.saturating_add(route.med_offset));
-                write!(line, "{}", Attributes { med, ..attributes.clone() })
+        let Route { prefix, next_hop, med_offset, .. } = route;
+        let _ = match advertisement {
+            Advertisement::Withdraw => write!(line, "withdraw route {prefix}{of_withdraw}"),
+            Advertisement::Announce(attributes) => {
+                let _ = write!(line, "announce route {prefix} next-hop {next_hop}");
+                match attributes.med {
+                    Some(med) if *med_offset > 0 => {
+                        let med = Some(med.saturating_add(*med_offset));
+                        write!(line, "{}", Attributes { med, ..attributes.clone() })
+                    }
+                    _ => write!(line, "{attributes}"),
+                }
             }
-            _ => write!(line, "{attributes}"),
         };
-        if let Some(path) = route.path_information {
-            let _ = write!(line, " path-information {path}");
-        }
-        line
-    }
-
-    /// Names only the prefix: ExaBGP ignores attributes here, and 4.2 may not answer a withdraw with `next-hop self`.
-    fn withdraw(self, route: &Route, next_hop: &str) -> String {
-        let mut line = self.selector(&route.neighbors);
-        let _ = write!(line, "withdraw route {}{next_hop}", route.prefix);
         if let Some(path) = route.path_information {
             let _ = write!(line, " path-information {path}");
         }

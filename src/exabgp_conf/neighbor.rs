@@ -38,12 +38,9 @@ impl Conf {
 }
 
 fn neighbor(node: &Node, templates: &BTreeMap<String, &Node>, conf: &mut Conf) {
-    let peer = match node.values().first().copied().unwrap_or_default() {
-        word if word.parse().is_ok_and(|_: std::net::IpAddr| true) => {
-            word.parse().map_or(Peer::Unclear, Peer::Address)
-        }
-        word => word.parse().map_or(Peer::Unclear, Peer::Network),
-    };
+    let word = node.values().first().copied().unwrap_or_default();
+    let peer =
+        word.parse().map(Peer::Address).or_else(|_| word.parse().map(Peer::Network)).unwrap_or_default();
     let mut neighbor = Neighbor { peer, line: node.line, ..settings(node, conf) };
     for name in inherited(node) {
         match templates.get(&name) {
@@ -101,7 +98,11 @@ fn settings(node: &Node, conf: &mut Conf) -> Neighbor {
             ("manual-eor", None) => found.manual_eor = Setting::of(boolean(&values, false)),
             // Without a value it is off.
             ("adj-rib-out", None) => found.adj_rib_out = Setting::of(boolean(&values, false)),
-            ("capability", Some(block)) => capabilities(block, &mut found),
+            ("capability", Some(block)) => {
+                for restart in block.iter().filter(|capability| capability.key() == "graceful-restart") {
+                    found.graceful_restart = graceful_restart(&restart.values());
+                }
+            }
             ("graceful-restart", None) => found.graceful_restart = graceful_restart(&values),
             ("family", Some(block)) => extend(&mut found.families, &families(block)),
             ("api", Some(block)) => extend(&mut found.processes, &processes(block)),
@@ -124,24 +125,11 @@ fn number(values: &[&str]) -> Option<u32> {
     }
 }
 
-fn capabilities(block: &[Node], found: &mut Neighbor) {
-    for capability in block.iter().filter(|capability| capability.key() == "graceful-restart") {
-        found.graceful_restart = graceful_restart(&capability.values());
-    }
-}
-
 /// `graceful-restart;`, `graceful-restart 120;`, `graceful-restart disable;`.
 fn graceful_restart(values: &[&str]) -> Setting<Option<u32>> {
-    match values {
-        [] => Setting::Set(Some(0)),
-        _ => match number(values) {
-            Some(seconds) => Setting::Set(Some(seconds)),
-            None => match boolean(values, true) {
-                Some(false) => Setting::Set(None),
-                Some(true) => Setting::Set(Some(0)),
-                None => Setting::Unclear,
-            },
-        },
+    match (number(values), boolean(values, true)) {
+        (Some(seconds), _) => Setting::Set(Some(seconds)),
+        (None, is_on) => Setting::of(is_on.map(|is_on| is_on.then_some(0))),
     }
 }
 

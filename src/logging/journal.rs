@@ -6,14 +6,14 @@
 
 use std::io;
 use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::entry::Urgency;
 use super::fields::Fields;
 use crate::text::show;
 
-/// The socket of the journal.
-const SOCKET: &str = "/run/systemd/journal/socket";
+/// The socket of the journal of this host.
+pub(super) const SOCKET: &str = "/run/systemd/journal/socket";
 
 /// The longest message, in octets. The journal takes a datagram of the size of a socket buffer, which is larger.
 const LONGEST: usize = 32 * 1024;
@@ -26,18 +26,14 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal of this host.
+    /// Opens the journal behind this socket, even if nothing listens there.
     ///
     /// # Errors
     /// Returns an error if the system has no descriptor left.
-    pub(super) fn open() -> io::Result<Self> {
-        Self::at(Path::new(SOCKET))
-    }
-
-    fn at(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
         socket.set_nonblocking(true)?;
-        Ok(Self { socket, path: path.to_owned() })
+        Ok(Self { socket, path: path.into() })
     }
 
     /// Sends a message, and reports whether the journal took it.
@@ -118,7 +114,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("dnsherald-journal-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("socket");
-        let journal = Journal::at(&path).unwrap();
+        let journal = Journal::open(&path).unwrap();
         assert!(!journal.send(Urgency::Info, "no journal", &Fields::default()));
         let receiver = UnixDatagram::bind(&path).unwrap();
         assert!(journal.send(Urgency::Info, "a journal", &Fields::default()));

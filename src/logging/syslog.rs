@@ -10,14 +10,14 @@
 use std::fmt::Write as _;
 use std::io;
 use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::entry::Urgency;
 use super::facility::Facility;
 use crate::text::show;
 
 /// The syslog socket on Linux.
-const SOCKET: &str = "/dev/log";
+pub(crate) const SOCKET: &str = "/dev/log";
 
 /// Maximum length of a message, in octets. Most receivers cut at 8192.
 const LONGEST: usize = 8000;
@@ -39,18 +39,14 @@ pub(crate) fn ident(name: Option<&str>) -> String {
 }
 
 impl Syslog {
-    /// Opens syslog with this facility and [`ident`], even if nothing listens on the socket.
+    /// Opens the syslog behind this socket with this facility and [`ident`], even if nothing listens there.
     ///
     /// # Errors
     /// Returns an error if the system has no descriptor left.
-    pub(crate) fn open(facility: Facility, ident: String) -> io::Result<Self> {
-        Self::at(Path::new(SOCKET), facility, ident)
-    }
-
-    fn at(path: &Path, facility: Facility, ident: String) -> io::Result<Self> {
+    pub(crate) fn open(path: impl Into<PathBuf>, facility: Facility, ident: String) -> io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
         socket.set_nonblocking(true)?;
-        Ok(Self { socket, path: path.to_owned(), facility, ident })
+        Ok(Self { socket, path: path.into(), facility, ident })
     }
 
     /// Sends each line of `message` as one datagram, with control characters escaped. Drops it if the socket would
@@ -102,7 +98,7 @@ mod tests {
         }
 
         fn syslog(&self) -> Syslog {
-            Syslog::at(&self.socket(), Facility::DAEMON, "healthcheck-dns[7]".to_owned()).unwrap()
+            Syslog::open(self.socket(), Facility::DAEMON, "healthcheck-dns[7]".to_owned()).unwrap()
         }
     }
 
