@@ -6,6 +6,7 @@ pub(crate) mod files;
 pub(crate) mod handoff;
 pub(crate) mod local_time;
 pub(crate) mod pidfd;
+pub(crate) mod places;
 pub(crate) mod procfs;
 pub(crate) mod resources;
 pub mod signals;

@@ -109,17 +109,12 @@ impl Daemon<'_> {
 
 /// Each address and protocol once, however many checks watch it.
 fn listeners(watch: &Watch) -> Vec<ListenerTotals> {
-    let seen = watch.seen().into_iter().map(|(place, seen)| {
-        let (address, transport) = (place.0.to_string(), place.1.to_string());
-        let key = (address.clone(), transport.clone());
-        let totals = ListenerTotals {
-            address,
-            transport,
-            sockets: seen.sockets as u64,
-            queue: seen.queue,
-            drops: seen.drops,
-        };
-        (key, totals)
+    let seen = watch.seen().into_iter();
+    let seen: BTreeMap<_, _> =
+        seen.map(|(place, seen)| ((place.0.to_string(), place.1.to_string()), seen)).collect();
+    let totals = seen.into_iter().map(|((address, transport), seen)| {
+        let (sockets, queue, drops) = (seen.sockets as u64, seen.queue, seen.drops);
+        ListenerTotals { address, transport, sockets, queue, drops }
     });
-    seen.collect::<BTreeMap<_, _>>().into_values().collect()
+    totals.collect()
 }

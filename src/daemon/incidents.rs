@@ -11,7 +11,6 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::flight::Flight;
@@ -53,11 +52,9 @@ impl Incidents {
     #[must_use]
     pub(crate) fn start(state: &Path, history: &History) -> Self {
         let queue = Arc::new(Handoff::new(MAX_PENDING));
-        let (taken, state, history) = (Arc::clone(&queue), state.to_owned(), history.notes());
-        let work = move || Writer { state, history, is_failing: false }.work(&taken);
-        if let Err(error) = thread::Builder::new().name("incidents".into()).spawn(work) {
+        let writer = Writer { state: state.to_owned(), history: history.notes(), is_failing: false };
+        if let Err(error) = queue.start("incidents", |queue| writer.work(queue)) {
             log::warn!("cannot start the thread that keeps incidents: {error}; none are kept");
-            queue.abandon();
         }
         Self { queue, pending: None, kept_at: None }
     }

@@ -10,7 +10,6 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,12 +17,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::store;
-use super::timestamp::{Age, Timestamp};
+use super::timestamp::Timestamp;
 use crate::config::cite::Source;
 use crate::config::salvage::Salvage;
 use crate::config::{Config, DEFAULT_STATE, Origin, absolute};
 use crate::sys::trusted_path::{is_trusted_directory, trusted_entry};
-use crate::text::fnv::{fnv32, fnv64};
+use crate::text::fnv::fnv64;
 
 pub(crate) use self::saver::Saver;
 
@@ -72,9 +71,8 @@ impl LastGood {
     #[must_use]
     pub fn new(state: &Path, configuration: &Path) -> Self {
         let configuration = absolute(configuration);
-        let mut name = configuration.file_stem().unwrap_or_else(|| "dnsherald".as_ref()).to_owned();
-        name.push(format!("-{:08x}.last-good.toml", fnv32(configuration.as_os_str().as_bytes())));
-        Self { file: state.join(name), configuration, machine_id: machine_id() }
+        let file = store::file_of(state, &configuration, "last-good.toml");
+        Self { file, configuration, machine_id: machine_id() }
     }
 
     /// All candidates for a file that cannot be used: in the given state directory, else in the one that the file names
@@ -151,13 +149,9 @@ impl LastGood {
         let config = Config::resolve(Source { path: &self.file, text }, host).map_err(|error| {
             format!("version {} accepted it, this version does not: {error}", binding.version)
         })?;
-        let age = match binding.timestamp.age_at(&Timestamp::now()) {
-            Age::Known(age) => Some(age),
-            Age::Unknown(_) => None,
-        };
         let origin = Origin { file: self.configuration.clone(), text: body.to_owned() };
         let config = Config { origin: Some(Arc::new(origin)), ..config };
-        Ok(SavedConfig { config, file: self.file.clone(), age })
+        Ok(SavedConfig { config, file: self.file.clone(), age: binding.timestamp.age().ok() })
     }
 
     /// Stores a text.

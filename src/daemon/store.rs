@@ -14,7 +14,6 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -23,7 +22,7 @@ use tokio::sync::mpsc;
 use self::disk::before;
 use self::merge::Change;
 use self::writer::{Job, Writer};
-use super::timestamp::{Age, Timestamp};
+use super::timestamp::Timestamp;
 use crate::config::absolute;
 use crate::engine::memory::{Memory, Remembered};
 use crate::sys::handoff::Handoff;
@@ -58,6 +57,11 @@ struct Document {
 }
 
 impl Document {
+    fn new(configuration: PathBuf, generation: u64, process: u32, services: Memory) -> Self {
+        let (format, timestamp) = (FORMAT.to_owned(), Timestamp::now());
+        Self { format, configuration, generation, process, timestamp, services }
+    }
+
     /// Parses a state file of this configuration, without drains that end with their helper.
     ///
     /// # Errors
@@ -110,7 +114,8 @@ pub struct Store {
     file: PathBuf,
     configuration: PathBuf,
     /// The queue of the writer thread, which [`Store::begin`] or the first job starts.
-    newest: Option<Arc<Handoff<Job>>>,
+    newest: Arc<Handoff<Job>>,
+    has_begun: bool,
     failure: Failure,
     /// When the oldest unwritten change was queued.
     waits_since: Instant,
@@ -124,7 +129,7 @@ pub struct Store {
 /// Waits, on another thread, until saved state is written.
 #[derive(Debug)]
 pub(crate) struct WriteWaiter {
-    newest: Option<Arc<Handoff<Job>>>,
+    newest: Arc<Handoff<Job>>,
     failure: Failure,
 }
 
@@ -132,7 +137,7 @@ impl WriteWaiter {
     /// Waits until all state is written, at most `limit`. Returns whether it is.
     #[must_use]
     pub(crate) fn wait_written(&self, limit: Duration) -> bool {
-        self.newest.as_ref().is_none_or(|newest| newest.wait_idle(limit)) && lock(&self.failure).is_none()
+        self.newest.wait_idle(limit) && lock(&self.failure).is_none()
     }
 }
 
@@ -141,12 +146,11 @@ impl Store {
     #[must_use]
     pub fn new(directory: &Path, configuration: &Path) -> Self {
         let configuration = absolute(configuration);
-        let mut name = configuration.file_stem().unwrap_or_else(|| "dnsherald".as_ref()).to_owned();
-        name.push(format!("-{:08x}.json", fnv32(configuration.as_os_str().as_bytes())));
         Self {
-            file: directory.join(name),
+            file: file_of(directory, &configuration, "json"),
             configuration,
-            newest: None,
+            newest: Arc::new(Handoff::new(0)),
+            has_begun: false,
             failure: Failure::default(),
             waits_since: Instant::now(),
             loaded: None,
@@ -179,48 +183,37 @@ impl Store {
         });
         let Ok(mut document) = known else { return Default::default() };
         self.loaded = Some(document.clone());
-        let age = match document.timestamp.age_at(&Timestamp::now()) {
-            Age::Known(age) => age,
-            Age::Unknown(ahead) => {
-                // The state may be old: adopt no route, and let limited orders last their full time.
-                document.services.forget_states();
-                log::warn!(
-                    "the state in {} was written {} in the future: the clock of this host is or was wrong; no route is \
-                     adopted, drains and penalties count from now on",
-                    self.file.display(),
-                    Period(Duration::from_secs(ahead.as_secs()))
-                );
-                Duration::ZERO
-            }
-        };
+        let age = document.timestamp.age().unwrap_or_else(|ahead| {
+            // The state may be old: adopt no route, and let limited orders last their full time.
+            document.services.forget_states();
+            log::warn!(
+                "the state in {} was written {} in the future: the clock of this host is or was wrong; no route is \
+                 adopted, drains and penalties count from now on",
+                self.file.display(),
+                Period(Duration::from_secs(ahead.as_secs()))
+            );
+            Duration::ZERO
+        });
         (document.services, age)
     }
 
     /// Queues state to be written, and repeats failed writes. If several wait, only the newest is written.
     pub(crate) fn save(&mut self, memory: &Memory) {
-        let document = Document {
-            format: FORMAT.to_owned(),
-            configuration: self.configuration.clone(),
-            generation: self.generation(),
-            process: std::process::id(),
-            timestamp: Timestamp::now(),
-            services: memory.clone(),
-        };
-        if self.newest.as_ref().is_none_or(|newest| newest.wait_idle(Duration::ZERO)) {
+        let generation = self.loaded.as_ref().map_or(1, |loaded| loaded.generation.saturating_add(1));
+        let document =
+            Document::new(self.configuration.clone(), generation, std::process::id(), memory.clone());
+        if self.newest.wait_idle(Duration::ZERO) {
             self.waits_since = Instant::now();
         }
         self.begin();
-        if let Some(newest) = &self.newest {
-            newest.supersede(Job { document, seen_changes: self.told });
-        }
+        self.newest.supersede(Job { document, seen_changes: self.told });
     }
 
     /// Starts the thread that writes the state and reads changes of another helper.
     pub(crate) fn begin(&mut self) {
-        if self.newest.is_some() {
+        if std::mem::replace(&mut self.has_begun, true) {
             return;
         }
-        let newest = Arc::new(Handoff::new(0));
         let writer = Writer::new(
             self.file.clone(),
             self.configuration.clone(),
@@ -228,19 +221,11 @@ impl Store {
             Arc::clone(&self.failure),
             self.learned.0.clone(),
         );
-        let jobs = Arc::clone(&newest);
-        let started = thread::Builder::new().name("state".into()).spawn(move || writer.work(&jobs));
-        if let Err(error) = started {
-            newest.abandon();
+        if let Err(error) = self.newest.start("state", |jobs| writer.work(jobs)) {
             let why = format!("cannot start the thread that writes the state: {error}");
             log::warn!("{why}; drains and penalties will not survive a restart");
             *lock(&self.failure) = Some(why);
         }
-        self.newest = Some(newest);
-    }
-
-    fn generation(&self) -> u64 {
-        self.loaded.as_ref().map_or(1, |loaded| loaded.generation.saturating_add(1))
     }
 
     /// Waits for changes of drains and holds by another helper with this configuration file, as during a reload of
@@ -255,9 +240,8 @@ impl Store {
     #[must_use]
     pub(crate) fn unwritten(&self) -> Option<String> {
         let waits = || {
-            let is_done = self.newest.as_ref().is_none_or(|newest| newest.wait_idle(Duration::ZERO));
             let waited = self.waits_since.elapsed();
-            let slow = !is_done && waited >= SLOW;
+            let slow = !self.newest.wait_idle(Duration::ZERO) && waited >= SLOW;
             slow.then(|| {
                 format!("the disk of {} has not answered for {}", self.file.display(), Shown(waited))
             })
@@ -268,22 +252,27 @@ impl Store {
     /// Returns a handle to wait for the write on another thread.
     #[must_use]
     pub(crate) fn write_waiter(&self) -> WriteWaiter {
-        WriteWaiter { newest: self.newest.clone(), failure: Arc::clone(&self.failure) }
+        WriteWaiter { newest: Arc::clone(&self.newest), failure: Arc::clone(&self.failure) }
     }
 
     /// Waits until the writer has no work, at most `limit`. Returns whether it has none.
     #[must_use]
     pub(crate) fn wait_written(&self, limit: Duration) -> bool {
-        self.newest.as_ref().is_none_or(|newest| newest.wait_idle(limit))
+        self.newest.wait_idle(limit)
     }
 }
 
 impl Drop for Store {
     fn drop(&mut self) {
-        if let Some(newest) = &self.newest {
-            newest.close();
-        }
+        self.newest.close();
     }
+}
+
+/// The file that belongs to a configuration file, in a state directory: `NAME-HASH.ENDING`, with the hash of the path.
+pub(super) fn file_of(state: &Path, configuration: &Path, ending: &str) -> PathBuf {
+    let mut name = configuration.file_stem().unwrap_or_else(|| "dnsherald".as_ref()).to_owned();
+    name.push(format!("-{:08x}.{ending}", fnv32(configuration.as_os_str().as_bytes())));
+    state.join(name)
 }
 
 #[cfg(test)]

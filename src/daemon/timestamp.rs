@@ -31,15 +31,6 @@ struct Uptime {
     milliseconds: u64,
 }
 
-/// The age of data.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Age {
-    /// Its age.
-    Known(Duration),
-    /// Unknown: by the wall clock the data is this far in the future.
-    Unknown(Duration),
-}
-
 impl Timestamp {
     /// The current time.
     #[must_use]
@@ -53,17 +44,23 @@ impl Timestamp {
         }
     }
 
-    /// The age of this timestamp at `now`.
-    #[must_use]
-    pub(crate) fn age_at(&self, now: &Self) -> Age {
+    /// The age of this timestamp.
+    ///
+    /// # Errors
+    /// By the wall clock, the only one left after a reboot, it is this far in the future.
+    pub(crate) fn age(&self) -> Result<Duration, Duration> {
+        self.age_at(&Self::now())
+    }
+
+    fn age_at(&self, now: &Self) -> Result<Duration, Duration> {
         if let (Some(then), Some(now)) = (&self.uptime, &now.uptime)
             && then.boot == now.boot
         {
-            return Age::Known(Duration::from_millis(now.milliseconds.saturating_sub(then.milliseconds)));
+            return Ok(Duration::from_millis(now.milliseconds.saturating_sub(then.milliseconds)));
         }
         match now.saved_at.checked_sub(self.saved_at) {
-            Some(age) => Age::Known(Duration::from_millis(age)),
-            None => Age::Unknown(Duration::from_millis(self.saved_at - now.saved_at)),
+            Some(age) => Ok(Duration::from_millis(age)),
+            None => Err(Duration::from_millis(self.saved_at - now.saved_at)),
         }
     }
 }
@@ -84,27 +81,27 @@ mod tests {
 
     #[test]
     fn setting_the_clock_changes_no_age_within_a_boot() {
-        let second = Age::Known(Duration::from_secs(1));
+        let second = Ok(Duration::from_secs(1));
         let then = timestamp(20_000 * DAY, "a", 5_000);
         for set in [20_000 * DAY + 1_000, 0, 24_000 * DAY] {
             assert_eq!(then.age_at(&timestamp(set, "a", 6_000)), second);
         }
-        assert_eq!(then.age_at(&timestamp(20_000 * DAY, "a", 4_999)), Age::Known(Duration::ZERO));
+        assert_eq!(then.age_at(&timestamp(20_000 * DAY, "a", 4_999)), Ok(Duration::ZERO));
     }
 
     #[test]
     fn after_a_reboot_the_wall_clock_counts() {
         let (day, then) = (Duration::from_millis(DAY), timestamp(20_000 * DAY, "a", 5_000));
-        assert_eq!(then.age_at(&timestamp(20_001 * DAY, "b", 6_000)), Age::Known(day));
-        assert_eq!(then.age_at(&timestamp(19_999 * DAY, "b", 6_000)), Age::Unknown(day));
+        assert_eq!(then.age_at(&timestamp(20_001 * DAY, "b", 6_000)), Ok(day));
+        assert_eq!(then.age_at(&timestamp(19_999 * DAY, "b", 6_000)), Err(day));
         let nameless = Timestamp { saved_at: 20_001 * DAY, uptime: None };
-        assert_eq!(then.age_at(&nameless), Age::Known(day), "a system without a boot ID");
+        assert_eq!(then.age_at(&nameless), Ok(day), "a system without a boot ID");
     }
 
     #[test]
     fn this_system_has_a_boot_id() {
         let then = Timestamp::now();
         assert!(then.uptime.is_some());
-        assert!(matches!(then.age_at(&Timestamp::now()), Age::Known(age) if age < Duration::from_secs(60)));
+        assert!(then.age().is_ok_and(|age| age < Duration::from_secs(60)));
     }
 }

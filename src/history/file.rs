@@ -5,7 +5,6 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
@@ -37,10 +36,7 @@ pub(crate) fn beside(state: &Path) -> PathBuf {
 /// # Errors
 /// If it is no regular file, belongs to another user in a directory that all users can write to, or cannot be read.
 pub(crate) fn read(path: &Path) -> io::Result<Log> {
-    match text(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Log::default()),
-        text => Ok(Log::parse(&text?)),
-    }
+    text(path).map(|text| Log::parse(&text))
 }
 
 /// The newest lines of a history file, as they are: what one reply can carry.
@@ -48,10 +44,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Log> {
 /// # Errors
 /// As [`read`].
 pub(crate) fn lines(path: &Path) -> io::Result<Vec<String>> {
-    let text = match text(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
-        text => text?,
-    };
+    let text = text(path)?;
     let mut room = 2 * MAX_SIZE;
     let newest = text.lines().rev().take_while(|line| {
         room = room.saturating_sub(line.len() + 1);
@@ -62,8 +55,12 @@ pub(crate) fn lines(path: &Path) -> io::Result<Vec<String>> {
     Ok(newest)
 }
 
+/// The text of a history file; empty if there is none.
 fn text(path: &Path) -> io::Result<String> {
-    let file = open_plain(path)?;
+    let file = match open_plain(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+        file => file?,
+    };
     is_own_where_shared(path, &file.metadata()?)?;
     Ok(String::from_utf8_lossy(&content_of(file, MAX_READ)?).into_owned())
 }
@@ -85,11 +82,12 @@ impl History {
     #[must_use]
     pub(crate) fn start(path: PathBuf) -> Self {
         let lines = Arc::new(Handoff::new(MAX_PENDING));
-        let (queue, name) = (Arc::clone(&lines), path.display().to_string());
-        let work = move || Writer { path, count: None, is_failing: false }.work(&queue);
-        if let Err(error) = thread::Builder::new().name("history".into()).spawn(work) {
-            log::warn!("cannot start the thread that writes the history in {name}: {error}; none is written");
-            lines.abandon();
+        let shown = path.display().to_string();
+        let writer = Writer { path, count: None, is_failing: false };
+        if let Err(error) = lines.start("history", |lines| writer.work(lines)) {
+            log::warn!(
+                "cannot start the thread that writes the history in {shown}: {error}; none is written"
+            );
         }
         Self { notes: Notes { lines } }
     }
@@ -187,11 +185,7 @@ impl Writer {
             make_for_own_files(directory, DIRECTORY_MODE)?;
         }
         remove_leftovers(&self.path);
-        match text(&self.path) {
-            Ok(text) => Ok(text.lines().count()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-            Err(error) => Err(error),
-        }
+        Ok(text(&self.path)?.lines().count())
     }
 
     /// Replaces the file by its newest lines and this one. Those of another version stay.

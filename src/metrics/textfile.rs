@@ -7,7 +7,6 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 
 use super::exposition;
 use crate::status::Document;
@@ -35,11 +34,10 @@ impl Textfile {
     #[must_use]
     pub(crate) fn start(file: PathBuf) -> Self {
         let jobs = Arc::new(Handoff::new(0));
-        let (queue, shown) = (Arc::clone(&jobs), file.display().to_string());
-        let work = move || Writer { file, is_failing: false }.work(&queue);
-        if let Err(error) = thread::Builder::new().name("textfile".into()).spawn(work) {
+        let shown = file.display().to_string();
+        let writer = Writer { file, is_failing: false };
+        if let Err(error) = jobs.start("textfile", |jobs| writer.work(jobs)) {
             log::warn!("cannot start the thread that writes metrics to {shown}: {error}; none are written");
-            jobs.abandon();
         }
         Self { jobs }
     }

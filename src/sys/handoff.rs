@@ -5,7 +5,9 @@
 //! the process waits for the worker at most [`EXIT_WAIT`].
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use super::lock;
@@ -59,6 +61,23 @@ impl<T> Handoff<T> {
     pub(crate) const fn new(room: usize) -> Self {
         let state = State { items: VecDeque::new(), weight: 0, busy: false, closed: false };
         Self { state: Mutex::new(state), changed: Condvar::new(), room }
+    }
+
+    /// Starts the worker, a thread of this name. Without a thread the queue takes no items.
+    ///
+    /// # Errors
+    /// If no thread can be started.
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        name: &str,
+        work: impl FnOnce(&Self) + Send + 'static,
+    ) -> io::Result<()>
+    where
+        T: Send + 'static,
+    {
+        let queue = Arc::clone(self);
+        let started = thread::Builder::new().name(name.to_owned()).spawn(move || work(&queue));
+        started.map(drop).inspect_err(|_| self.abandon())
     }
 
     /// Appends an item, unless the queue is full or closed.
@@ -141,9 +160,6 @@ impl<T> Handoff<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::thread;
-
     use super::*;
 
     const LONG: Duration = Duration::from_secs(20);

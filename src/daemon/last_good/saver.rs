@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 
 use super::LastGood;
 use crate::config::{Config, DEFAULT_STATE, Origin};
@@ -45,19 +44,15 @@ impl Saver {
             return;
         }
         let Some(pending) = self.pending.take() else { return };
-        if self.newest.is_none() {
+        let is_given = self.state.is_some();
+        let newest = self.newest.get_or_insert_with(|| {
             let newest = Arc::new(Handoff::new(0));
-            let (taken, is_given) = (Arc::clone(&newest), self.state.is_some());
-            let keeping = move || save_each(&taken, is_given);
-            if let Err(error) = thread::Builder::new().name("last-good".into()).spawn(keeping) {
-                newest.abandon();
+            if let Err(error) = newest.start("last-good", move |jobs| save_each(jobs, is_given)) {
                 warn(&pending.0, &error);
             }
-            self.newest = Some(newest);
-        }
-        if let Some(newest) = &self.newest {
-            newest.supersede(pending);
-        }
+            newest
+        });
+        newest.supersede(pending);
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::IgnoredAny;
 
-use crate::sys::files::{Draft, open_plain, sync_directory_of, text_of};
+use crate::sys::files::{Draft, open_plain, remove_leftovers, sync_directory_of, text_of};
 use crate::sys::trusted_path::{is_own_where_shared, make_for_own_files};
 
 /// ExaBGP passes on a umask that makes new directories inaccessible, so modes are set explicitly.
@@ -40,22 +40,9 @@ impl FileId {
 }
 
 /// Removes temporary files of helpers that were killed while writing.
-pub(super) fn remove_leftovers(file: &Path) {
-    let Some((directory, name)) = file.parent().zip(file.file_stem()) else { return };
-    let beside = format!("{}.", name.to_string_lossy());
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let found = entry.file_name();
-        let found = found.to_string_lossy();
-        let pid = found
-            .strip_prefix(&beside)
-            .and_then(|rest| rest.strip_suffix(".new"))
-            .map(|pid| pid.trim_end_matches(".before"));
-        let is_dead =
-            |pid: &str| pid.parse::<u32>().is_ok_and(|pid| !Path::new(&format!("/proc/{pid}")).exists());
-        if pid.is_some_and(is_dead) {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
+pub(super) fn remove_drafts(file: &Path) {
+    remove_leftovers(&file.with_extension(""));
+    remove_leftovers(&file.with_extension("before"));
 }
 
 /// Creates the directory of a state file.
@@ -98,7 +85,7 @@ pub(super) fn keep_previous(file: &Path) {
     if serde_json::from_str::<IgnoredAny>(&text).is_err() {
         return;
     }
-    let beside = file.with_extension(format!("{}.before.new", std::process::id()));
+    let beside = file.with_extension(format!("before.{}.new", std::process::id()));
     let _ = fs::remove_file(&beside);
     if fs::hard_link(file, &beside).is_ok() && fs::rename(&beside, before(file)).is_err() {
         let _ = fs::remove_file(&beside);

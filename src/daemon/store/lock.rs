@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc::O_NOFOLLOW;
 
+use super::disk::FILE_MODE;
 use crate::sys::trusted_path::is_own_where_shared;
 
 /// How long to wait for another helper.
@@ -16,8 +17,6 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Pause between attempts.
 const PAUSE: Duration = Duration::from_millis(10);
-
-const MODE: u32 = 0o640;
 
 /// Takes the lock of this state file. The lock file stays. The lock is released when dropped or when the process ends.
 /// Returns `None` on a file system without locks.
@@ -31,7 +30,7 @@ pub(super) fn take(file: &Path) -> io::Result<Option<File>> {
         .write(true)
         .create(true)
         .truncate(false)
-        .mode(MODE)
+        .mode(FILE_MODE)
         .custom_flags(O_NOFOLLOW)
         .open(&path)?;
     let found = lock.metadata()?;

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use std::os::unix::fs::PermissionsExt;
+use std::thread;
 
 use super::disk::{DIRECTORY_MODE, keep_previous};
 use super::*;
@@ -150,11 +151,12 @@ fn removes_temporary_files_of_killed_helpers() {
     let beside = |pid: u32| store.file.with_extension(format!("{pid}.new"));
     // No process has a number beyond the maximum.
     let (dead, alive, foreign) = (beside(4_194_305), beside(1), directory.join("other.4194305.new"));
-    for file in [&dead, &alive, &foreign] {
+    let dead_link = store.file.with_extension("before.4194305.new");
+    for file in [&dead, &dead_link, &alive, &foreign] {
         fs::write(file, "{").unwrap();
     }
     saved(&mut store, &memory());
-    assert_eq!([dead, alive, foreign].map(|file| file.exists()), [false, true, true]);
+    assert_eq!([dead, dead_link, alive, foreign].map(|file| file.exists()), [false, false, true, true]);
     fs::remove_dir_all(directory).unwrap();
 }
 

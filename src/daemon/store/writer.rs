@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::disk::{FileId, make_directory, read, remove_leftovers, write};
+use super::disk::{FileId, make_directory, read, remove_drafts, write};
 use super::merge::{Change, DatedMemory, apply, changes};
-use super::{Document, FORMAT, Failure, lock as state_lock};
-use crate::daemon::timestamp::{Age, Timestamp};
+use super::{Document, Failure, lock as state_lock};
 use crate::engine::memory::Memory;
 use crate::sys::handoff::{Handoff, Taken};
 use crate::sys::lock;
@@ -44,15 +43,16 @@ pub(super) struct Writer {
     seen_changes: usize,
     send_changes: UnboundedSender<Vec<Change>>,
     failure: Failure,
+    /// The job whose write failed last, and the failures so far; both until a write succeeds.
+    unwritten: Option<Job>,
     trouble: Option<Trouble>,
     /// The hash of a document whose write failed, which may be in the file nevertheless.
     attempted: Option<u64>,
 }
 
-/// A write that failed.
-#[derive(Debug)]
+/// Writes that failed, one after the other.
+#[derive(Clone, Copy, Debug)]
 struct Trouble {
-    job: Job,
     since: Instant,
     attempts: usize,
     pause: Duration,
@@ -68,14 +68,7 @@ impl Writer {
         failure: Failure,
         send_changes: UnboundedSender<Vec<Change>>,
     ) -> Self {
-        let nothing = || Document {
-            format: FORMAT.to_owned(),
-            configuration: configuration.clone(),
-            generation: 0,
-            process: 0,
-            timestamp: Timestamp::now(),
-            services: Memory::default(),
-        };
+        let nothing = || Document::new(configuration.clone(), 0, 0, Memory::default());
         let known = loaded.map_or_else(nothing, Document::with_orders_only);
         Self {
             file,
@@ -86,6 +79,7 @@ impl Writer {
             seen_changes: 0,
             send_changes,
             failure,
+            unwritten: None,
             trouble: None,
             attempted: None,
         }
@@ -94,19 +88,17 @@ impl Writer {
     /// Runs until the queue is closed.
     pub(super) fn work(mut self, jobs: &Handoff<Job>) {
         if make_directory(&self.file).is_ok() {
-            remove_leftovers(&self.file);
+            remove_drafts(&self.file);
         }
         loop {
-            let again_in = self
-                .trouble
-                .as_ref()
-                .map(|trouble| trouble.again_at.saturating_duration_since(Instant::now()));
+            let again_in =
+                self.trouble.map(|trouble| trouble.again_at.saturating_duration_since(Instant::now()));
             match jobs.take_within(again_in.map_or(POLL_INTERVAL, |again| again.min(POLL_INTERVAL))) {
                 Taken::Item(job) => self.carry_out(job),
                 Taken::Nothing => {
-                    let is_due = |trouble: &mut Trouble| trouble.again_at <= Instant::now();
-                    match self.trouble.take_if(is_due) {
-                        Some(trouble) => self.retry(trouble),
+                    let is_due = self.trouble.is_some_and(|trouble| trouble.again_at <= Instant::now());
+                    match self.unwritten.take_if(|_| is_due) {
+                        Some(job) => self.carry_out(job),
                         None => self.read_changes(),
                     }
                 }
@@ -115,46 +107,34 @@ impl Writer {
         }
     }
 
-    fn retry(&mut self, mut trouble: Trouble) {
-        let written = self.write(&mut trouble.job);
-        self.record_result(trouble.job, written, Some((trouble.since, trouble.attempts, trouble.pause)));
-    }
-
+    /// Writes a job. If that fails, keeps it to try again after a pause.
     fn carry_out(&mut self, mut job: Job) {
-        let before = self.trouble.take().map(|trouble| (trouble.since, trouble.attempts, trouble.pause));
         let written = self.write(&mut job);
-        self.record_result(job, written, before);
-    }
-
-    /// Records the result of a write. `before` has the start, number and pause of earlier failures.
-    fn record_result(
-        &mut self,
-        job: Job,
-        written: io::Result<()>,
-        before: Option<(Instant, usize, Duration)>,
-    ) {
         let file = self.file.display();
         match written {
             Ok(()) => {
+                self.unwritten = None;
                 *lock(&self.failure) = None;
-                if let Some((since, attempts, _)) = before {
+                if let Some(Trouble { since, attempts, .. }) = self.trouble.take() {
                     let failed = counted(attempts, "failed attempt");
                     log::info!("wrote the state to {file} after {failed} in {}", Shown(since.elapsed()));
                 }
             }
             Err(error) => {
                 let why = format!("cannot write the state to {file}: {error}");
-                if before.is_none() {
+                if self.trouble.is_none() {
                     log::warn!(
                         "{why}; drains and penalties will not survive a restart until it succeeds; retrying"
                     );
                 }
                 *lock(&self.failure) = Some(why);
                 let now = Instant::now();
-                let (since, attempts, pause) = before.unwrap_or((now, 0, PAUSE / 2));
-                let pause = (pause * 2).min(LONGEST_PAUSE);
-                self.trouble =
-                    Some(Trouble { job, since, attempts: attempts + 1, pause, again_at: now + pause });
+                let (since, attempts) =
+                    self.trouble.map_or((now, 0), |before| (before.since, before.attempts));
+                let pause = self.trouble.map_or(PAUSE, |before| (before.pause * 2).min(LONGEST_PAUSE));
+                let again_at = now + pause;
+                self.trouble = Some(Trouble { since, attempts: attempts + 1, pause, again_at });
+                self.unwritten = Some(job);
             }
         }
     }
@@ -245,10 +225,7 @@ impl Writer {
 
 /// The age of a document; zero if it is from the future.
 fn age(document: &Document) -> Duration {
-    match document.timestamp.age_at(&Timestamp::now()) {
-        Age::Known(age) => age,
-        Age::Unknown(_) => Duration::ZERO,
-    }
+    document.timestamp.age().unwrap_or_default()
 }
 
 fn aged(document: &Document) -> DatedMemory<'_> {
