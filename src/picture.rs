@@ -245,7 +245,7 @@ fn told_apart<'a, T>(
 
 /// The mode of dampening, as configurations write it.
 fn mode_word(service: &ServiceTrack) -> &'static str {
-    match service.penalty.policy().mode {
+    match service.penalty.policy.mode {
         Mode::Off => "off",
         Mode::Observe => "observe",
         Mode::Enforce => "enforce",

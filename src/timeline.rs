@@ -95,7 +95,7 @@ impl Timeline {
         for (track, service) in self.services.iter_mut().zip(engine.services()) {
             for (track, check) in track.checks.iter_mut().zip(service.checks()) {
                 track.states.note(now, Sign::from_check(check));
-                if let Some((at, outcome)) = check.last()
+                if let Some((at, outcome)) = &check.last
                     && track.seen != Some(*at)
                 {
                     track.seen = Some(*at);
@@ -103,7 +103,7 @@ impl Timeline {
                 }
             }
             track.states.note(now, Sign::from_service(service));
-            track.penalty.note(now, service.dampening());
+            track.penalty.note(now, &service.dampening);
         }
         let routes = self.services.iter_mut().flat_map(|service| &mut service.routes);
         for (track, entry) in routes.zip(engine.api_session().entries()) {

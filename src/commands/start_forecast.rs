@@ -65,7 +65,7 @@ impl StartForecast {
 
 /// The state of a service after a start, if it does not depend on the checks.
 fn expectation(service: &Service) -> Option<String> {
-    let dampening = service.dampening();
+    let dampening = &service.dampening;
     match service.state() {
         ServiceState::Drained => Some(format!("drained: {}", service.explain())),
         _ if !service.holds.is_empty() => {

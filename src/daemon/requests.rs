@@ -185,7 +185,7 @@ impl Daemon<'_> {
                 Request::Unhold { holder, .. } => service.holds.has(holder.as_ref()),
                 Request::Undrain { lift, .. } => service.drains.has(lift.holder.as_ref()),
                 Request::Undampen { .. } => {
-                    return service.dampening().record(now).map(|record| format!("{name}: {record}"));
+                    return service.dampening.record(now).map(|record| format!("{name}: {record}"));
                 }
                 Request::Drain { .. }
                 | Request::Hold { .. }

@@ -158,7 +158,7 @@ fn address(of: &OsStr) -> Option<SocketAddr> {
 fn status(engine: &Engine, trouble: Option<&Trouble>) -> String {
     use crate::engine::service::ServiceState;
     let service = |service: &crate::engine::service::Service| match service.state() {
-        _ if !service.is_enabled() => format!("{} not enabled", service.name()),
+        _ if !service.enabled => format!("{} not enabled", service.name()),
         ServiceState::Up => format!("{} up", service.name()),
         state => format!("{} {state} ({})", service.name(), service.explain()),
     };

@@ -17,15 +17,8 @@ pub(crate) enum Action {
     WarmUp(ServiceId),
     /// Log this notice.
     Log(Notice),
-    /// A service has changed its state: run the hooks with this state in `STATE`.
-    Enter {
-        /// Its name.
-        service: String,
-        /// `UP`, `DOWN` and so on.
-        state: String,
-        /// The reason, for `REASON`.
-        reason: String,
-    },
+    /// A service has changed its state: run the hooks with this state (`UP`, `DOWN` and so on) and reason.
+    Enter { service: String, state: String, reason: String },
     /// ExaBGP has acknowledged the present state of a service for every prefix.
     Settled(ServiceId),
     /// The present state of a service was sent for every prefix to an ExaBGP that answers no commands, so its

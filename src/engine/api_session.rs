@@ -80,9 +80,10 @@ pub(crate) struct ApiSession {
     state: State,
     /// The timeout of the present state.
     until: Option<Moment>,
-    version: Option<Version>,
+    /// The version that ExaBGP has reported, once it has.
+    pub(crate) version: Option<Version>,
     /// Whether ExaBGP answers commands (`exabgp.api.ack`).
-    answers: bool,
+    pub(crate) answers: bool,
     /// Replies to commands that were given up; they may still arrive.
     late_replies: u32,
     /// Since when a command is unanswered; ExaBGP is `unresponsive` after [`WITHDRAW_WAIT`].
@@ -115,9 +116,9 @@ pub(crate) struct ApiSession {
     /// When the last command was sent.
     said_at: Moment,
     /// The counters so far.
-    record: Record,
+    pub(crate) record: Record,
     /// The BGP sessions that ExaBGP has reported.
-    neighbors: Neighbors,
+    pub(crate) neighbors: Neighbors,
 }
 
 impl ApiSession {
@@ -161,18 +162,6 @@ impl ApiSession {
         &self.entries
     }
 
-    /// The version that ExaBGP has reported, once it has.
-    #[must_use]
-    pub(crate) const fn version(&self) -> Option<&Version> {
-        self.version.as_ref()
-    }
-
-    /// Whether ExaBGP answers commands.
-    #[must_use]
-    pub(crate) const fn answers(&self) -> bool {
-        self.answers
-    }
-
     /// Why no reply is awaited; `None` if replies are awaited.
     #[must_use]
     pub(crate) fn silence(&self) -> Option<&'static str> {
@@ -183,18 +172,6 @@ impl ApiSession {
             Parent::ExaBgp if not_awaited => Some("no answers are awaited (--no-ack)"),
             Parent::ExaBgp => Some("exabgp.api.ack is off"),
         }
-    }
-
-    /// The counters so far.
-    #[must_use]
-    pub(crate) const fn record(&self) -> &Record {
-        &self.record
-    }
-
-    /// The BGP sessions that ExaBGP has reported.
-    #[must_use]
-    pub(crate) const fn neighbors(&self) -> &Neighbors {
-        &self.neighbors
     }
 
     /// Opens the session.

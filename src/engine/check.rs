@@ -27,7 +27,7 @@ mod timing;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Check {
     name: String,
-    timing: Timing,
+    pub(crate) timing: Timing,
     on_fail: OnFail,
     /// Counts every failure: the state that is shown.
     shown: Hysteresis,
@@ -40,16 +40,16 @@ pub(crate) struct Check {
     /// The reason of the last failure, if no pass followed.
     failure: Option<String>,
     /// The last finding, and its time.
-    last: Option<(Moment, Outcome)>,
+    pub(crate) last: Option<(Moment, Outcome)>,
     /// Since when and why its outcomes are unknown; `None` if the last one was not.
-    unknown: Option<Unknown>,
+    pub(crate) unknown: Option<Unknown>,
     /// Whether the last outcome that was not unknown says that an address is not on this host, and that this brings the
     /// service down.
-    lacks_address: bool,
+    pub(super) lacks_address: bool,
     /// The start of the last round.
     asked_at: Moment,
     /// When to probe; `None` while a round is under way.
-    due: Option<Moment>,
+    pub(crate) due: Option<Moment>,
     /// The round under way began before the check was reset or failed at once, so its outcome is dropped.
     outdated: bool,
 }
@@ -96,12 +96,6 @@ impl Check {
         self.due = Some(now);
     }
 
-    /// Its intervals, `rise` and `fall`.
-    #[must_use]
-    pub(crate) const fn timing(&self) -> &Timing {
-        &self.timing
-    }
-
     /// Its name, as configured or supplied.
     #[must_use]
     pub(crate) fn name(&self) -> &str {
@@ -111,7 +105,7 @@ impl Check {
     /// Whether any of its outcomes can move a route.
     #[must_use]
     pub(crate) fn decides(&self) -> bool {
-        !self.is_unproven() && self.on_fail.worst().max(self.on_fail.unknown) > Severity::Observe
+        self.worst() > Severity::Observe
     }
 
     /// Whether its failures are only observed because it has not been up yet.
@@ -132,18 +126,6 @@ impl Check {
         self.failure.as_deref()
     }
 
-    /// The last finding, and its time.
-    #[must_use]
-    pub(crate) const fn last(&self) -> Option<&(Moment, Outcome)> {
-        self.last.as_ref()
-    }
-
-    /// Since when and why its outcomes are unknown; `None` if the last one was not.
-    #[must_use]
-    pub(crate) const fn unknown(&self) -> Option<&Unknown> {
-        self.unknown.as_ref()
-    }
-
     /// Its verdict on the service: `None` before the first, `Some(Severity::Observe)` if it has no effect, because it passes
     /// or its failures are only observed.
     #[must_use]
@@ -154,18 +136,6 @@ impl Check {
             (Some(_), Some(Verdict::Up), Some(Verdict::Up)) => Some(Severity::Observe),
             _ => None,
         }
-    }
-
-    /// Whether it has found that an address is not on this host and that this brings the service down.
-    #[must_use]
-    pub(crate) const fn lacks_address(&self) -> bool {
-        self.lacks_address
-    }
-
-    /// When to probe next; `None` while a round is under way.
-    #[must_use]
-    pub(crate) const fn due(&self) -> Option<Moment> {
-        self.due
     }
 
     /// Starts a round if one is due. True if it did.
@@ -298,7 +268,7 @@ mod tests {
     fn an_unknown_outcome_is_shown_and_counts_as_nothing() {
         let mut check = check(OnFail::always(Severity::Down));
         feed(&mut check, &[None, None, Some(Cause::Local), None]);
-        assert_eq!((check.state(), check.unknown()), (CheckState::Up, None));
+        assert_eq!((check.state(), check.unknown.clone()), (CheckState::Up, None));
         let at = |seconds| Moment::START + Duration::from_secs(seconds);
         let local = Outcome::fail(Cause::Local, "no ports");
         assert!(
@@ -308,7 +278,7 @@ mod tests {
             assert_eq!(check.on_outcome(at(second), &local), [], "told once");
         }
         assert_eq!((check.state(), check.verdict()), (CheckState::Up, Some(Severity::Observe)));
-        assert_eq!(check.unknown().map(|unknown| unknown.since), Some(at(1)));
+        assert_eq!(check.unknown.as_ref().map(|unknown| unknown.since), Some(at(1)));
         let known = Change::BecameKnown { after: Duration::from_secs(59) };
         assert_eq!(check.on_outcome(at(60), &Outcome::pass(Duration::ZERO)), [known]);
     }
@@ -330,7 +300,7 @@ mod tests {
         let mut check = check(OnFail::always(Severity::Down));
         let mut next_after = |outcome: Option<Cause>| {
             feed(&mut check, &[outcome]);
-            check.due().unwrap().since_start()
+            check.due.unwrap().since_start()
         };
         let (fast, slow) = (Duration::from_millis(100), Duration::from_secs(1));
         let up = [None, None, None].map(&mut next_after);
@@ -349,14 +319,14 @@ mod tests {
         let gone = Failure::new(Cause::ProcessGone, "it is gone");
         assert!(matches!(check.fail_at_once(later, &gone)[..], [Change::State { to: CheckState::Down, .. }]));
         check.probe_now(later);
-        assert_eq!(check.due(), None, "one round at a time");
+        assert_eq!(check.due, None, "one round at a time");
         assert_eq!(check.on_outcome(later, &Outcome::pass(Duration::ZERO)), []);
         assert_eq!(
-            (check.state(), check.failure(), check.due()),
+            (check.state(), check.failure(), check.due),
             (CheckState::Down, Some("it is gone"), Some(later))
         );
         assert_eq!(check.fail_at_once(later, &gone), [], "told twice");
-        assert_eq!(check.due(), Some(later));
+        assert_eq!(check.due, Some(later));
     }
 
     #[test]
@@ -364,10 +334,10 @@ mod tests {
         let mut check = check(OnFail::always(Severity::Down));
         assert!(check.start_round(Moment::START));
         check.begin_anew(Moment::START);
-        assert_eq!(check.due(), None, "one round at a time");
+        assert_eq!(check.due, None, "one round at a time");
         feed(&mut check, &[Some(Cause::Timeout)]);
-        assert_eq!((check.state(), check.due()), (CheckState::Unknown, Some(Moment::START)));
+        assert_eq!((check.state(), check.due), (CheckState::Unknown, Some(Moment::START)));
         check.begin_anew(Moment::START);
-        assert_eq!(check.due(), Some(Moment::START), "none was out");
+        assert_eq!(check.due, Some(Moment::START), "none was out");
     }
 }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::policy::{Mode, Policy, PolicyError, Values};
 use self::return_time::ReturnTime;
 use self::window::{Recent, counted_in_window};
+use super::memory::Remembered;
 use super::moment::Moment;
 use crate::text::counted;
 
@@ -86,15 +87,18 @@ mod exact {
 /// The record of falls of one service.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Dampening {
-    policy: Policy,
+    /// The rules.
+    pub(crate) policy: Policy,
     /// The penalty at `since`; it decays from there.
     #[serde(with = "exact")]
     penalty: f64,
     since: Moment,
-    suppressed: bool,
-    return_time: ReturnTime,
+    /// Whether the penalty holds the service down, or would in mode `observe`.
+    pub(crate) suppressed: bool,
+    /// The recent falls, and the progress of a return.
+    pub(crate) return_time: ReturnTime,
     /// Exits of a process that `restart-grace` has excused.
-    excused: Recent,
+    pub(super) excused: Recent,
 }
 
 impl Dampening {
@@ -111,18 +115,6 @@ impl Dampening {
         }
     }
 
-    /// The rules it follows.
-    #[must_use]
-    pub(crate) const fn policy(&self) -> &Policy {
-        &self.policy
-    }
-
-    /// Whether the penalty holds the service down, or would in mode `observe`.
-    #[must_use]
-    pub(crate) const fn suppressed(&self) -> bool {
-        self.suppressed
-    }
-
     /// Whether the penalty keeps the service withdrawn.
     #[must_use]
     pub(crate) fn enforced(&self) -> bool {
@@ -132,20 +124,13 @@ impl Dampening {
     /// The penalty at `now`.
     #[must_use]
     pub(crate) fn penalty(&self, now: Moment) -> f64 {
-        let half_lives = now.since(self.since).as_secs_f64() / self.policy.half_life.as_secs_f64();
-        self.penalty * libm::exp2(-half_lives)
+        self.policy.decayed(self.penalty, now.since(self.since))
     }
 
     /// The penalty at `now` without its fraction.
     #[must_use]
     pub(crate) fn whole_penalty(&self, now: Moment) -> u32 {
         whole(self.penalty(now))
-    }
-
-    /// The recent falls, and the length of the next return.
-    #[must_use]
-    pub(crate) const fn return_time(&self) -> &ReturnTime {
-        &self.return_time
     }
 
     /// Whether a service whose checks are up must stay withdrawn: it is suppressed, or its return takes longer.
@@ -189,27 +174,6 @@ impl Dampening {
         self.excused.count(now)
     }
 
-    /// The restarts that are excused.
-    #[must_use]
-    pub(crate) const fn excused(&self) -> &Recent {
-        &self.excused
-    }
-
-    /// The checks of the service are up; `rises_in` is the time that this takes them.
-    pub(crate) fn on_checks_up(&mut self, now: Moment, rises_in: Duration) {
-        self.return_time.on_checks_up(now, rises_in, self.policy.max_rise_time);
-    }
-
-    /// A check has brought the service down.
-    pub(crate) fn on_checks_down(&mut self) {
-        self.return_time.on_checks_down();
-    }
-
-    /// The service serves, or is withdrawn for a reason other than its fall.
-    pub(crate) fn forgive_last_fall(&mut self) {
-        self.return_time.forgive();
-    }
-
     /// What [`Dampening::clear`] would clear; `None` if there is nothing.
     #[must_use]
     pub(crate) fn record(&self, now: Moment) -> Option<Cleared> {
@@ -230,34 +194,18 @@ impl Dampening {
         record
     }
 
-    /// Restores the restarts that an earlier helper excused, by their ages at `now`.
-    pub(crate) fn restore_excused(&mut self, now: Moment, ages: impl Iterator<Item = Duration>) {
-        self.excused = Recent::restored(now, ages);
-    }
-
-    /// Restores the falls that an earlier helper counted: their ages at `now`, and the number of the one that had
-    /// withdrawn the service.
-    pub(crate) fn restore_falls(
-        &mut self,
-        now: Moment,
-        ages: impl Iterator<Item = Duration>,
-        withdrawn_by: u32,
-    ) {
-        if self.policy.mode != Mode::Off {
-            self.return_time = ReturnTime::restored(now, ages, withdrawn_by);
+    /// Restores the record that an earlier helper saved `age` ago; the penalty has decayed since.
+    pub(crate) fn recall(&mut self, now: Moment, remembered: &Remembered, age: Duration) {
+        self.excused = Recent::restored(now, &remembered.excused_restarts, age);
+        if self.policy.mode == Mode::Off {
+            return;
         }
-    }
-
-    /// Restores the penalty of an earlier helper, decayed by the time since. True if it still suppresses.
-    pub(crate) fn restore(&mut self, now: Moment, penalty: f64, was_suppressed: bool, age: Duration) -> bool {
-        if self.policy.mode == Mode::Off || !penalty.is_finite() {
-            return false;
+        self.return_time = ReturnTime::restored(now, &remembered.falls, age, remembered.withdrawn_by_fall);
+        if remembered.penalty.is_finite() {
+            let penalty = self.policy.decayed(remembered.penalty.max(0.0), age);
+            self.suppressed = remembered.suppressed && penalty > f64::from(self.policy.reuse);
+            self.set(now, penalty);
         }
-        let half_lives = age.as_secs_f64() / self.policy.half_life.as_secs_f64();
-        let penalty = penalty.max(0.0) * libm::exp2(-half_lives);
-        self.suppressed = was_suppressed && penalty > f64::from(self.policy.reuse);
-        self.set(now, penalty);
-        self.suppressed
     }
 
     fn set(&mut self, now: Moment, penalty: f64) {
@@ -338,7 +286,7 @@ mod tests {
         assert!(dampening.penalty(end) <= 750.0 + 1e-3);
         assert!(!dampening.release(Moment::after_start(end.since_start() - Duration::from_micros(1))));
         assert!(dampening.release(end));
-        assert!(!dampening.suppressed());
+        assert!(!dampening.suppressed);
     }
 
     #[test]
@@ -359,16 +307,21 @@ mod tests {
             observed.fall(minute(0));
             off.fall(minute(0));
         }
-        assert!(observed.suppressed() && !observed.enforced());
-        assert!(!off.suppressed());
+        assert!(observed.suppressed && !observed.enforced());
+        assert!(!off.suppressed);
     }
 
     #[test]
     fn a_restored_penalty_has_decayed_by_its_age() {
-        let mut dampening = dampening(Mode::Enforce);
-        assert!(dampening.restore(minute(0), 3000.0, true, 15 * MINUTE));
-        assert!((dampening.penalty(minute(0)) - 1500.0).abs() < 1e-9);
-        assert!(!dampening.restore(minute(0), f64::NAN, true, MINUTE));
+        let recalled = |penalty| {
+            let mut dampening = dampening(Mode::Enforce);
+            let remembered = Remembered { penalty, suppressed: true, ..Remembered::default() };
+            dampening.recall(minute(0), &remembered, 15 * MINUTE);
+            (dampening.penalty(minute(0)), dampening.suppressed)
+        };
+        let (penalty, suppressed) = recalled(3000.0);
+        assert!((penalty - 1500.0).abs() < 1e-9 && suppressed);
+        assert_eq!(recalled(f64::NAN), (0.0, false));
     }
 
     #[test]
@@ -378,11 +331,11 @@ mod tests {
         for _ in 0..3 {
             dampening.fall(minute(1));
         }
-        dampening.on_checks_up(minute(1), Duration::from_secs(5));
+        dampening.return_time.on_checks_up(minute(1), Duration::from_secs(5), MINUTE);
         assert!(dampening.holds());
         let cleared = dampening.clear(minute(1)).unwrap();
         assert_eq!(cleared.to_string(), "penalty 3000, suppression, 3 falls within 10m");
-        assert!(!dampening.holds() && dampening.return_time().falls(minute(1)) == 0);
+        assert!(!dampening.holds() && dampening.return_time.falls(minute(1)) == 0);
         assert_eq!(dampening.clear(minute(1)), None);
     }
 
@@ -392,7 +345,7 @@ mod tests {
             let mut dampening = dampening(mode);
             dampening.fall(minute(0));
             dampening.fall(minute(1));
-            dampening.on_checks_up(minute(1), Duration::from_secs(5));
+            dampening.return_time.on_checks_up(minute(1), Duration::from_secs(5), MINUTE);
             dampening.held_until()
         };
         assert_eq!(holds(Mode::Observe), Some(minute(1) + Duration::from_secs(5)));

@@ -181,7 +181,7 @@ impl Listener {
 
     /// What was seen last.
     pub(crate) fn seen(&self) -> Seen {
-        let queue = self.queues.values().map(|queue| u64::from(queue.waiting())).sum();
+        let queue = self.queues.values().map(|queue| u64::from(queue.waiting)).sum();
         Seen { sockets: self.queues.len(), queue, drops: self.drops }
     }
 
@@ -194,7 +194,7 @@ impl Listener {
 
     /// Whether [`Self::sample`] needs to know the work of the process next time.
     pub(crate) fn wants_work(&self) -> bool {
-        self.queues.values().any(|queue| queue.steps() + 1 >= SUSPECT)
+        self.queues.values().any(|queue| queue.steps + 1 >= SUSPECT)
     }
 
     /// How soon the next sample is due.
@@ -207,14 +207,14 @@ impl Listener {
                 | Verdict::NotReading(_)
                 | Verdict::Stalled(_)
         );
-        let is_suspect = self.missing.is_some() || self.queues.values().any(|queue| queue.waiting() > 0);
+        let is_suspect = self.missing.is_some() || self.queues.values().any(|queue| queue.waiting > 0);
         if is_suspect && !is_decided && self.is_seen { Pace::Fast } else { Pace::Idle }
     }
 
     /// Whether to probe the server now, since its answer decides. True once for each request; for a new suspicion at
     /// most once in [`PROBE_PAUSE`], since a saturated server is suspected all the time.
     pub(crate) fn take_probe_request(&mut self, now: Moment) -> bool {
-        let steps = self.queues.values().map(Queue::steps).max().unwrap_or_default();
+        let steps = self.queues.values().map(|queue| queue.steps).max().unwrap_or_default();
         let is_gone = self.missing.is_some_and(|(_, samples)| samples == 0);
         let due = match steps {
             _ if is_gone => 1,
@@ -280,24 +280,21 @@ impl Listener {
             };
         }
         // All sockets are read, as far as the samples show.
-        let mut stuck: Vec<_> = self.queues.values().filter(|queue| queue.is_stuck()).collect();
-        stuck.retain(|queue| queue.was_read());
-        stuck.sort_by_key(|queue| queue.since());
+        let stuck = self.queues.values().filter(|queue| queue.is_stuck() && queue.was_read);
+        let mut stuck: Vec<_> = stuck.collect();
+        stuck.sort_by_key(|queue| queue.since);
         let (Some(first), Some(last)) = (stuck.first(), stuck.last()) else {
-            return match self.overload {
-                Some(overload) => Verdict::Overload(overload.dropped),
-                None if self.queues.values().any(Queue::is_stuck) => Verdict::NeverRead,
-                None => Verdict::Reading,
-            };
+            let never_read = self.overload.is_none() && self.queues.values().any(Queue::is_stuck);
+            return if never_read { Verdict::NeverRead } else { self.while_it_reads() };
         };
-        let unread = Unread { stuck: stuck.len(), of: self.queues.len(), time: now.since(first.since()) };
+        let unread = Unread { stuck: stuck.len(), of: self.queues.len(), time: now.since(first.since) };
         // Some are read, or the server answers.
-        let is_read = |queue: &Queue| queue.read_at().is_some_and(|read| read >= last.since());
-        let is_answered = self.answered.is_some_and(|answered| answered >= last.since());
+        let is_read = |queue: &Queue| queue.read_at.is_some_and(|read| read >= last.since);
+        let is_answered = self.answered.is_some_and(|answered| answered >= last.since);
         if is_answered || self.queues.values().any(is_read) {
             // Since when half of the sockets are not read.
             let half = stuck.get(unread.of.div_ceil(2) - 1);
-            let is_long = half.is_some_and(|queue| now.since(queue.since()) >= self.stall);
+            let is_long = half.is_some_and(|queue| now.since(queue.since) >= self.stall);
             return if is_long { Verdict::Stalled(unread) } else { Verdict::PartlyHung(unread) };
         }
         // The first verdict on this hang stands.
@@ -305,16 +302,16 @@ impl Listener {
             return self.verdict;
         }
         // If some sockets are only empty, those that hang may be a part of all: the answer to a second probe decides.
-        let is_whole = unread.stuck == unread.of || last.steps() >= 2 * STEPS;
+        let is_whole = unread.stuck == unread.of || last.steps >= 2 * STEPS;
         match (activity(now, last, work), is_whole) {
             (Activity::Stopped, _) | (Activity::Idle, true) => Verdict::NotReading(unread),
             _ if unread.time >= self.stall => Verdict::Stalled(unread),
-            _ => self.while_it_waits(),
+            _ => self.while_it_reads(),
         }
     }
 
-    /// The verdict while there is no suspicion yet.
-    const fn while_it_waits(&self) -> Verdict {
+    /// The verdict while no socket is known to be stuck.
+    const fn while_it_reads(&self) -> Verdict {
         match self.overload {
             Some(overload) => Verdict::Overload(overload.dropped),
             None => Verdict::Reading,
@@ -337,7 +334,7 @@ fn activity(now: Moment, queue: &Queue, work: Option<Work>) -> Activity {
     if work.stopped {
         return Activity::Stopped;
     }
-    let Some((since, before)) = queue.work_before() else { return Activity::NotKnown };
+    let Some((since, before)) = queue.work else { return Activity::NotKnown };
     let used = work.used.saturating_sub(before.used);
     let is_idle = !work.runnable && used * IDLE_SHARE < now.since(since);
     if is_idle { Activity::Idle } else { Activity::Working }

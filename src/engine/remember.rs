@@ -36,15 +36,15 @@ impl Engine {
         let announced = mine().filter(|entry| entry.perhaps_announced).map(|entry| entry.route.clone());
         let prefixes: BTreeSet<_> = self.plans[place].routes.iter().map(|route| route.prefix).collect();
         Remembered {
-            penalty: service.dampening().penalty(now),
-            suppressed: service.dampening().suppressed(),
-            falls: service.dampening().return_time().ages(now).collect(),
-            excused_restarts: service.dampening().excused().ages(now).collect(),
-            withdrawn_by_fall: service.dampening().return_time().withdrawn_by(),
+            penalty: service.dampening.penalty(now),
+            suppressed: service.dampening.suppressed,
+            falls: service.dampening.return_time.ages(now).collect(),
+            excused_restarts: service.dampening.excused.ages(now).collect(),
+            withdrawn_by_fall: service.dampening.return_time.withdrawn_by(),
             restart_pending: service.pending_restart(now),
             acknowledged: match service.state() {
                 ServiceState::Starting => {
-                    service.acknowledged_before().or(earlier.and_then(|earlier| earlier.acknowledged))
+                    service.acknowledged_before.or(earlier.and_then(|earlier| earlier.acknowledged))
                 }
                 state if settled => Some(state),
                 _ => earlier.and_then(|earlier| earlier.acknowledged),

@@ -47,13 +47,14 @@ pub(crate) struct Service {
     /// Its prefixes.
     prefixes: Vec<IpNet>,
     /// A service that is not enabled is withdrawn and not probed.
-    enabled: bool,
+    pub(crate) enabled: bool,
     checks: Vec<Check>,
     /// The ladder of each route, in order.
     ladders: Vec<Ladder>,
     start: StartPolicy,
     disable_file: Option<PathBuf>,
-    dampening: Dampening,
+    /// Its record of falls.
+    pub(crate) dampening: Dampening,
     /// A fall that may turn out not to be one.
     grace: Option<Grace>,
     /// It stays withdrawn by dampening though its checks are up, and the log has a line about it.
@@ -86,13 +87,15 @@ pub(crate) struct Service {
     /// Whether the names of `warm-up` are asked before it returns.
     warms_up: bool,
     /// Until when its return waits for the answers to these names; `None` if it does not wait.
-    warms_until: Option<Moment>,
+    pub(crate) warms_until: Option<Moment>,
     /// The names of `warm-up` are to be asked now.
     begins_warm_up: bool,
-    /// The last acknowledged state: of an earlier helper, or from before the checks began anew.
-    acknowledged_before: Option<ServiceState>,
+    /// The last acknowledged state, as far as it may still be valid: of an earlier helper, or from before the checks began
+    /// anew.
+    pub(super) acknowledged_before: Option<ServiceState>,
     state: ServiceState,
-    since: Moment,
+    /// Since when it has this state.
+    pub(crate) since: Moment,
     /// The reason of its state; `None` after a start or a reload.
     entered: Option<String>,
     stated: Option<Stated>,
@@ -126,14 +129,14 @@ impl Service {
         if paused {
             return check.discard_outcome(now);
         }
-        let lacked_address = check.lacks_address();
+        let lacked_address = check.lacks_address;
         let changes = check.on_outcome(now, outcome).into_iter();
         // A check with `once-up` that has not been up yet is only observed: its failure is expected.
         let is_expected = planned || check.is_unproven();
         out.extend(changes.map(|change| notice(&self.name, check.name(), change, is_expected)));
         // As `exabgp healthcheck`: each round repeats the command, in the states that have a route.
         self.restate |= self.compat.repeat_each_round && HookState::new(false, check.state()).has_route();
-        if lacked_address && !check.lacks_address() {
+        if lacked_address && !check.lacks_address {
             self.probe_those_without_address(now);
         }
     }
@@ -141,7 +144,7 @@ impl Service {
     /// The address is back. Checks that failed for its lack are due, however long their interval is.
     fn probe_those_without_address(&mut self, now: Moment) {
         let failed_for_it = |check: &&mut Check| {
-            let failure = check.last().and_then(|(_, outcome)| outcome.failure());
+            let failure = check.last.as_ref().and_then(|(_, outcome)| outcome.failure());
             failure.is_some_and(|failure| failure.cause == Cause::AddressMissing)
         };
         self.checks.iter_mut().filter(failed_for_it).for_each(|check| check.probe_now(now));
@@ -204,7 +207,7 @@ impl Service {
         if self.probing_paused() {
             return self.paused_round_at;
         }
-        self.checks.iter().filter_map(Check::due).min()
+        self.checks.iter().filter_map(|check| check.due).min()
     }
 
     /// Starts the rounds that are due, and returns the places of their checks. With

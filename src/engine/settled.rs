@@ -96,7 +96,7 @@ impl Engine {
     fn report_beside_refused(&mut self, now: Moment, place: usize, out: &mut Vec<Action>) {
         let (mut any_refused, mut any_news) = (false, false);
         for entry in self.entries_of(place) {
-            match (entry.is_settled(), entry.is_refused()) {
+            match (entry.is_settled(), entry.refused) {
                 (true, _) => any_news |= entry.is_unreported(),
                 (false, true) => any_refused = true,
                 (false, false) => return,
@@ -135,7 +135,7 @@ impl Engine {
         if self.entries_of(place).all(RouteEntry::is_settled) {
             return Some(Confirmation::Acknowledged);
         }
-        let said = !self.api_session.answers() && self.entries_of(place).all(RouteEntry::is_sent);
+        let said = !self.api_session.answers && self.entries_of(place).all(RouteEntry::is_sent);
         said.then_some(Confirmation::Said)
     }
 }

@@ -147,7 +147,7 @@ mod tests {
                 if passes { ServiceState::Up } else { ServiceState::Down },
                 "round {round}"
             );
-            assert_eq!(service.dampening().record(now), None);
+            assert_eq!(service.dampening.record(now), None);
         }
     }
 

@@ -40,7 +40,7 @@ pub(super) fn has_penalty(service: &ServiceTrack) -> bool {
 /// The thresholds of a penalty: text and value, the higher first.
 #[must_use]
 pub(super) fn limits(service: &ServiceTrack) -> [(String, f64); 2] {
-    let policy = service.penalty.policy();
+    let policy = &service.penalty.policy;
     [("suppress", policy.suppress), ("reuse", policy.reuse)]
         .map(|(name, value)| (format!("{name} {value}"), f64::from(value)))
 }

@@ -40,13 +40,13 @@ impl Document {
             running_since: clock.ago(now.since_start()),
             at: clock.at(now),
             exabgp: ExaBgp {
-                version: session.version().map(ToString::to_string),
+                version: session.version.as_ref().map(ToString::to_string),
                 dialect: session.dialect(),
-                answers: session.answers(),
+                answers: session.answers,
                 silence: session.silence().map(ToOwned::to_owned),
-                latency_seconds: session.record().latency.map(|latency| latency.as_secs_f64()),
-                refused: session.record().refused,
-                unanswered: session.record().unanswered,
+                latency_seconds: session.record.latency.map(|latency| latency.as_secs_f64()),
+                refused: session.record.refused,
+                unanswered: session.record.unanswered,
                 bgp_sessions: bgp_sessions(engine, clock),
             },
             services: (0..engine.services().len()).map(|place| service(engine, place, clock)).collect(),
@@ -66,7 +66,7 @@ fn bgp_sessions(engine: &Engine, clock: &Clock) -> Vec<BgpSession> {
     let mut sessions: BTreeMap<_, _> =
         routes().flat_map(|route| &route.neighbors).map(|neighbor| (neighbor, None)).collect();
     let only_named = !sessions.is_empty() && routes().all(|route| !route.neighbors.is_empty());
-    for (neighbor, session) in engine.api_session().neighbors().iter() {
+    for (neighbor, session) in engine.api_session().neighbors.iter() {
         if !only_named || sessions.contains_key(neighbor) {
             sessions.insert(neighbor, Some(session));
         }
@@ -96,15 +96,15 @@ fn service(engine: &Engine, place: usize, clock: &Clock) -> Service {
     let now = clock.now();
     let service = &engine.services()[place];
     let backend = engine.plans()[place].backend.as_ref();
-    let dampening = service.dampening();
+    let dampening = &service.dampening;
     let reuse_at = dampening.reused_at().filter(|_| dampening.enforced());
     let returns_in = service.returns_in(now);
     Service {
         name: service.name().to_owned(),
-        enabled: service.is_enabled(),
+        enabled: service.enabled,
         state: service.state(),
-        for_seconds: now.since(service.since()).as_secs_f64(),
-        since: clock.at(service.since()),
+        for_seconds: now.since(service.since).as_secs_f64(),
+        since: clock.at(service.since),
         reason: service.explain(),
         next: match engine.until(service, now) {
             Until::UndrainedAll => Some(Next {
@@ -119,15 +119,15 @@ fn service(engine: &Engine, place: usize, clock: &Clock) -> Service {
         prefixes: engine.entries_of(place).map(|entry| prefix(entry, clock)).collect(),
         checks: service.checks().iter().map(|check| check_status(check, clock)).collect(),
         dampening: Dampening {
-            mode: dampening.policy().mode,
-            penalty: service.penalty(now),
-            suppress: dampening.policy().suppress,
-            reuse: dampening.policy().reuse,
+            mode: dampening.policy.mode,
+            penalty: dampening.whole_penalty(now),
+            suppress: dampening.policy.suppress,
+            reuse: dampening.policy.reuse,
             suppressed: dampening.enforced(),
             reuse_in_seconds: reuse_at.map(|at| at.since(now).as_secs_f64()),
             reuse_at: reuse_at.and_then(|at| clock.at(at)),
-            would_be_suppressed: dampening.suppressed() && !dampening.enforced(),
-            falls: dampening.return_time().falls(now),
+            would_be_suppressed: dampening.suppressed && !dampening.enforced(),
+            falls: dampening.return_time.falls(now),
             returns_in_seconds: returns_in.map(|time| time.as_secs_f64()),
             returns_at: returns_in.and_then(|time| clock.ahead(time)),
         },
@@ -135,7 +135,7 @@ fn service(engine: &Engine, place: usize, clock: &Clock) -> Service {
         drains: drains(&service.drains, clock),
         holds: holds(&service.holds, clock),
         without_hold: service.without_hold(),
-        warm_up: service.warms_until().map(|until| WarmUp {
+        warm_up: service.warms_until.map(|until| WarmUp {
             ends_in_seconds: until.since(now).as_secs_f64(),
             ends_at: clock.at(until),
         }),
@@ -191,7 +191,7 @@ fn prefix(entry: &RouteEntry, clock: &Clock) -> Prefix {
         prefix: entry.route.prefix.to_string(),
         desired: entry.desired.as_ref().map(words),
         acknowledged: entry.acknowledged.as_ref().map(words),
-        refused: entry.is_refused(),
+        refused: entry.refused,
         said: entry.sent.as_ref().map(words),
         answer: entry.answer.as_ref().map(|(at, answer)| answered(*at, answer, clock)),
         due_in_seconds: entry.due.map(|due| due.since(clock.now()).as_secs_f64()),
@@ -209,13 +209,13 @@ fn answered(at: Moment, answer: &Answer, clock: &Clock) -> Answered {
 
 fn check_status(check: &Check, clock: &Clock) -> CheckStatus {
     use crate::engine::hysteresis::CheckState::{Falling, Rising};
-    let thresholds = check.timing().thresholds;
+    let thresholds = check.timing.thresholds;
     CheckStatus {
         name: check.name().to_owned(),
         asks: vec![],
         interval_seconds: Some(check.interval().as_secs_f64()),
-        fast_interval_seconds: Some(check.timing().fast_interval.as_secs_f64()),
-        due_in_seconds: check.due().map(|due| due.since(clock.now()).as_secs_f64()),
+        fast_interval_seconds: Some(check.timing.fast_interval.as_secs_f64()),
+        due_in_seconds: check.due.map(|due| due.since(clock.now()).as_secs_f64()),
         on_fail: Some(check.worst()),
         state: check.state().to_string(),
         streak: match check.state() {
@@ -226,9 +226,12 @@ fn check_status(check: &Check, clock: &Clock) -> CheckStatus {
         fall: thresholds.fall.get(),
         severity: check.verdict(),
         unproven: check.is_unproven(),
-        unknown_for_seconds: check.unknown().map(|unknown| clock.now().since(unknown.since).as_secs_f64()),
-        unknown_since: check.unknown().and_then(|unknown| clock.at(unknown.since)),
-        last: check.last().map(|(at, outcome)| last(*at, outcome, clock)),
+        unknown_for_seconds: check
+            .unknown
+            .as_ref()
+            .map(|unknown| clock.now().since(unknown.since).as_secs_f64()),
+        unknown_since: check.unknown.as_ref().and_then(|unknown| clock.at(unknown.since)),
+        last: check.last.as_ref().map(|(at, outcome)| last(*at, outcome, clock)),
     }
 }
 

@@ -1,7 +1,5 @@
 //! The penalty of a service over time.
 
-use std::time::Duration;
-
 use crate::engine::dampening::{Dampening, Mode, Policy};
 use crate::engine::moment::Moment;
 
@@ -11,7 +9,8 @@ const JUMP: f64 = 0.5;
 /// The penalty: its jumps. It decays by half in each half-life after one.
 #[derive(Clone, Debug)]
 pub(crate) struct Penalty {
-    policy: Policy,
+    /// The rules.
+    pub(crate) policy: Policy,
     /// The time and the penalty from then on.
     jumps: Vec<(Moment, f64)>,
 }
@@ -35,22 +34,12 @@ impl Penalty {
         self.policy.mode != Mode::Off
     }
 
-    /// The rules.
-    #[must_use]
-    pub(crate) const fn policy(&self) -> &Policy {
-        &self.policy
-    }
-
     /// The penalty at `at`.
     #[must_use]
     pub(crate) fn at(&self, at: Moment) -> f64 {
         let after = self.jumps.partition_point(|(since, _)| *since <= at);
-        after.checked_sub(1).map_or(0.0, |index| self.decayed(self.jumps[index], at))
-    }
-
-    fn decayed(&self, (since, penalty): (Moment, f64), at: Moment) -> f64 {
-        let half_life = self.policy.half_life.max(Duration::from_micros(1));
-        penalty * libm::exp2(-(at.since(since).as_secs_f64() / half_life.as_secs_f64()))
+        let (since, penalty) = after.checked_sub(1).map_or((at, 0.0), |index| self.jumps[index]);
+        self.policy.decayed(penalty, at.since(since))
     }
 
     /// The highest penalty between `from` and `until`.

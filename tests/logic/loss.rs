@@ -69,7 +69,7 @@ fn time_to(
         } else if now.since(since) > limit {
             return None;
         }
-        now = check.due().unwrap();
+        now = check.due.unwrap();
     }
 }
 

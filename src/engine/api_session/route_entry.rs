@@ -43,8 +43,8 @@ pub(crate) struct RouteEntry {
     /// The result of the last command for the route, and its time; `None` before the first.
     pub(crate) answer: Option<(Moment, Answer)>,
     backoff: Backoff,
-    /// ExaBGP has refused what is desired.
-    refused: bool,
+    /// ExaBGP has refused what is desired, and was not asked anything else since.
+    pub(crate) refused: bool,
 }
 
 /// The result of a command.
@@ -184,12 +184,6 @@ impl RouteEntry {
     pub(crate) fn with_neighbors(&self) -> String {
         let to = if self.route.neighbors.is_empty() { "" } else { " to " };
         format!("{}{to}{}", self.route.prefix, joined(&self.route.neighbors, "+"))
-    }
-
-    /// Whether ExaBGP has refused what is desired, and was not asked anything else since.
-    #[must_use]
-    pub(crate) const fn is_refused(&self) -> bool {
-        self.refused
     }
 
     /// Whether there is a desired advertisement and ExaBGP has acknowledged exactly that one.

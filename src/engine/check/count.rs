@@ -13,24 +13,11 @@ use crate::outcome::{Cause, Failure, Lost, Outcome};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Change {
     /// Another state of the check.
-    State {
-        /// The state before.
-        from: CheckState,
-        /// The state after; always another one.
-        to: CheckState,
-        /// The outcome.
-        why: String,
-    },
+    State { from: CheckState, to: CheckState, why: String },
     /// The first of a series of unknown outcomes.
-    BecameUnknown {
-        /// The outcome.
-        why: String,
-    },
-    /// The end of a series of unknown outcomes.
-    BecameKnown {
-        /// The duration of the series.
-        after: Duration,
-    },
+    BecameUnknown { why: String },
+    /// The end of a series of unknown outcomes, after this time.
+    BecameKnown { after: Duration },
 }
 
 /// A series of unknown outcomes.
@@ -79,25 +66,27 @@ impl Check {
 
     fn count_failure(&mut self, failure: &Failure) {
         self.failure = Some(failure.to_string());
-        let severity =
-            if self.is_unproven() { Severity::Observe } else { self.on_fail.severity(failure.cause) };
         let fail = if failure.cause.is_definite() { Observed::FailForSure } else { Observed::Fail };
-        let at_least = |bar| if severity >= bar { fail } else { Observed::Pass };
-        self.shown.on_result(fail, Lost::NONE);
-        self.degrading.on_result(at_least(Severity::Degraded), Lost::NONE);
-        self.downing.on_result(at_least(Severity::Down), Lost::NONE);
+        self.count_result(failure.cause, fail, Lost::NONE);
     }
 
     /// A lost question is as bad as a timeout, though it counts in the windows only.
     fn count_pass(&mut self, lost: Lost) {
         self.failure = None;
-        let severity =
-            if self.is_unproven() { Severity::Observe } else { self.on_fail.severity(Cause::Timeout) };
-        let at_least = |bar| if severity >= bar { lost } else { Lost::NONE };
-        self.shown.on_result(Observed::Pass, lost);
-        self.degrading.on_result(Observed::Pass, at_least(Severity::Degraded));
-        self.downing.on_result(Observed::Pass, at_least(Severity::Down));
+        self.count_result(Cause::Timeout, Observed::Pass, lost);
         self.was_up |= self.shown.state() == CheckState::Up;
+    }
+
+    /// Counts a result with the counters that the severity of its cause concerns. The others count a pass.
+    fn count_result(&mut self, cause: Cause, result: Observed, lost: Lost) {
+        let severity = if self.is_unproven() { Severity::Observe } else { self.on_fail.severity(cause) };
+        let bars = [Severity::Observe, Severity::Degraded, Severity::Down];
+        for (counter, bar) in self.counters().into_iter().zip(bars) {
+            match severity >= bar {
+                true => counter.on_result(result, lost),
+                false => counter.on_result(Observed::Pass, Lost::NONE),
+            }
+        }
     }
 
     fn counters(&mut self) -> [&mut Hysteresis; 3] {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::whole;
+
 /// The effect of the penalty.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -57,11 +59,8 @@ impl Deref for Policy {
 pub(crate) enum PolicyError {
     /// `reuse` is not below `suppress`.
     ReuseNotBelowSuppress,
-    /// `suppress` lies above the ceiling, so the penalty could never reach it.
-    SuppressAboveCeiling {
-        /// The highest possible penalty.
-        ceiling: u32,
-    },
+    /// `suppress` lies above the ceiling, the highest possible penalty.
+    SuppressAboveCeiling { ceiling: u32 },
     /// The value of this key is zero.
     Zero(&'static str),
 }
@@ -87,9 +86,7 @@ impl Policy {
             return Err(PolicyError::ReuseNotBelowSuppress);
         }
         if f64::from(suppress) > policy.ceiling() {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below a u32")]
-            let ceiling = policy.ceiling() as u32;
-            return Err(PolicyError::SuppressAboveCeiling { ceiling });
+            return Err(PolicyError::SuppressAboveCeiling { ceiling: whole(policy.ceiling()) });
         }
         Ok(policy)
     }
@@ -107,6 +104,12 @@ impl Policy {
             max_rise_time: Duration::ZERO,
             restart_grace: Duration::ZERO,
         })
+    }
+
+    /// A penalty after this time.
+    #[must_use]
+    pub(crate) fn decayed(&self, penalty: f64, time: Duration) -> f64 {
+        penalty * libm::exp2(-(time.as_secs_f64() / self.half_life.as_secs_f64()))
     }
 
     /// The highest possible penalty (RFC 2439, section 4.8.2).

@@ -71,11 +71,11 @@ impl ReturnTime {
         Self { falls: Recent::new(), stage: Stage::Free }
     }
 
-    /// Restored from an earlier helper: the age of each fall at `now`, and the number of the fall that had withdrawn
-    /// the service, 0 if none had.
+    /// Restored from an earlier helper: the ages of its falls, saved `ago`, and the number of the fall that had
+    /// withdrawn the service, 0 if none had.
     #[must_use]
-    pub(crate) fn restored(now: Moment, ages: impl Iterator<Item = Duration>, withdrawn_by: u32) -> Self {
-        let falls = Recent::restored(now, ages);
+    pub(crate) fn restored(now: Moment, ages: &[Duration], ago: Duration, withdrawn_by: u32) -> Self {
+        let falls = Recent::restored(now, ages, ago);
         let is_withdrawn = withdrawn_by > 0 && falls.count(now) > 0;
         Self { falls, stage: if is_withdrawn { Stage::Fallen(withdrawn_by) } else { Stage::Free } }
     }
@@ -137,12 +137,6 @@ impl ReturnTime {
         if self.waits_until().is_some_and(|until| until <= now) {
             self.forgive();
         }
-    }
-}
-
-impl Default for ReturnTime {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -219,14 +213,11 @@ mod tests {
         time.fall(second(300));
         let ages: Vec<_> = time.ages(second(400)).collect();
         assert_eq!(ages, [400 * SECOND, 100 * SECOND]);
-        let later = |ago: u32| {
-            let ages = ages.iter().map(|age| *age + ago * SECOND);
-            ReturnTime::restored(Moment::START, ages, time.withdrawn_by())
-        };
+        let later = |ago: u32| ReturnTime::restored(Moment::START, &ages, ago * SECOND, time.withdrawn_by());
         assert_eq!((later(10).falls(Moment::START), later(10).withdrawn_by()), (2, 2));
         assert_eq!((later(10).falls(second(190)), later(10).falls(second(490))), (1, 0));
         assert_eq!((later(600).falls(Moment::START), later(600).withdrawn_by()), (0, 0));
-        let endless = ReturnTime::restored(Moment::START, [Duration::MAX].into_iter(), 1);
+        let endless = ReturnTime::restored(Moment::START, &[Duration::MAX], SECOND, 1);
         assert_eq!(endless.falls(Moment::START), 0);
     }
 }

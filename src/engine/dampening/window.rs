@@ -17,7 +17,7 @@ pub(crate) fn counted_in_window(number: u32, thing: &str) -> String {
 }
 
 /// The moments of the events within [`WINDOW`].
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Recent {
     /// When each event stops counting, the oldest first.
     forgotten_at: Vec<Moment>,
@@ -30,11 +30,11 @@ impl Recent {
         Self { forgotten_at: vec![] }
     }
 
-    /// Events of an earlier helper, by their ages at `now`.
+    /// Events of an earlier helper, which saved their ages `ago`.
     #[must_use]
-    pub(crate) fn restored(now: Moment, ages: impl Iterator<Item = Duration>) -> Self {
-        let mut forgotten_at: Vec<_> =
-            ages.filter_map(|age| WINDOW.checked_sub(age)).map(|left| now + left).collect();
+    pub(crate) fn restored(now: Moment, ages: &[Duration], ago: Duration) -> Self {
+        let left = ages.iter().filter_map(|age| WINDOW.checked_sub(age.saturating_add(ago)));
+        let mut forgotten_at: Vec<_> = left.map(|left| now + left).collect();
         forgotten_at.retain(|at| *at > now);
         forgotten_at.sort();
         Self { forgotten_at }

@@ -17,21 +17,22 @@ const TOGETHER: Duration = Duration::from_millis(300);
 /// One socket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Queue {
-    waiting: u32,
+    /// The length of the queue in the last sample.
+    pub(super) waiting: u32,
     drops: u32,
     /// Since when it has been neither empty nor decreasing.
-    since: Moment,
+    pub(super) since: Moment,
     /// The last sample that counted as a step.
     stepped_at: Moment,
-    steps: u32,
+    pub(super) steps: u32,
     /// It was seen empty, or decreasing.
-    was_read: bool,
-    read_at: Option<Moment>,
+    pub(super) was_read: bool,
+    pub(super) read_at: Option<Moment>,
     dropped_at: Option<Moment>,
     /// Drops that [`Self::take_overload`] has not returned.
     dropped: u32,
     /// When the suspicion arose, and what the process had done by then.
-    work: Option<(Moment, Work)>,
+    pub(super) work: Option<(Moment, Work)>,
 }
 
 impl Queue {
@@ -60,15 +61,11 @@ impl Queue {
             self.dropped_at = Some(now);
             self.dropped = self.dropped.saturating_add(dropped);
         }
-        if sample.queue == 0 {
-            // It was full between the samples.
+        if sample.queue == 0 || sample.queue < before {
+            // An empty queue that has dropped something was full between the samples.
             if before > 0 || has_dropped {
                 self.read_at = Some(now);
             }
-            self.was_read = true;
-            self.restart(now);
-        } else if sample.queue < before {
-            self.read_at = Some(now);
             self.was_read = true;
             self.restart(now);
         } else if before == 0 {
@@ -102,31 +99,7 @@ impl Queue {
         is_read.then(|| std::mem::take(&mut self.dropped)).filter(|dropped| *dropped > 0)
     }
 
-    pub(super) const fn waiting(&self) -> u32 {
-        self.waiting
-    }
-
-    pub(super) const fn steps(&self) -> u32 {
-        self.steps
-    }
-
     pub(super) const fn is_stuck(&self) -> bool {
         self.steps >= STEPS
-    }
-
-    pub(super) const fn was_read(&self) -> bool {
-        self.was_read
-    }
-
-    pub(super) const fn since(&self) -> Moment {
-        self.since
-    }
-
-    pub(super) const fn read_at(&self) -> Option<Moment> {
-        self.read_at
-    }
-
-    pub(super) const fn work_before(&self) -> Option<(Moment, Work)> {
-        self.work
     }
 }

@@ -240,7 +240,7 @@ fn the_last_statement_stands_until_new_checks_have_a_verdict() {
     let again = "; reloads have left it without a verdict for 3s; ";
     assert!(bench.logged.iter().any(|line| line.contains(again)), "{:?}", bench.logged);
     let b = &bench.engine.services()[1];
-    assert!(b.explain().contains("its last announcement or withdraw stands") && b.since() < bench.now);
+    assert!(b.explain().contains("its last announcement or withdraw stands") && b.since < bench.now);
     assert_eq!(bench.commands(), [""; 0]);
     bench.finds(1, &[true, true]);
     assert_eq!(bench.commands(), ["announce route 192.0.2.3/32 next-hop 10.1.0.2 med 200"]);

@@ -94,18 +94,13 @@ impl Service {
     }
 
     fn recall(&mut self, now: Moment, remembered: &Remembered, age: Duration, out: &mut Vec<Action>) {
-        let suppressed = self.dampening.restore(now, remembered.penalty, remembered.suppressed, age);
-        let ages = remembered.falls.iter().map(|at| at.saturating_add(age));
-        self.dampening.restore_falls(now, ages, remembered.withdrawn_by_fall);
-        let ages = remembered.excused_restarts.iter().map(|at| at.saturating_add(age));
-        self.dampening.restore_excused(now, ages);
+        self.dampening.recall(now, remembered, age);
         if let Some(pending) = remembered.restart_pending.as_ref().filter(|_| !remembered.stopped) {
             self.recall_pending_restart(now, pending, age);
         }
-        let penalty = self.penalty(now);
+        let penalty = self.dampening.whole_penalty(now);
         if penalty > 0 {
-            let service = self.name.clone();
-            let suppressed = suppressed && self.dampening.enforced();
+            let (service, suppressed) = (self.name.clone(), self.dampening.enforced());
             out.push(Notice::Restored { service, penalty, suppressed }.into());
         }
         self.drains = Orders::recall(now, &remembered.drains, age);

@@ -53,7 +53,7 @@ pub(super) fn rises_in(plan: &plan::Service) -> Duration {
 impl Service {
     /// The service fell from serving: this counts now, or once `restart-grace` is over.
     pub(super) fn fall(&mut self, now: Moment, out: &mut Vec<Action>) {
-        let policy = *self.dampening.policy();
+        let policy = self.dampening.policy;
         if policy.mode == Mode::Off {
             return;
         }
@@ -82,7 +82,7 @@ impl Service {
     /// Continues the grace of an earlier helper, which saved it `ago`. If no helper ran when the grace ended, it is not
     /// known whether the process was back in time: then it is no fall.
     pub(super) fn recall_pending_restart(&mut self, now: Moment, pending: &PendingRestart, ago: Duration) {
-        let policy = self.dampening.policy();
+        let policy = &self.dampening.policy;
         let before = pending.age.saturating_add(ago);
         let Some(left) = policy.restart_grace.checked_sub(before).filter(|_| policy.mode != Mode::Off) else {
             return;
@@ -117,13 +117,13 @@ impl Service {
     }
 
     fn count_fall(&mut self, now: Moment, grace_used_up: bool, out: &mut Vec<Action>) {
-        let policy = *self.dampening.policy();
+        let policy = self.dampening.policy;
         self.dampening.fall(now);
         let takes = self.return_takes();
         let fall = Fall {
-            penalty: self.penalty(now),
+            penalty: self.dampening.whole_penalty(now),
             enforced: policy.mode == Mode::Enforce,
-            falls: self.dampening.return_time().falls(now),
+            falls: self.dampening.return_time.falls(now),
             return_takes: (takes > self.rises_in).then_some(takes),
             grace_used_up,
         };
@@ -140,11 +140,11 @@ impl Service {
     pub(super) fn wait_for_return(&mut self, now: Moment, out: &mut Vec<Action>) {
         let is_well = self.health.is_some_and(|health| health < Severity::Down);
         if self.is_drained() || self.state == ServiceState::Drained {
-            self.dampening.forgive_last_fall();
+            self.dampening.return_time.forgive();
         } else if is_well {
-            self.dampening.on_checks_up(now, self.rises_in);
+            self.dampening.return_time.on_checks_up(now, self.rises_in, self.dampening.policy.max_rise_time);
         } else {
-            self.dampening.on_checks_down();
+            self.dampening.return_time.on_checks_down();
         }
         let awaits_return = is_well
             && !self.is_drained()
@@ -153,7 +153,7 @@ impl Service {
             && self.dampening.holds();
         let awaited_return = std::mem::replace(&mut self.awaits_return, awaits_return);
         if let Some(until) = self.dampening.held_until().filter(|_| awaits_return && !awaited_return) {
-            let falls = self.dampening.return_time().withdrawn_by();
+            let falls = self.dampening.return_time.withdrawn_by();
             let suppressed = self.dampening.enforced();
             let service = self.name.clone();
             out.push(Notice::Held { service, falls, returns_in: until.since(now), suppressed }.into());
@@ -162,8 +162,8 @@ impl Service {
 
     /// The time from the end of the present fault to the return.
     pub(super) fn return_takes(&self) -> Duration {
-        let longest = self.dampening.policy().max_rise_time;
-        takes(self.dampening.return_time().withdrawn_by(), self.rises_in, longest)
+        let longest = self.dampening.policy.max_rise_time;
+        takes(self.dampening.return_time.withdrawn_by(), self.rises_in, longest)
     }
 
     /// Forgets every fall on request of the operator. The notice lists what was cleared; there is none if nothing was.
@@ -180,9 +180,9 @@ fn is_down(check: &Check) -> bool {
 }
 
 pub(super) fn has_lost_its_process(check: &Check) -> bool {
-    matches!(check.last(), Some((_, Outcome::Fail(failure))) if failure.cause == Cause::ProcessGone)
+    matches!(&check.last, Some((_, Outcome::Fail(failure))) if failure.cause == Cause::ProcessGone)
 }
 
 fn passes(check: &Check) -> bool {
-    matches!(check.last(), Some((_, Outcome::Pass { .. })))
+    matches!(&check.last, Some((_, Outcome::Pass { .. })))
 }

@@ -14,7 +14,7 @@ impl Service {
     /// Decides the state from all that is known at `now`.
     pub(crate) fn decide(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
         if self.dampening.release(now) {
-            let enforced = self.dampening.policy().mode == Mode::Enforce;
+            let enforced = self.dampening.policy.mode == Mode::Enforce;
             out.push(Notice::Reused { service: self.name.clone(), enforced }.into());
             out.push(Action::Save);
         }
@@ -124,7 +124,7 @@ impl Service {
         match self.health {
             Some(_) if self.dampening.holds() => ServiceState::Down,
             None => ServiceState::Starting,
-            Some(Severity::Observe) if self.unknown_checks.all_unknown() => ServiceState::Degraded,
+            Some(Severity::Observe) if self.unknown_checks.all_unknown => ServiceState::Degraded,
             Some(Severity::Observe) => ServiceState::Up,
             Some(Severity::Degraded) => ServiceState::Degraded,
             Some(Severity::Down) => ServiceState::Down,

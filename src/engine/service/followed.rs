@@ -12,7 +12,7 @@ impl Service {
         let Some(check) = self.checks.first() else { return };
         let compat = self.compat;
         let hook_state = HookState::new(self.is_disabled(), check.state());
-        let again = compat.look_before_each_round.then(|| now + check.timing().interval);
+        let again = compat.look_before_each_round.then(|| now + check.timing.interval);
         if hook_state != self.hook_state {
             let reason = check.failure().unwrap_or("passed").to_owned();
             self.hook_state = hook_state;

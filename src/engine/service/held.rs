@@ -2,7 +2,6 @@
 
 use super::{Service, ServiceState};
 use crate::engine::action::Action;
-use crate::engine::check::Check;
 use crate::engine::hold::HoldOrder;
 use crate::engine::moment::Moment;
 use crate::engine::notice::{Notice, OrderEnd};
@@ -45,11 +44,11 @@ impl Service {
 
     /// Whether an address that withdraws the service is missing on this host.
     pub(super) fn lacks_address(&self) -> bool {
-        self.checks.iter().any(Check::lacks_address)
+        self.checks.iter().any(|check| check.lacks_address)
     }
 
     pub(super) fn has_looked(&self) -> bool {
-        self.checks.iter().filter(|check| check.decides()).all(|check| check.last().is_some())
+        self.checks.iter().filter(|check| check.decides()).all(|check| check.last.is_some())
     }
 
     /// Logs that its checks begin to contradict the hold, unless a transition does, which names it.

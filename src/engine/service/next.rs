@@ -113,7 +113,7 @@ impl Service {
         match self.dampening.held_until() {
             Some(at) if self.dampening.enforced() => Next::timed("suppressed until", at, undampen),
             Some(at) => {
-                let falls = counted_in_window(self.dampening.return_time().withdrawn_by(), "fall");
+                let falls = counted_in_window(self.dampening.return_time.withdrawn_by(), "fall");
                 let why = format!(" (waits after {falls}){undampen}");
                 Next::timed(format!("{} at", self.returns()), at, why)
             }
@@ -145,7 +145,7 @@ impl Service {
         if let Some(until) = self.recovers.filter(|_| self.health == Some(Severity::Observe)) {
             return Some(Next::timed("up at", until, ", at the end of its recovery"));
         }
-        if self.unknown_checks.all_unknown() {
+        if self.unknown_checks.all_unknown {
             return Some(Next::open("up once the checks have results again".to_owned()));
         }
         let (at, text) = self.ahead(|check| check.rises(now, Severity::Degraded), "passes")?;
@@ -153,7 +153,7 @@ impl Service {
     }
 
     fn first_verdict(&self, now: Moment) -> Option<Next> {
-        if self.checks.iter().any(|check| check.decides() && check.unknown().is_some()) {
+        if self.checks.iter().any(|check| check.decides() && check.unknown.is_some()) {
             let text = "decided once the checks have a result";
             return Some(match self.unknown_deadline() {
                 Some(at) => Next::timed(format!("{text}, without them at"), at, ""),

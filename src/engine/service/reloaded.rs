@@ -31,7 +31,7 @@ impl Service {
         }
         // If every check continues, a return that waits continues to wait and does not begin anew.
         let goes_on = places.len() == plan.checks.len();
-        if goes_on && self.dampening.policy() == service.dampening.policy() {
+        if goes_on && self.dampening.policy == service.dampening.policy {
             std::mem::swap(&mut self.dampening, &mut service.dampening);
         }
         // The check that continues, or the one that has its name now, decides whether the exit of a process was a fall.
@@ -42,7 +42,7 @@ impl Service {
             };
             places.iter().find(|(was, _)| *was == former).map(|(_, is)| *is).or_else(named)
         };
-        if self.dampening.policy().mode != Mode::Off {
+        if self.dampening.policy.mode != Mode::Off {
             self.grace = service.grace.take().map(|grace| grace.translated(present));
         }
         self.revalidating = service.revalidating && plan.enabled;

@@ -6,7 +6,6 @@ use super::damped::has_lost_its_process;
 use super::drained::Disabled;
 use super::{Service, ServiceState};
 use crate::engine::check::{Check, Severity};
-use crate::engine::dampening::Dampening;
 use crate::engine::dampening::window::counted_in_window;
 use crate::engine::hysteresis;
 use crate::engine::ladder::Stated;
@@ -23,22 +22,10 @@ impl Service {
         &self.name
     }
 
-    /// Whether it is probed and announced.
-    #[must_use]
-    pub(crate) const fn is_enabled(&self) -> bool {
-        self.enabled
-    }
-
     /// The state.
     #[must_use]
     pub(crate) const fn state(&self) -> ServiceState {
         self.state
-    }
-
-    /// The penalty, without its fraction.
-    #[must_use]
-    pub(crate) fn penalty(&self, now: Moment) -> u32 {
-        self.dampening.whole_penalty(now)
     }
 
     /// Whether its disable-file existed when last looked for.
@@ -51,12 +38,6 @@ impl Service {
     #[must_use]
     pub(crate) fn is_unwell(&self) -> bool {
         self.health == Some(Severity::Down) && !self.is_drained()
-    }
-
-    /// Since when it has this state.
-    #[must_use]
-    pub(crate) const fn since(&self) -> Moment {
-        self.since
     }
 
     /// Its orders of one kind.
@@ -78,12 +59,6 @@ impl Service {
     #[must_use]
     pub(crate) fn returns_in(&self, now: Moment) -> Option<Duration> {
         self.dampening.held_until().filter(|_| self.awaits_return).map(|until| until.since(now))
-    }
-
-    /// Its record of falls.
-    #[must_use]
-    pub(crate) const fn dampening(&self) -> &Dampening {
-        &self.dampening
     }
 
     /// The desired advertisement of its route at this place; `None` as long as there is none.
@@ -167,14 +142,8 @@ impl Service {
             return String::new();
         }
         let mut deciding = self.checks.iter().filter(|check| check.decides());
-        let which = if deciding.all(|check| check.unknown().is_some()) { "all" } else { "all dns" };
+        let which = if deciding.all(|check| check.unknown.is_some()) { "all" } else { "all dns" };
         format!("; {which} checks unknown: {}", self.why_unknown())
-    }
-
-    /// The last acknowledged state, as far as it may still be valid.
-    #[must_use]
-    pub(crate) const fn acknowledged_before(&self) -> Option<ServiceState> {
-        self.acknowledged_before
     }
 
     /// The reason of its state.
@@ -215,13 +184,13 @@ impl Service {
                 "suppressed by dampening".to_owned()
             }
             ServiceState::Down if self.health != Some(Severity::Down) => {
-                let falls = self.dampening.return_time().withdrawn_by();
+                let falls = self.dampening.return_time.withdrawn_by();
                 format!("passes again, and waits after {}", counted_in_window(falls, "fall"))
             }
             ServiceState::Degraded if self.recovers.is_some() && self.health == Some(Severity::Observe) => {
                 format!("returns with the attributes of `degraded` for {}", Period(self.recovery))
             }
-            ServiceState::Degraded if self.unknown_checks.all_unknown() => {
+            ServiceState::Degraded if self.unknown_checks.all_unknown => {
                 format!("its checks have no result: {}", self.why_unknown())
             }
             ServiceState::Down | ServiceState::Degraded => {
@@ -233,14 +202,14 @@ impl Service {
                     None => format!(
                         "check {} passes again, but not yet {} times in a row",
                         check.name(),
-                        check.timing().thresholds.rise
+                        check.timing.thresholds.rise
                     ),
                 });
-                let is_stale = worst.is_some_and(|check| check.unknown().is_some());
+                let is_stale = worst.is_some_and(|check| check.unknown.is_some());
                 if is_stale { why + &self.unknown_suffix() } else { why }
             }
             ServiceState::Up => format!("required checks pass{}", self.ignored()),
-            ServiceState::Starting if self.unknown_checks.stated_without_verdict() => {
+            ServiceState::Starting if self.unknown_checks.stated_without_verdict => {
                 format!("no verdict: {}; what was acknowledged last stands", self.why_unknown())
             }
             ServiceState::Starting if self.lost_verdict => {

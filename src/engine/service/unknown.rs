@@ -49,10 +49,10 @@ pub(super) struct UnknownChecks {
     is_over: bool,
     /// No witness had a verdict in time, and the prefixes were stated without one.
     #[serde(rename = "stated_blindly")]
-    stated_without_verdict: bool,
+    pub(super) stated_without_verdict: bool,
     /// Every witness has been unknown for `unknown_after`, after there was a verdict.
     #[serde(rename = "is_blind")]
-    all_unknown: bool,
+    pub(super) all_unknown: bool,
     /// The last alarm, as long as there is a reason for one.
     raised: Option<Alarm>,
 }
@@ -93,16 +93,6 @@ impl UnknownChecks {
         self.raised = None;
     }
 
-    /// Whether every witness has been unknown for `unknown_after`.
-    pub(super) const fn all_unknown(&self) -> bool {
-        self.all_unknown
-    }
-
-    /// Whether the prefixes were stated although no witness has a verdict.
-    pub(super) const fn stated_without_verdict(&self) -> bool {
-        self.stated_without_verdict
-    }
-
     fn witnesses<'a>(&self, checks: &'a [Check]) -> impl Iterator<Item = &'a Check> {
         self.witnesses.iter().filter_map(|place| checks.get(*place))
     }
@@ -110,7 +100,7 @@ impl UnknownChecks {
     /// Since when every witness has been unknown.
     fn all_unknown_since(&self, checks: &[Check]) -> Option<Moment> {
         let since: Option<Vec<_>> =
-            self.witnesses(checks).map(|check| check.unknown().map(|unknown| unknown.since)).collect();
+            self.witnesses(checks).map(|check| check.unknown.as_ref().map(|unknown| unknown.since)).collect();
         since?.into_iter().max()
     }
 
@@ -120,7 +110,7 @@ impl UnknownChecks {
         if !check.decides() {
             return true;
         }
-        let Some(unknown) = check.unknown() else { return false };
+        let Some(unknown) = &check.unknown else { return false };
         let decided = || self.witnesses(checks).any(|witness| witness.verdict().is_some());
         check.verdict().is_none()
             && (matches!(unknown.failure.cause, Cause::ProcessUnknown | Cause::ListenerUnknown)
@@ -140,7 +130,7 @@ impl Service {
     /// The next moment at which one of the two rules may apply.
     pub(super) fn unknown_deadline(&self) -> Option<Moment> {
         let unknown_checks = &self.unknown_checks;
-        let is_waiting = self.health.is_none() && self.checks.iter().any(|check| check.unknown().is_some());
+        let is_waiting = self.health.is_none() && self.checks.iter().any(|check| check.unknown.is_some());
         let start = (is_waiting && !unknown_checks.is_over)
             .then(|| unknown_checks.began + unknown_checks.unknown_after);
         let unknown = if self.health.is_some() && !unknown_checks.all_unknown {
@@ -213,7 +203,7 @@ impl Service {
     /// Why the witnesses are unknown.
     pub(super) fn why_unknown(&self) -> String {
         let reasons = self.unknown_checks.witnesses(&self.checks).filter_map(|check| {
-            let unknown = check.unknown()?;
+            let unknown = check.unknown.as_ref()?;
             Some(format!("check {}: {}", check.name(), unknown.failure))
         });
         reasons.collect::<Vec<_>>().join("; ")

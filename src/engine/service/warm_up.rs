@@ -28,12 +28,6 @@ impl Service {
         state
     }
 
-    /// Until when its return waits for the names at most; `None` if it does not wait for them.
-    #[must_use]
-    pub(crate) const fn warms_until(&self) -> Option<Moment> {
-        self.warms_until
-    }
-
     /// The names were asked.
     pub(in crate::engine) fn on_warmed_up(&mut self, now: Moment) {
         self.warms_until = self.warms_until.map(|until| until.min(now));

@@ -6,12 +6,12 @@ use super::*;
 fn a_drain_and_a_penalty_survive_a_restart_under_another_name() {
     let mut bench = Bench::up("a start=adopt 192.0.2.1/32\nb 192.0.2.3/32");
     bench.finds(1, &[false, false]);
-    let penalty = bench.engine.services()[1].penalty(bench.now);
+    let penalty = bench.engine.services()[1].dampening.whole_penalty(bench.now);
     bench.drain(0, Lasts::UntilLifted);
     bench.drain(1, Lasts::UntilLifted);
     let next = bench.restarts("c start=adopt 192.0.2.1/32\nd 192.0.2.3/32");
     assert_eq!(next.states(), [("c", ServiceState::Drained), ("d", ServiceState::Drained)]);
-    assert!(penalty > 0 && next.engine.services()[1].penalty(next.now) >= penalty - 10);
+    assert!(penalty > 0 && next.engine.services()[1].dampening.whole_penalty(next.now) >= penalty - 10);
     let why = "service d: takes over the saved state of b, which had one of its prefixes";
     assert!(next.logged.contains(&why.to_owned()), "{:?}", next.logged);
 }
