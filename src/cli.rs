@@ -355,3 +355,24 @@ pub(crate) struct ConfigSchema {
     #[arg(long)]
     pub(crate) markdown: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(line: &str) -> Command {
+        Cli::try_parse_from(line.split(' ')).unwrap().command
+    }
+
+    #[test]
+    fn commands_that_wait_for_a_server_or_a_helper_ignore_stray_signals() {
+        let hold = "dnsherald hold dns --for 1h --reason test --wait";
+        for line in ["dnsherald run", "dnsherald drain", "dnsherald undrain", hold, "dnsherald reload"] {
+            assert!(command(line).is_long_lived(), "{line}");
+        }
+        assert!(command("dnsherald backend restart").is_long_lived());
+        for line in ["dnsherald status", "dnsherald unhold dns", "dnsherald check"] {
+            assert!(!command(line).is_long_lived(), "{line}");
+        }
+    }
+}

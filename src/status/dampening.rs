@@ -1,14 +1,13 @@
 //! The dampening of a service.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use super::time::Time;
+use super::view::shown;
 use crate::engine::dampening::Mode;
 use crate::engine::dampening::window::WINDOW;
 use crate::text::counted;
-use crate::text::period::{Period, Shown};
+use crate::text::period::Period;
 
 /// The record of falls.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -51,7 +50,6 @@ impl Dampening {
     /// What holds the service down, in words that follow "it is"; `None` if it is not held down.
     #[must_use]
     pub(crate) fn held(&self) -> Option<String> {
-        let shown = |seconds| Shown(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO));
         if let Some(reuse_in) = self.reuse_in_seconds {
             return Some(format!("suppressed for {} more", shown(reuse_in)));
         }

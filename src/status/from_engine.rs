@@ -236,25 +236,17 @@ fn check_status(check: &Check, clock: &Clock) -> CheckStatus {
 }
 
 fn last(at: Moment, outcome: &Outcome, clock: &Clock) -> Last {
-    let ago_seconds = clock.now().since(at).as_secs_f64();
-    let at = clock.at(at);
-    match outcome {
-        Outcome::Pass { latency, .. } => Last {
-            ago_seconds,
-            at,
-            passed: true,
-            latency_seconds: Some(latency.as_secs_f64()),
-            cause: None,
-            detail: None,
-        },
-        Outcome::Fail(failure) | Outcome::Unknown(failure) => Last {
-            ago_seconds,
-            at,
-            passed: false,
-            latency_seconds: None,
-            cause: Some(failure.cause.to_string()),
-            detail: Some(failure.to_string()),
-        },
+    let (latency, failure) = match outcome {
+        Outcome::Pass { latency, .. } => (Some(latency.as_secs_f64()), None),
+        Outcome::Fail(failure) | Outcome::Unknown(failure) => (None, Some(failure)),
+    };
+    Last {
+        ago_seconds: clock.now().since(at).as_secs_f64(),
+        at: clock.at(at),
+        passed: failure.is_none(),
+        latency_seconds: latency,
+        cause: failure.map(|failure| failure.cause.to_string()),
+        detail: failure.map(ToString::to_string),
     }
 }
 

@@ -4,14 +4,12 @@
 //! `check --plugin` reports the result of probes; this reports whether the helper attracts traffic, and whether ExaBGP
 //! has acknowledged that.
 
-use std::time::Duration;
-
+use super::view::shown;
 use super::{BgpSession, CheckStatus, Document, Drain, Prefix, Service, SessionState};
 use crate::engine::check::Severity;
 use crate::engine::service::ServiceState;
 use crate::exit::Exit;
 use crate::text::foreign_within;
-use crate::text::period::Shown;
 
 /// The number of seconds after which a missing acknowledgment, verdict or result is a fault.
 const SETTLING_SECONDS: f64 = 30.0;
@@ -91,9 +89,8 @@ fn find_in_sessions(sessions: &[BgpSession], found: &mut Findings) {
         let Some(seconds) = session.for_seconds.filter(|seconds| *seconds > SETTLING_SECONDS) else {
             continue;
         };
-        let reason = session.reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
-        let (neighbor, seconds) = (&session.neighbor, shown(seconds));
-        found.add(exit, format!("BGP session with {neighbor} down for {seconds}{reason}"));
+        let (neighbor, seconds, why) = (&session.neighbor, shown(seconds), session.because());
+        found.add(exit, format!("BGP session with {neighbor} down for {seconds}{why}"));
     }
 }
 
@@ -177,10 +174,6 @@ fn drained(service: &Service) -> (Exit, String) {
     let mut ends = service.drains.iter().map(|drain| drain.expires_in_seconds);
     let left = ends.try_fold(0.0, |most: f64, left| Some(most.max(left?))).filter(|left| *left > 0.0);
     (Exit::Warning, left.map_or_else(String::new, |left| format!(" for {} more", shown(left))))
-}
-
-fn shown(seconds: f64) -> Shown {
-    Shown(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO))
 }
 
 /// For each service whether it attracts traffic, its penalty and its falls; for each check the slowest answer; and

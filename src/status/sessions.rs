@@ -30,6 +30,13 @@ pub struct ExaBgp {
     pub bgp_sessions: Vec<BgpSession>,
 }
 
+impl ExaBgp {
+    /// Why it answers no commands.
+    pub(super) fn why_silent(&self) -> &str {
+        self.silence.as_deref().unwrap_or("exabgp.api.ack is off")
+    }
+}
+
 /// The state of a BGP session.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -60,4 +67,11 @@ pub struct BgpSession {
     /// The reason that ExaBGP reports for a session that is down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+impl BgpSession {
+    /// The reason, as the end of a sentence; empty if ExaBGP reported none.
+    pub(super) fn because(&self) -> String {
+        self.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"))
+    }
 }

@@ -2,16 +2,14 @@
 
 use std::fmt::{self, Write as _};
 
-use super::view::{View, period, rough};
-use super::{
-    BgpSession, CheckStatus, Document, Drain, ExaBgp, Hold, Last, Next, Prefix, Service, SessionState,
-};
+use super::view::{View, shown};
+use super::{BgpSession, CheckStatus, Document, Drain, ExaBgp, Hold, Last, Prefix, Service, SessionState};
 use crate::engine::dampening::window::WINDOW;
 use crate::engine::service::ServiceState;
 use crate::text::counted;
 use crate::text::foreign_within;
 use crate::text::paint::Paint;
-use crate::text::period::{Period, Shown};
+use crate::text::period::Period;
 use crate::text::wrap::wrapped;
 
 /// Maximum number of characters of one entry. Each part that a helper bounds is shorter.
@@ -55,20 +53,13 @@ impl Table<'_> {
         self.entry(f, 0, &format!("as of {}", self.view.written()))?;
         self.entry(f, 0, &self.document.configuration.to_string_lossy())?;
         if let Some(trouble) = &self.document.trouble {
-            match &self.document.last_good {
-                Some(file) => {
-                    let text =
-                        format!("CONFIGURATION ERROR, the LAST GOOD CONFIGURATION is in force: {trouble}");
-                    self.painted(f, Paint::Warning, 0, &text)?;
-                    self.entry(f, 0, &format!("in force: {}", file.display()))?;
-                }
-                None => {
-                    self.entry(
-                        f,
-                        0,
-                        &format!("CONFIGURATION ERROR, {}: {trouble}", self.document.without_configuration()),
-                    )?;
-                }
+            let (paint, consequence) = match &self.document.last_good {
+                Some(_) => (Paint::Warning, "the LAST GOOD CONFIGURATION is in force"),
+                None => (Paint::Bad, self.document.without_configuration()),
+            };
+            self.painted(f, paint, 0, &format!("CONFIGURATION ERROR, {consequence}: {trouble}"))?;
+            if let Some(file) = &self.document.last_good {
+                self.entry(f, 0, &format!("in force: {}", file.display()))?;
             }
         }
         if let Some(why) = &self.document.unwritten {
@@ -84,14 +75,12 @@ impl Table<'_> {
             return self.pair(f, "BGP sessions", unknown);
         }
         for session in &exabgp.bgp_sessions {
-            let BgpSession { neighbor, for_seconds, reason, .. } = session;
-            let since = for_seconds.map_or_else(String::new, |seconds| {
-                format!(" since {} ({})", self.view.ago(seconds), rough(seconds))
-            });
-            let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+            let BgpSession { neighbor, for_seconds, .. } = session;
+            let since =
+                for_seconds.map_or_else(String::new, |seconds| format!(" {}", self.view.since(seconds)));
             let text = match session.state {
                 SessionState::Up => format!("up{since}"),
-                SessionState::Down => format!("DOWN{since}{reason}"),
+                SessionState::Down => format!("DOWN{since}{}", session.because()),
                 SessionState::Unknown => unknown.to_owned(),
             };
             let paint = if session.state == SessionState::Down { Paint::Bad } else { Paint::Plain };
@@ -109,7 +98,7 @@ fn exabgp(exabgp: &ExaBgp) -> String {
     text += &format!(", using dialect `{}`", exabgp.dialect.form());
     match exabgp.latency_seconds {
         _ if !exabgp.answers => {
-            let why = exabgp.silence.as_deref().unwrap_or("exabgp.api.ack is off");
+            let why = exabgp.why_silent();
             text += &format!(", answers no commands: {why}, and what it did is unknown");
         }
         Some(latency) => text += &format!(", answers within {}", shown(latency)),
@@ -126,11 +115,11 @@ fn exabgp(exabgp: &ExaBgp) -> String {
 impl Table<'_> {
     fn service(&self, f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
         let state = if service.enabled { service.state.to_string() } else { "not enabled".to_owned() };
-        let (since, lasted) = (self.view.ago(service.for_seconds), rough(service.for_seconds));
-        let heading = format!("{}: {state} since {since} ({lasted}): {}", service.name, service.reason);
+        let since = self.view.since(service.for_seconds);
+        let heading = format!("{}: {state} {since}: {}", service.name, service.reason);
         self.painted(f, paint_of(service), 0, &heading)?;
         if let Some(next) = &service.next {
-            self.pair(f, "next", &self.next(next))?;
+            self.pair(f, "next", &self.view.next(next))?;
         }
         if let Some(backend) = &service.backend {
             self.pair(f, "backend", backend)?;
@@ -157,14 +146,6 @@ impl Table<'_> {
             self.pair(f, "drained", &self.drain(drain))?;
         }
         Ok(())
-    }
-
-    /// The sentence, with the time in the format of all others.
-    fn next(&self, next: &Next) -> String {
-        match next.at {
-            Some(at) => next.text.replace(&at.to_string(), &self.view.time(at.system())),
-            None => next.text.clone(),
-        }
     }
 
     fn drain(&self, drain: &Drain) -> String {
@@ -255,10 +236,10 @@ impl Table<'_> {
 
     /// As [`Self::entry`], in a color if the view has colors.
     fn painted(&self, f: &mut fmt::Formatter<'_>, paint: Paint, indent: usize, text: &str) -> fmt::Result {
-        let paint = if self.view.is_colored() { paint } else { Paint::Plain };
+        let paint = if self.view.is_colored { paint } else { Paint::Plain };
         let text = foreign_within(text, LONGEST);
         let further = indent + if indent == 0 { 4 } else { 2 };
-        for line in wrapped(&text, self.view.width(), further) {
+        for line in wrapped(&text, self.view.width, further) {
             writeln!(f, "{}", paint.on(&line))?;
         }
         Ok(())
@@ -288,8 +269,7 @@ fn show_prefix(prefix: &Prefix, exabgp: &ExaBgp) -> String {
             format!("{desired} (REFUSED by ExaBGP, see the log)")
         }
         (Some(desired), None) if !exabgp.answers => {
-            let why = exabgp.silence.as_deref().unwrap_or("exabgp.api.ack is off");
-            format!("{desired} (acknowledgment unknown: {why})")
+            format!("{desired} (acknowledgment unknown: {})", exabgp.why_silent())
         }
         (Some(desired), Some(acknowledged)) => {
             format!("{desired} (NOT acknowledged; before: {acknowledged})")
@@ -305,10 +285,6 @@ pub(super) fn show_last(last: &Last) -> String {
         _ if last.passed => "passed".to_owned(),
         _ => "failed".to_owned(),
     }
-}
-
-fn shown(seconds: f64) -> Shown {
-    Shown(period(seconds))
 }
 
 #[cfg(test)]

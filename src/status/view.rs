@@ -2,8 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::Document;
+use super::{Document, Next};
 use crate::sys::local_time::{Local, Zone};
+use crate::text::period::Shown;
 
 /// The minimum width.
 const NARROWEST: usize = 40;
@@ -14,8 +15,10 @@ const USUAL: usize = 80;
 /// The width and the time zone of a display.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
-    width: usize,
-    colored: bool,
+    /// Characters of a line.
+    pub(super) width: usize,
+    /// Whether lines have colors.
+    pub(super) is_colored: bool,
     zone: Zone,
     /// When the document was written.
     at: SystemTime,
@@ -27,25 +30,13 @@ impl View {
     #[must_use]
     pub(crate) fn of(document: &Document, width: usize, zone: Zone) -> Self {
         let at = document.at.map_or_else(SystemTime::now, super::time::Time::system);
-        Self { width: width.max(NARROWEST), colored: false, zone, at }
+        Self { width: width.max(NARROWEST), is_colored: false, zone, at }
     }
 
     /// With colors, or without.
     #[must_use]
-    pub(crate) fn colored(self, colored: bool) -> Self {
-        Self { colored, ..self }
-    }
-
-    /// Whether lines have colors.
-    #[must_use]
-    pub(super) const fn is_colored(&self) -> bool {
-        self.colored
-    }
-
-    /// Characters of a line.
-    #[must_use]
-    pub(super) const fn width(&self) -> usize {
-        self.width
+    pub(crate) fn colored(self, is_colored: bool) -> Self {
+        Self { is_colored, ..self }
     }
 
     /// The column of the text about a name.
@@ -71,6 +62,19 @@ impl View {
         self.time(self.at.checked_sub(period(seconds)).unwrap_or(SystemTime::UNIX_EPOCH))
     }
 
+    /// Since when a state has lasted for so many seconds, and for how long: "since 22:04:31 (2h 3m)".
+    pub(super) fn since(&self, seconds: f64) -> String {
+        format!("since {} ({})", self.ago(seconds), rough(seconds))
+    }
+
+    /// The next change, with its time in the format of all others.
+    pub(super) fn next(&self, next: &Next) -> String {
+        match next.at {
+            Some(at) => next.text.replace(&at.to_string(), &self.time(at.system())),
+            None => next.text.clone(),
+        }
+    }
+
     /// The time so many seconds after the document was written.
     pub(super) fn ahead(&self, seconds: f64) -> String {
         match self.at.checked_add(period(seconds)) {
@@ -85,8 +89,13 @@ pub(super) fn period(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
 }
 
+/// A number of seconds, as a period for people.
+pub(super) fn shown(seconds: f64) -> Shown {
+    Shown(period(seconds))
+}
+
 /// A period for a quick look: whole minutes from an hour on, whole hours from a day on.
-pub(super) fn rough(seconds: f64) -> String {
+fn rough(seconds: f64) -> String {
     let seconds = period(seconds).as_secs();
     let unit = match seconds {
         ..3600 => 1,

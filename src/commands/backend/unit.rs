@@ -16,7 +16,7 @@ use crate::cli::{Configuration, Hooks, UnitHooks};
 use crate::config::{Config, DEFAULT_PATH, absolute};
 use crate::control::Request;
 use crate::control::client::{AskError, Client};
-use crate::engine::drain::{Holder, Lasts, Lift, Order, RESTARTS, Reason};
+use crate::engine::drain::{Holder, Lasts, Lift, Order, RESTARTS};
 use crate::exit::Exit;
 use crate::restart::{wait_until_acknowledged, wait_until_quiet};
 use crate::status::Service;
@@ -47,8 +47,7 @@ pub(super) fn hooks(Hooks { unit: options, install: installs }: &Hooks) -> anyho
     let stop = StopTime::read(&shown.stop_timeout).unwrap_or(StopTime::DEFAULT);
     let Configuration { config: path } = &options.helper.configuration;
     let config = Config::load(path, &host_name()).ok();
-    let waits =
-        config.iter().flat_map(|config| of_unit(config, unit)).map(|backend| backend.quiet.longest()).max();
+    let waits = longest_wait(config.as_ref(), unit);
     if waits.is_none() {
         let file = path.display();
         writeln!(
@@ -131,10 +130,8 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
     }
     let runtime = runtime()?;
     let state = runtime.block_on(systemd::system_state());
-    let quiets =
-        config.iter().flat_map(|config| of_unit(config, unit)).map(|backend| backend.quiet.longest());
-    let longest = LASTS + quiets.max().unwrap_or_default();
-    let reason: Reason = format!("{unit} stops").into();
+    let longest = LASTS + longest_wait(config.as_ref(), unit).unwrap_or_default();
+    let reason = format!("{unit} stops").into();
     let order = Order { holder: holder(options)?, reason, lasts: lasts(&state, longest), uid: None };
     let drain = |service: Option<String>| Request::Drain { service, order: order.clone() };
     runtime.block_on(async {
@@ -143,21 +140,22 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
             return Ok(());
         }
         wait_until_acknowledged(&client, &drained).await.map_err(anyhow::Error::msg)?;
-        let names = named(&drained);
-        let Some(config) = &config else {
-            tokio::time::sleep(SETTLE).await;
-            writeln!(
-                text::stdout(),
-                "drained {names}: waited {}, the file does not say how long",
-                Shown(SETTLE)
-            )?;
-            return Ok(());
-        };
-        for backend in of_unit(config, unit) {
-            writeln!(text::stdout(), "drained {names}: {}", wait_until_quiet(config, backend).await)?;
-        }
-        Ok(())
+        settle(config.as_ref(), unit, &named(&drained)).await
     })
+}
+
+/// Waits until the servers of the unit are quiet. Without a file that says how long, it waits for [`SETTLE`].
+async fn settle(config: Option<&Config>, unit: &str, names: &str) -> anyhow::Result<()> {
+    let mut out = text::stdout();
+    let Some(config) = config else {
+        tokio::time::sleep(SETTLE).await;
+        writeln!(out, "drained {names}: waited {}, the file does not say how long", Shown(SETTLE))?;
+        return Ok(());
+    };
+    for backend in of_unit(config, unit) {
+        writeln!(out, "drained {names}: {}", wait_until_quiet(config, backend).await)?;
+    }
+    Ok(())
 }
 
 /// The services of a unit.
@@ -173,12 +171,12 @@ enum UnitServices {
 /// may not report them.
 fn concerned(config: Option<&Config>, running: Option<&[Service]>, unit: &str) -> UnitServices {
     let is_running = |service: &&Service| service.unit.as_deref() == Some(unit);
-    let running_names =
-        running.iter().copied().flatten().filter(is_running).map(|service| service.name.clone());
-    let mut names: Vec<_> = running_names.collect();
-    for name in config.iter().flat_map(|config| names_of(config, unit)) {
-        if !names.contains(&name) {
-            names.push(name);
+    let mut names: Vec<_> =
+        running.into_iter().flatten().filter(is_running).map(|service| service.name.clone()).collect();
+    let backends = |config| of_unit(config, unit).flat_map(|backend| config.services_of(backend));
+    for service in config.into_iter().flat_map(backends) {
+        if !names.contains(&service.name) {
+            names.push(service.name.clone());
         }
     }
     match (config, running) {
@@ -244,22 +242,16 @@ fn holder(options: &UnitHooks) -> anyhow::Result<Holder> {
     options.unit.0.parse().map_err(anyhow::Error::msg)
 }
 
-fn of_unit<'a>(config: &'a Config, unit: &str) -> impl Iterator<Item = &'a Backend> {
-    let unit = unit.to_owned();
-    config
-        .backends
-        .iter()
-        .map(AsRef::as_ref)
-        .filter(move |backend: &&Backend| backend.unit.as_ref() == Some(&unit))
+/// The backends with this unit.
+fn of_unit<'a>(config: &'a Config, unit: &'a str) -> impl Iterator<Item = &'a Backend> {
+    let backends = config.backends.iter().map(AsRef::as_ref);
+    backends.filter(move |backend: &&Backend| backend.unit.as_deref() == Some(unit))
 }
 
-fn names_of(config: &Config, unit: &str) -> Vec<String> {
-    let services = config.services.iter();
-    let of_unit = |backend: &std::sync::Arc<Backend>| backend.unit.as_deref() == Some(unit);
-    services
-        .filter(|service| service.backend.as_ref().is_some_and(of_unit))
-        .map(|service| service.name.clone())
-        .collect()
+/// The longest wait for a quiet server of this unit; `None` if the file has no backend with it.
+fn longest_wait(config: Option<&Config>, unit: &str) -> Option<Duration> {
+    let backends = config.into_iter().flat_map(|config| of_unit(config, unit));
+    backends.map(|backend| backend.quiet.longest()).max()
 }
 
 #[cfg(test)]

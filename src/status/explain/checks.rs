@@ -3,9 +3,9 @@
 use super::{Stage, Step};
 use crate::engine::check::Severity;
 use crate::status::table::show_last;
-use crate::status::view::{View, period};
+use crate::status::view::{View, period, shown};
 use crate::status::{CheckStatus, Last};
-use crate::text::period::{Period, Shown};
+use crate::text::period::Period;
 
 /// The three steps of a check.
 pub(super) fn steps(check: &CheckStatus, view: &View) -> [Step; 3] {
@@ -32,7 +32,7 @@ fn answered(check: &CheckStatus, view: &View) -> String {
         return "has found nothing yet: its first round is out".to_owned();
     };
     let Last { ago_seconds, passed, cause, .. } = last;
-    let (at, ago) = (view.ago(*ago_seconds), Shown(period(*ago_seconds)));
+    let (at, ago) = (view.ago(*ago_seconds), shown(*ago_seconds));
     let cause = cause.as_ref().filter(|_| !passed).map_or_else(String::new, |cause| format!(" ({cause})"));
     format!("found at {at}, {ago} ago{cause}: {}", show_last(last))
 }

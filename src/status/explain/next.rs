@@ -10,13 +10,7 @@ use crate::status::{CheckStatus, Service};
 pub(super) fn steps(service: &Service, rule: Rule, view: &View) -> Vec<Step> {
     let mut steps = vec![];
     match &service.next {
-        Some(next) => {
-            let text = match next.at {
-                Some(at) => next.text.replace(&at.to_string(), &view.time(at.system())),
-                None => next.text.clone(),
-            };
-            steps.push(Step::new(Stage::Next, None, text, next.at));
-        }
+        Some(next) => steps.push(Step::new(Stage::Next, None, view.next(next), next.at)),
         None => steps.extend(earliest_fall(service, view)),
     }
     steps.extend(remedies(service, rule).into_iter().map(|text| Step::new(Stage::Remedy, None, text, None)));

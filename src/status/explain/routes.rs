@@ -2,9 +2,8 @@
 
 use super::{Stage, Step};
 use crate::status::time::Time;
-use crate::status::view::{View, period, rough};
+use crate::status::view::{View, shown};
 use crate::status::{AnswerResult, Answered, ExaBgp, Prefix, Service, SessionState};
-use crate::text::period::Shown;
 
 /// Prefixes of one sentence that are named.
 const NAMED: usize = 4;
@@ -40,7 +39,7 @@ fn last_command(exabgp: &ExaBgp, prefix: &Prefix, view: &View) -> String {
     };
     let again = || {
         let due = prefix.due_in_seconds;
-        due.map_or_else(String::new, |due| format!("; sent again in {}", Shown(period(due))))
+        due.map_or_else(String::new, |due| format!("; sent again in {}", shown(due)))
     };
     let sent = match &prefix.said {
         Some(said) if said == desired => format!("sent ExaBGP `{said}`"),
@@ -48,7 +47,7 @@ fn last_command(exabgp: &ExaBgp, prefix: &Prefix, view: &View) -> String {
         None => format!("wants `{desired}`"),
     };
     if !exabgp.answers {
-        let why = exabgp.silence.as_deref().unwrap_or("exabgp.api.ack is off");
+        let why = exabgp.why_silent();
         return format!("{sent}; it answers no commands ({why}): the effect is unknown");
     }
     match &prefix.answer {
@@ -72,14 +71,12 @@ fn sessions<'a>(exabgp: &'a ExaBgp, view: &'a View) -> impl Iterator<Item = Step
     let none =
         none.then(|| Step::new(Stage::Session, None, format!("the state of BGP sessions {unknown}"), None));
     let each = exabgp.bgp_sessions.iter().map(move |session| {
-        let since = session
-            .for_seconds
-            .map_or_else(String::new, |seconds| format!(" since {} ({})", view.ago(seconds), rough(seconds)));
-        let reason = session.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+        let since =
+            session.for_seconds.map_or_else(String::new, |seconds| format!(" {}", view.since(seconds)));
         let text = match session.state {
             SessionState::Up => format!("is up{since}"),
             SessionState::Down => {
-                format!("is DOWN{since}: this neighbor has no route from here{reason}")
+                format!("is DOWN{since}: this neighbor has no route from here{}", session.because())
             }
             SessionState::Unknown => unknown.to_owned(),
         };

@@ -6,7 +6,7 @@ use super::{Stage, Step};
 use crate::engine::check::Severity;
 use crate::engine::service::ServiceState;
 use crate::status::Service;
-use crate::status::view::{View, rough};
+use crate::status::view::View;
 
 /// The rule that decided.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -71,9 +71,8 @@ impl Rule {
     /// The step of the chain.
     pub(super) fn step(self, service: &Service, view: &View) -> Step {
         let Service { state, for_seconds, reason, .. } = service;
-        let (since, lasted) = (view.ago(*for_seconds), rough(*for_seconds));
-        let words = self.words();
-        let text = format!("decided by {words}; {state} since {since} ({lasted}): {reason}");
+        let (words, since) = (self.words(), view.since(*for_seconds));
+        let text = format!("decided by {words}; {state} {since}: {reason}");
         Step::new(Stage::Decided, None, text, service.since)
     }
 }

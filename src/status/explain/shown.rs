@@ -43,7 +43,7 @@ impl fmt::Display for Shown<'_> {
 impl Shown<'_> {
     fn line(&self, f: &mut fmt::Formatter<'_>, indent: usize, text: &str) -> fmt::Result {
         let text = format!("{:indent$}{}", "", foreign_within(text, LONGEST));
-        wrapped(&text, self.view.width(), indent + 2).iter().try_for_each(|line| writeln!(f, "{line}"))
+        wrapped(&text, self.view.width, indent + 2).iter().try_for_each(|line| writeln!(f, "{line}"))
     }
 }
 

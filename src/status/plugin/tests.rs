@@ -1,5 +1,5 @@
 use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 use crate::config::Config;
@@ -213,4 +213,30 @@ fn without_a_configuration_only_known_prefixes_count_as_withdrawn() {
     });
     assert_eq!(unknown.0, Exit::Critical);
     assert!(unknown.1.contains("earlier announcements stay: line 3"), "{}", unknown.1);
+}
+
+/// A suppressed service may fail, so that it does not return at once.
+#[test]
+fn a_service_that_dampening_holds_down_has_its_remedy() {
+    let held = |change: fn(&mut Service)| {
+        let (exit, line) = service(|service| {
+            service.state = ServiceState::Down;
+            change(service);
+        });
+        assert_eq!(exit, Exit::Critical, "{line}");
+        line.split(" | ").next().unwrap().to_owned()
+    };
+    let suppressed = held(|service| service.dampening.reuse_in_seconds = Some(900.0));
+    assert_eq!(
+        suppressed,
+        "DNSHERALD CRITICAL - resolver down: suppressed for 15m more (to end it: dnsherald undampen resolver)"
+    );
+    let returning = held(|service| {
+        (service.dampening.returns_in_seconds, service.dampening.falls) = (Some(9.0), 2);
+    });
+    assert_eq!(
+        returning,
+        "DNSHERALD CRITICAL - resolver down: passing again, and returns in 9s after 2 falls within 10m (to return at \
+         once: dnsherald undampen resolver)"
+    );
 }
