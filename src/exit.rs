@@ -5,9 +5,9 @@ use std::process::ExitCode;
 /// How a command ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Exit {
-    /// All went well.
+    /// The command did what it was told.
     Success,
-    /// It did not.
+    /// It could not.
     Failure,
     /// The command line makes no sense.
     Usage,

@@ -42,9 +42,9 @@ const FORMAT: &str = "dnsherald status 1";
 pub struct Document {
     /// `dnsherald status 1`.
     pub(crate) format: String,
-    /// Of dnsherald.
+    /// The version of dnsherald.
     pub(crate) version: String,
-    /// As configured, or the host name.
+    /// The name of this host: as configured, or the host name.
     pub node: String,
     /// The helper's process.
     pub pid: u32,

@@ -1,7 +1,5 @@
 //! Options of `backend` and its subcommands.
 
-use std::str::FromStr;
-
 use clap::{Args, Subcommand};
 
 use super::Helper;
@@ -105,27 +103,21 @@ pub(crate) struct UnitHooks {
     #[command(flatten)]
     pub(crate) helper: Helper,
     /// The unit, such as unbound.service
-    pub(crate) unit: Unit,
+    #[arg(value_parser = unit)]
+    pub(crate) unit: String,
 }
 
-/// The name of a systemd unit, with its type suffix.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Unit(pub(crate) String);
-
-impl FromStr for Unit {
-    type Err = String;
-
-    /// A name without a type suffix is a service, as for `systemctl`. The allowed characters are those of systemd.unit(5).
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_allowed = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
-        if text.is_empty() || text.starts_with('-') || !text.chars().all(is_allowed) {
-            return Err(format!(
-                "`{}` is not a unit name, expected a name such as unbound.service",
-                text.escape_debug()
-            ));
-        }
-        Ok(Self(if text.ends_with(".service") { text.to_owned() } else { format!("{text}.service") }))
+/// Parses the name of a systemd unit. A name without a type suffix is a service, as for `systemctl`. The allowed characters
+/// are those of systemd.unit(5).
+fn unit(text: &str) -> Result<String, String> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
+    if text.is_empty() || text.starts_with('-') || !text.chars().all(is_allowed) {
+        return Err(format!(
+            "`{}` is not a unit name, expected a name such as unbound.service",
+            text.escape_debug()
+        ));
     }
+    Ok(if text.ends_with(".service") { text.to_owned() } else { format!("{text}.service") })
 }
 
 /// Selects a backend.

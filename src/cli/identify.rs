@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
@@ -20,8 +19,8 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Args, Debug)]
 pub(crate) struct Identify {
     /// The addresses to ask, such as 192.0.2.53, 192.0.2.53:5353 or 2001:db8::53
-    #[arg(required = true, value_name = "ADDRESS")]
-    pub(crate) servers: Vec<Target>,
+    #[arg(required = true, value_name = "ADDRESS", value_parser = server)]
+    pub(crate) servers: Vec<SocketAddr>,
     /// Ask each address on N flows, each with its own source port, and show how they split over nodes
     ///
     /// Routers with equal-cost paths choose the path of a flow by its addresses and ports. At most 16 of the flows are
@@ -59,27 +58,20 @@ fn timeout(text: &str) -> Result<Period, String> {
     }
 }
 
-/// A server: an address and a port.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(crate) struct Target(pub(crate) SocketAddr);
-
-impl FromStr for Target {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let server = match text.parse::<IpAddr>() {
-            Ok(address) => SocketAddr::new(address, PORT),
-            Err(_) => text.parse().map_err(|_| {
-                format!(
-                    "`{text}` is no address, expected one such as 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53; \
-                     a name would ask the resolver of this host"
-                )
-            })?,
-        };
-        match server.port() {
-            0 => Err(format!("`{text}` has port 0, expected 1 to 65535")),
-            _ => Ok(Self(server)),
-        }
+/// Parses the address of a server, with its port unless that is 53.
+fn server(text: &str) -> Result<SocketAddr, String> {
+    let server = match text.parse::<IpAddr>() {
+        Ok(address) => SocketAddr::new(address, PORT),
+        Err(_) => text.parse().map_err(|_| {
+            format!(
+                "`{text}` is no address, expected one such as 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53; a name would \
+                 ask the resolver of this host"
+            )
+        })?,
+    };
+    match server.port() {
+        0 => Err(format!("`{text}` has port 0, expected 1 to 65535")),
+        _ => Ok(server),
     }
 }
 
@@ -88,8 +80,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_target_is_an_address_with_or_without_a_port() {
-        let port = |text: &str| text.parse::<Target>().map(|target| target.0.port());
+    fn a_server_is_an_address_with_or_without_a_port() {
+        let port = |text: &str| server(text).map(|server| server.port());
         assert_eq!(port("192.0.2.53"), Ok(53));
         assert_eq!(port("192.0.2.53:5353"), Ok(5353));
         assert_eq!(port("2001:db8::53"), Ok(53));

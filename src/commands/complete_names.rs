@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::status::Document;
 use crate::text;
 
-/// Who presses a key does not wait longer.
+/// A user who presses a key does not wait longer.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Prints the names, one a line; nothing if no helper answers in time.

@@ -32,7 +32,7 @@ pub(crate) fn run(options: &HistoryOptions) -> anyhow::Result<Exit> {
     if let (Some(from), Some(to)) = (since, until)
         && from >= to
     {
-        let [from, to] = [from, to].map(|time| shown_time(time, &Zone::of_this_host()));
+        let [from, to] = [from, to].map(|time| Zone::of_this_host().at(time));
         anyhow::bail!(
             "no time is since {from} and until {to}, expected an earlier --since or a later --until"
         );
@@ -91,10 +91,5 @@ fn file(options: &HistoryOptions, helper: &Helper) -> PathBuf {
 
 fn shown(entry: &Entry, zone: &Zone) -> String {
     let text = foreign_within(&entry.text, LONGEST);
-    format!("{} {:<10} {text}", shown_time(entry.at.system(), zone), entry.kind)
-}
-
-fn shown_time(time: SystemTime, zone: &Zone) -> String {
-    let local = zone.at(time);
-    format!("{} {}", local.date(), local.time())
+    format!("{} {:<10} {text}", zone.at(entry.at.system()), entry.kind)
 }

@@ -61,9 +61,9 @@ pub(crate) fn run(options: &Identify) -> anyhow::Result<Exit> {
 /// The addresses, each once, in the order of the command line.
 fn targets(options: &Identify) -> Vec<Asking> {
     let mut servers = vec![];
-    for target in &options.servers {
-        if !servers.contains(&target.0) {
-            servers.push(target.0);
+    for server in &options.servers {
+        if !servers.contains(server) {
+            servers.push(*server);
         }
     }
     let asking = |server| Asking { server, source: options.source, timeout: options.timeout.0 };

@@ -1,12 +1,11 @@
 //! Warns about configured addresses that are not on this host, for `check` and `check-config`.
 
 use std::io::{self, Write};
-use std::net::IpAddr;
 
-use crate::config::{Config, Service};
-use crate::netlink::route::{Delivery, look_up};
-use crate::probe::Probe;
-use crate::probe::address::Presence;
+use crate::config::Config;
+use crate::doctor::facts::AddressFact;
+use crate::doctor::gather::addresses;
+use crate::netlink::route::look_up;
 use crate::text;
 
 /// Prints one warning per address to standard error. It is no error, because the configuration may be for another host.
@@ -15,49 +14,21 @@ use crate::text;
 /// Returns an error if nothing can be printed.
 pub(super) fn warn(config: &Config) -> io::Result<()> {
     let mut err = text::stderr();
-    for warning in warnings(config, |address, device| look_up(address, device).ok()) {
+    for warning in addresses(config, look_up).iter().filter_map(warning) {
         writeln!(err, "warning: {warning}")?;
     }
     Ok(())
 }
 
-/// `look_up` returns where the kernel delivers, or `None` if it cannot say.
-fn warnings(config: &Config, look_up: impl Fn(IpAddr, Option<&str>) -> Option<Delivery>) -> Vec<String> {
-    let mut all = vec![];
-    let devices: Vec<_> = config.services.iter().flat_map(devices).collect();
-    for address in &config.node.management {
-        let is_here = |device| matches!(look_up(*address, device), None | Some(Delivery::Here));
-        if !is_here(None) && !devices.iter().any(|device| is_here(Some(device))) {
-            all.push(format!(
-                "management address {address} is not on this host: no probe can be sent from it, and probes to it stay \
-                 unknown"
-            ));
-        }
-    }
-    for service in config.services.iter().filter(|service| service.enabled) {
-        for check in &service.checks {
-            let Probe::Address(probe) = &check.probe else { continue };
-            let answers = |address| look_up(address, probe.device.as_deref());
-            let presence =
-                probe.look_with(|address| answers(address).ok_or(io::ErrorKind::Unsupported.into()));
-            if let Presence::Missing(why) = presence {
-                all.push(format!(
-                    "service {}: {why}; the service stays withdrawn until it is; add it to `lo`, or set `address = \
-                     false` if the server is in another network namespace",
-                    service.name
-                ));
-            }
-        }
-    }
-    all
-}
-
-/// The VRFs in which addresses of a service are looked up.
-fn devices(service: &Service) -> impl Iterator<Item = &str> {
-    service.checks.iter().filter_map(|check| match &check.probe {
-        Probe::Address(probe) => probe.device.as_deref(),
-        Probe::Dns(set) => set.probes().first().and_then(|probe| probe.locality.device.as_deref()),
-        _ => None,
+/// The warning about an address; none if it is on this host, or if the kernel cannot say.
+fn warning(address: &AddressFact) -> Option<String> {
+    let why = address.missing.as_ref().ok()?.as_ref()?;
+    Some(match &address.service {
+        None => format!("{why}: no probe can be sent from it, and probes to it stay unknown"),
+        Some(service) => format!(
+            "service {service}: {why}; the service stays withdrawn until it is; add it to `lo`, or set `address = false` \
+             if the server is in another network namespace"
+        ),
     })
 }
 
@@ -66,6 +37,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::netlink::route::Delivery;
 
     fn warnings_for(service: &str, here: &[&str]) -> Vec<String> {
         let text = format!(
@@ -73,11 +45,12 @@ mod tests {
              prefixes = [\"192.0.2.53/32\"]\n{service}\n"
         );
         let config = Config::parse(Path::new("f"), &text, "host").unwrap();
-        warnings(&config, |address, device| {
+        let facts = addresses(&config, |address, device| {
             let named = format!("{address}{}", device.map_or(String::new(), |device| format!("%{device}")));
             let is_here = here.contains(&named.as_str());
-            Some(if is_here { Delivery::Here } else { Delivery::Nowhere })
-        })
+            Ok(if is_here { Delivery::Here } else { Delivery::Nowhere })
+        });
+        facts.iter().filter_map(warning).collect()
     }
 
     #[test]
@@ -99,6 +72,7 @@ mod tests {
         );
         let unknown = "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nname = \"dns\"\nprefixes = [\"192.0.2.53/32\"]\n";
         let config = Config::parse(Path::new("f"), unknown, "host").unwrap();
-        assert_eq!(warnings(&config, |_, _| None), [""; 0], "the kernel cannot say");
+        let facts = addresses(&config, |_, _| Err(io::ErrorKind::Unsupported.into()));
+        assert!(!facts.iter().any(|fact| warning(fact).is_some()), "the kernel cannot say");
     }
 }

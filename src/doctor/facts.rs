@@ -32,7 +32,7 @@ pub(crate) struct Facts {
     pub(crate) config_path: PathBuf,
     /// Its content; else why it cannot be used.
     pub(crate) config: Known<Config>,
-    /// Whether that it cannot be used is a fault.
+    /// Whether it is a fault if the file cannot be used: not if this user may not read it.
     pub(crate) config_is_faulty: bool,
     /// The version of ExaBGP, from its digits on.
     pub(crate) version: Known<String>,

@@ -8,12 +8,14 @@ use futures_util::future::join_all;
 use nix::unistd::Pid;
 
 use self::exabgp::ExaBgp;
+pub(crate) use self::server::addresses;
 use super::facts::{BackendFact, Facts, Known, configuration_of};
 use crate::backend::hooks::longest_drain;
 use crate::config::{Config, DEFAULT_PATH, absolute};
 use crate::exabgp_conf::{Conf, Process};
 use crate::healthcheck;
 use crate::healthcheck::options::Addresses;
+use crate::netlink::route::look_up;
 use crate::program::{Program, run};
 use crate::sys::procfs::{all_pids, is_in_our_network};
 use crate::systemd;
@@ -64,7 +66,7 @@ pub(crate) async fn facts(places: &Places) -> Facts {
         settings,
         has_bfd: runs_here("bfdd"),
         access,
-        addresses: config.as_ref().map(server::addresses).unwrap_or_default(),
+        addresses: config.as_ref().map(|config| addresses(config, look_up)).unwrap_or_default(),
         listeners: config.as_ref().map(server::listeners).unwrap_or_default(),
         answers,
         reverse_path: match &config {

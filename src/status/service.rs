@@ -81,7 +81,7 @@ pub struct Service {
     pub(crate) warm_up: Option<WarmUp>,
 }
 
-/// The default for a document of an older helper, which has no disabled services.
+/// The default of `enabled` in a document of an older helper, in which every service is enabled.
 const fn yes() -> bool {
     true
 }

@@ -25,8 +25,7 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// For this document, in lines of `width` characters. If the helper did not include the time at which it wrote the
-    /// document, it has written it just now.
+    /// For this document, in lines of `width` characters. A document without its time counts as written now.
     #[must_use]
     pub(crate) fn of(document: &Document, width: usize, zone: Zone) -> Self {
         let at = document.at.map_or_else(SystemTime::now, super::time::Time::system);
@@ -48,13 +47,13 @@ impl View {
     /// When the document was written: "2026-11-27 04:05:12 CET (UTC+01:00)".
     pub(super) fn written(&self) -> String {
         let local = self.zone.at(self.at);
-        format!("{} {} {}", local.date(), local.time(), local.zone())
+        format!("{local} {}", local.zone())
     }
 
     /// A time: "22:04:31", with the date where it is not of the day on which the document was written.
     pub(super) fn time(&self, time: SystemTime) -> String {
         let (local, today): (Local, Local) = (self.zone.at(time), self.zone.at(self.at));
-        if local.is_on_day_of(&today) { local.time() } else { format!("{} {}", local.date(), local.time()) }
+        if local.is_on_day_of(&today) { local.time() } else { local.to_string() }
     }
 
     /// The time so many seconds before the document was written.

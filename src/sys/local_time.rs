@@ -3,6 +3,7 @@
 //! The standard library knows UTC only. If a zone cannot be read, UTC is used.
 
 use std::error::Error;
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -37,6 +38,13 @@ impl Default for Zone {
 /// A point in time in a zone.
 #[derive(Clone, Debug)]
 pub(crate) struct Local(DateTime);
+
+/// "2026-11-26 22:04:31".
+impl fmt::Display for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.date(), self.time())
+    }
+}
 
 impl Zone {
     /// The zone in which the user of this process reads times.

@@ -35,7 +35,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// # Errors
 /// If the unit cannot be read, or nothing can be printed or written.
 pub(super) fn hooks(Hooks { unit: options, install: installs }: &Hooks) -> anyhow::Result<Exit> {
-    let unit = &options.unit.0;
+    let unit = &options.unit;
     let runtime = runtime()?;
     let (text, shown) = runtime.block_on(async {
         let text = systemd::unit_file(unit).await;
@@ -99,7 +99,7 @@ pub(super) fn stopping(options: &UnitHooks) -> anyhow::Result<Exit> {
 
 fn drain(options: &UnitHooks) -> anyhow::Result<()> {
     let Helper { client, file, .. } = Helper::find(&options.helper);
-    let unit = &options.unit.0;
+    let unit = &options.unit;
     if let Err(error) = &file {
         complain(&anyhow::anyhow!("note: the configuration cannot be used, the helper is asked: {error}"));
     }
@@ -239,7 +239,7 @@ fn undrain(options: &UnitHooks) -> anyhow::Result<()> {
 }
 
 fn holder(options: &UnitHooks) -> anyhow::Result<Holder> {
-    options.unit.0.parse().map_err(anyhow::Error::msg)
+    options.unit.parse().map_err(anyhow::Error::msg)
 }
 
 /// The backends with this unit.

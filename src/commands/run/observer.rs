@@ -22,10 +22,8 @@ pub(super) struct RunObserver {
     recorder: Option<Recorder>,
     /// The hook of each service that has one.
     on_change: HashMap<String, Vec<String>>,
-    /// False on a terminal, which is a dry run.
-    runs_hooks: bool,
     hooks: Hooks,
-    /// `None` on a terminal.
+    /// `None` on a terminal: a dry run neither stores a configuration nor runs a hook.
     saver: Option<Saver>,
     /// The broken configuration file, while the last good configuration is in force.
     broken: Option<BrokenFile>,
@@ -39,9 +37,7 @@ impl RunObserver {
         broken: Option<BrokenFile>,
     ) -> Self {
         warn_if_idle(config);
-        // A dry run neither stores nor runs anything.
-        let runs_hooks = saver.is_some();
-        Self { recorder, on_change: on_change(config), runs_hooks, hooks: Hooks::start(), saver, broken }
+        Self { recorder, on_change: on_change(config), hooks: Hooks::start(), saver, broken }
     }
 }
 
@@ -75,7 +71,7 @@ impl Observer for RunObserver {
 
     fn on_state(&mut self, service: &str, state: &str, reason: &str) {
         let Some(words) = self.on_change.get(service) else { return };
-        if self.runs_hooks {
+        if self.saver.is_some() {
             self.hooks.run(Hook::from_words(words, state, service, reason));
         } else {
             log::info!(

@@ -115,17 +115,12 @@ impl Who {
     /// Whether it may use a path: enter all directories above it, and what `need` says there.
     fn may(&self, path: &Path, need: u32) -> Known<bool> {
         for (place, need) in path.ancestors().map(|place| (place, if place == path { need } else { ENTER })) {
-            let found = match fs::metadata(place) {
-                Ok(found) => found,
-                // This user sees less than the helper's may.
-                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                    return Err(format!(
-                        "{} cannot be looked at: {error}; run this as root",
-                        place.display()
-                    ));
-                }
-                Err(error) => return Err(format!("{} cannot be looked at: {error}", place.display())),
-            };
+            let found = fs::metadata(place).map_err(|error| {
+                // This user may see less than that of the helper.
+                let is_denied = error.kind() == ErrorKind::PermissionDenied;
+                let remedy = if is_denied { "; run this as root" } else { "" };
+                format!("{} cannot be looked at: {error}{remedy}", place.display())
+            })?;
             if !self.is_permitted((found.mode(), found.uid(), found.gid()), need) {
                 return Ok(false);
             }

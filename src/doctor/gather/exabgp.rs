@@ -87,13 +87,11 @@ impl ExaBgp {
     pub(super) fn user(&self, unit: Option<&UnitFact>) -> Known<HelperUser> {
         let groups = unit.map(|unit| unit.groups.clone()).unwrap_or_default();
         let running = self.running.first();
-        let user = match (running, unit) {
+        let user = match (running, unit.filter(|unit| unit.load_state == "loaded")) {
             (Some(running), _) => User::from_uid(running.user),
-            (None, Some(unit)) if unit.load_state == "loaded" && unit.user.is_empty() => {
-                User::from_uid(Uid::from_raw(0))
-            }
-            (None, Some(unit)) if unit.load_state == "loaded" => User::from_name(&unit.user),
-            _ => {
+            (None, Some(unit)) if unit.user.is_empty() => User::from_uid(Uid::from_raw(0)),
+            (None, Some(unit)) => User::from_name(&unit.user),
+            (None, None) => {
                 return Err(
                     "no running ExaBGP and no unit of it is found, so the user of the helper is not known"
                         .to_owned(),

@@ -1,5 +1,6 @@
 //! Asks the kernel about addresses, sockets and routes, and the server for one answer at each of its addresses.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -38,22 +39,26 @@ fn probes(service: &Service) -> impl Iterator<Item = &DnsProbe> {
     sets.flatten()
 }
 
-/// The VRFs of the services.
-fn device(service: &Service) -> Option<&str> {
-    service.checks.iter().find_map(|check| match &check.probe {
+/// The VRFs in which addresses of a service are looked up.
+fn devices(service: &Service) -> impl Iterator<Item = &str> {
+    service.checks.iter().filter_map(|check| match &check.probe {
         Probe::Address(probe) => probe.device.as_deref(),
+        Probe::Dns(set) => set.probes().first().and_then(|probe| probe.locality.device.as_deref()),
         _ => None,
     })
 }
 
-/// Looks up where the kernel delivers each address.
-pub(super) fn addresses(config: &Config) -> Vec<AddressFact> {
+/// Looks up where the kernel delivers each address: the management addresses in any VRF, the service addresses in their own.
+pub(crate) fn addresses(
+    config: &Config,
+    look_up: impl Fn(IpAddr, Option<&str>) -> io::Result<Delivery>,
+) -> Vec<AddressFact> {
     let mut facts = vec![];
-    let devices: Vec<_> = config.services.iter().filter_map(device).collect();
+    let devices: Vec<_> = config.services.iter().flat_map(devices).collect();
     for address in &config.node.management {
-        let places = [None].into_iter().chain(devices.iter().map(|device| Some(*device)));
+        let places = [None].into_iter().chain(devices.iter().copied().map(Some));
         let found: Vec<_> = places.map(|device| look_up(*address, device)).collect();
-        let is_here = |delivery: &std::io::Result<Delivery>| matches!(delivery, Ok(Delivery::Here));
+        let is_here = |delivery: &io::Result<Delivery>| matches!(delivery, Ok(Delivery::Here));
         let missing = match found.iter().find_map(|delivery| delivery.as_ref().err()) {
             _ if found.iter().any(is_here) => Ok(None),
             Some(error) => Err(format!("the kernel does not say whether {address} is on this host: {error}")),
@@ -64,7 +69,8 @@ pub(super) fn addresses(config: &Config) -> Vec<AddressFact> {
     for service in enabled(config) {
         for check in &service.checks {
             let Probe::Address(probe) = &check.probe else { continue };
-            let missing = match probe.look() {
+            let found = probe.look_with(|address| look_up(address, probe.device.as_deref()));
+            let missing = match found {
                 Presence::Here => Ok(None),
                 Presence::Missing(why) => Ok(Some(why)),
                 Presence::Unknown(why) => Err(why),
@@ -147,15 +153,15 @@ pub(super) fn reverse_path(config: &Config, neighbors: &[IpAddr]) -> Known<Optio
     }
     for service in enabled(config) {
         let own = service.addresses.iter().flatten().copied();
-        let here = |address: &IpAddr| {
-            address.is_ipv4() && matches!(look_up(*address, device(service)), Ok(Delivery::Here))
-        };
+        let device = devices(service).next();
+        let here =
+            |address: &IpAddr| address.is_ipv4() && matches!(look_up(*address, device), Ok(Delivery::Here));
         let probe = RouteProbe {
             from: own.filter(here).collect(),
             to: vec![CLIENT],
             neighbors: routers.clone(),
             interfaces: vec![],
-            device: device(service).map(str::to_owned),
+            device: device.map(str::to_owned),
         };
         let outcome = probe.ask(|cause| cause == Cause::RpFilter);
         if let Some(failure) = outcome.failure().filter(|failure| failure.cause == Cause::RpFilter) {
