@@ -268,7 +268,7 @@ impl Engine {
         for route in self.owners.len()..self.api_session.entries().len() {
             let left = self.api_session.entries()[route].with_neighbors();
             out.push(Notice::LeftBehind { route: left }.into());
-            self.api_session.desire(now, route, &Advertisement::Withdraw, out);
+            self.api_session.desire_all(now, [(route, &Advertisement::Withdraw, false)], out);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::timeline::track::Track;
 use crate::timeline::{CheckTrack, ServiceTrack, Timeline};
 
 use self::axis::Axis;
-use self::canvas::{Anchor, Canvas, DIM, Font, HEAD, MARGIN, NORMAL, TITLE, WIDTH};
+use self::canvas::{Anchor, Canvas, DIM, HEAD, MARGIN, NORMAL, TITLE, WIDTH};
 use self::lanes::{BAND, Plot};
 use self::xml::{broken, cells};
 
@@ -210,21 +210,20 @@ impl Picture {
         let (left, bottom) = (self.plot.left, self.canvas.y);
         let right = left + self.plot.axis.columns;
         self.canvas.path("class=\"line\"", &format!("M{left} {bottom}.5H{right}"));
-        let font: Font = DIM;
         for (column, label) in self.plot.axis.ticks() {
             let x = left + column;
             self.behind.path("class=\"grid\"", &format!("M{x}.5 {top}V{bottom}"));
             self.canvas.path("class=\"line\"", &format!("M{x}.5 {bottom}v5"));
             // The last label ends with the axis if it would leave the picture.
-            let half = font.width(&label) / 2;
+            let half = DIM.width(&label) / 2;
             let (x, anchor) = if x + half > WIDTH - MARGIN / 2 {
                 (WIDTH - MARGIN / 2, Anchor::End)
             } else {
                 (x, Anchor::Middle)
             };
-            self.canvas.text(x, bottom + font.line + 2, anchor, font, &label);
+            self.canvas.text(x, bottom + DIM.line + 2, anchor, DIM, &label);
         }
-        self.canvas.y = bottom + font.line + 10;
+        self.canvas.y = bottom + DIM.line + 10;
     }
 }
 

@@ -187,26 +187,12 @@ impl ApiSession {
         }
     }
 
-    /// Records the desired advertisement of a route; it is sent as soon as the session allows. True if it is new.
-    pub(crate) fn desire(
-        &mut self,
-        now: Moment,
-        route: usize,
-        advertisement: &Advertisement,
-        out: &mut Vec<Action>,
-    ) -> bool {
-        let new = self.entries[route].desire(now, advertisement);
-        if new {
-            self.proceed(now, out);
-        }
-        new
-    }
-
-    /// The same for many routes before any is sent; each with whether to send it again if it is not new.
+    /// Records desired advertisements before any is sent, each as soon as the session allows: of the route at this place,
+    /// and whether to send it again if it is not new.
     pub(crate) fn desire_all<'a>(
         &mut self,
         now: Moment,
-        wishes: impl Iterator<Item = (usize, &'a Advertisement, bool)>,
+        wishes: impl IntoIterator<Item = (usize, &'a Advertisement, bool)>,
         out: &mut Vec<Action>,
     ) {
         for (route, advertisement, again) in wishes {
@@ -245,7 +231,7 @@ impl ApiSession {
         }
     }
 
-    /// The withdraws of all routes that ExaBGP may announce, to be sent at the exit. With `withdraw_all` of `Compat`,
+    /// The withdraws of all routes that ExaBGP may announce, to be sent at the exit. With `withdraw_all_at_exit` of `Compat`,
     /// those of all routes.
     #[must_use]
     pub(crate) fn final_withdraws(&self) -> Vec<String> {

@@ -177,7 +177,7 @@ impl Check {
         self.due = self.due.map(|due| due.min(soon));
     }
 
-    /// The worst effect of its failures on the service at present.
+    /// The worst effect that an outcome of it can have on the service at present.
     #[must_use]
     pub(crate) fn worst(&self) -> Severity {
         if self.is_unproven() { Severity::Observe } else { self.on_fail.worst().max(self.on_fail.unknown) }

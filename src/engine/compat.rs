@@ -60,10 +60,9 @@ impl Compat {
         repeat_each_round: true,
         repeat_each_verdict: true,
         hooks_follow_check: true,
-        exit_after_decision: false,
-        await_replies: true,
         withdraw_with_next_hop: true,
         withdraw_all_at_exit: true,
+        ..Self::NONE
     };
 }
 

@@ -303,10 +303,11 @@ impl Listener {
         }
         // If some sockets are only empty, those that hang may be a part of all: the answer to a second probe decides.
         let is_whole = unread.stuck == unread.of || last.steps >= 2 * STEPS;
-        match (activity(now, last, work), is_whole) {
-            (Activity::Stopped, _) | (Activity::Idle, true) => Verdict::NotReading(unread),
-            _ if unread.time >= self.stall => Verdict::Stalled(unread),
-            _ => self.while_it_reads(),
+        let hangs = work.is_some_and(|work| work.stopped || (is_whole && is_idle(now, last, work)));
+        match hangs {
+            true => Verdict::NotReading(unread),
+            false if unread.time >= self.stall => Verdict::Stalled(unread),
+            false => self.while_it_reads(),
         }
     }
 
@@ -319,25 +320,12 @@ impl Listener {
     }
 }
 
-/// The state of a process that does not read.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Activity {
-    Stopped,
-    Idle,
-    Working,
-    NotKnown,
-}
-
-/// The work of the process since the suspicion against this socket.
-fn activity(now: Moment, queue: &Queue, work: Option<Work>) -> Activity {
-    let Some(work) = work else { return Activity::NotKnown };
-    if work.stopped {
-        return Activity::Stopped;
-    }
-    let Some((since, before)) = queue.work else { return Activity::NotKnown };
-    let used = work.used.saturating_sub(before.used);
-    let is_idle = !work.runnable && used * IDLE_SHARE < now.since(since);
-    if is_idle { Activity::Idle } else { Activity::Working }
+/// Whether the process has used next to no CPU since the suspicion against this socket.
+fn is_idle(now: Moment, queue: &Queue, work: Work) -> bool {
+    queue.work.is_some_and(|(since, before)| {
+        let used = work.used.saturating_sub(before.used);
+        !work.runnable && used * IDLE_SHARE < now.since(since)
+    })
 }
 
 impl Unread {

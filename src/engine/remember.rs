@@ -33,6 +33,7 @@ impl Engine {
         let service = &self.services[place];
         let mine = || self.entries_of(place);
         let settled = self.confirmation(place).is_some();
+        let earlier = earlier.and_then(|earlier| earlier.acknowledged);
         let announced = mine().filter(|entry| entry.perhaps_announced).map(|entry| entry.route.clone());
         let prefixes: BTreeSet<_> = self.plans[place].routes.iter().map(|route| route.prefix).collect();
         Remembered {
@@ -43,11 +44,9 @@ impl Engine {
             withdrawn_by_fall: service.dampening.return_time.withdrawn_by(),
             restart_pending: service.pending_restart(now),
             acknowledged: match service.state() {
-                ServiceState::Starting => {
-                    service.acknowledged_before.or(earlier.and_then(|earlier| earlier.acknowledged))
-                }
+                ServiceState::Starting => service.acknowledged_before.or(earlier),
                 state if settled => Some(state),
-                _ => earlier.and_then(|earlier| earlier.acknowledged),
+                _ => earlier,
             },
             prefixes: prefixes.into_iter().collect(),
             drains: service.drains.remember(now),

@@ -2,7 +2,8 @@
 //!
 //! This file counts outcomes. [`begin`] has its start, [`decide`] its decision, [`drained`] and [`held`] the orders of
 //! operators, [`damped`] falls, [`reloaded`] the state that survives a reload, [`unknown`] the rules for unknown
-//! outcomes, [`shown`] the parts that others read.
+//! outcomes, [`warm_up`] the delay of a return, [`followed`] the consequences in `exabgp healthcheck`, [`shown`] and
+//! [`next`] the sentences that others read.
 
 use std::path::PathBuf;
 use std::time::Duration;

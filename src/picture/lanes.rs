@@ -45,6 +45,14 @@ pub(super) fn limits(service: &ServiceTrack) -> [(String, f64); 2] {
         .map(|(name, value)| (format!("{name} {value}"), f64::from(value)))
 }
 
+/// Adds a column to runs of columns, each from its first, so wide.
+fn extend(runs: &mut Vec<(u32, u32)>, column: u32) {
+    match runs.last_mut() {
+        Some((from, width)) if *from + *width == column => *width += 1,
+        _ => runs.push((column, 1)),
+    }
+}
+
 impl Plot {
     /// Draws a band that stands on `floor`: in each column the state that `worst` finds in its time.
     pub(super) fn band(
@@ -54,16 +62,9 @@ impl Plot {
         worst: impl Fn(Moment, Moment) -> Option<Sign>,
     ) {
         let mut runs = BTreeMap::<Sign, Vec<(u32, u32)>>::new();
-        let mut last = None;
         for column in 0..self.axis.columns {
             let found = worst(self.axis.time(column), self.axis.time(column + 1));
-            let sign = found.unwrap_or(Sign::Unknown);
-            let runs = runs.entry(sign).or_default();
-            match runs.last_mut() {
-                Some((_, width)) if last == Some(sign) => *width += 1,
-                _ => runs.push((self.left + column, 1)),
-            }
-            last = Some(sign);
+            extend(runs.entry(found.unwrap_or(Sign::Unknown)).or_default(), self.left + column);
         }
         for (sign, columns) in runs {
             self.used.insert(sign);
@@ -84,13 +85,9 @@ impl Plot {
             *column = kind.min(*column);
         }
         for (kind, look) in OUTCOMES.into_iter().enumerate() {
-            let mut runs: Vec<(u32, u32)> = vec![];
+            let mut runs = vec![];
             for (column, _) in worst.iter().filter(|(_, found)| **found == kind) {
-                let x = self.left + column;
-                match runs.last_mut() {
-                    Some((from, width)) if *from + *width == x => *width += 1,
-                    _ => runs.push((x, 1)),
-                }
+                extend(&mut runs, self.left + column);
             }
             self.marked[kind] |= !runs.is_empty();
             canvas.boxes(look, floor, MARKS, &runs);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::outcomes::Count;
 use super::sign::Sign;
 use super::track::Track;
 use super::{ServiceTrack, Timeline};
@@ -150,13 +151,8 @@ impl ServiceSummary {
         let announced = service.announced();
         let whole = end.since_start().as_secs_f64();
         let share = announced.lasted(end, |is| is).as_secs_f64() / whole;
-        let (mut probes, mut probes_failed, mut probes_unknown) = (0, 0, 0);
-        for check in &service.checks {
-            let count = check.outcomes.total();
-            probes += count.passed + count.failed + count.unknown;
-            probes_failed += count.failed;
-            probes_unknown += count.unknown;
-        }
+        let mut rounds = Count::default();
+        service.checks.iter().for_each(|check| rounds.add(check.outcomes.total()));
         let withdraws = withdraws(&announced);
         let seconds = |sign| service.states.lasted(end, |is| is == sign).as_secs_f64();
         let by_checks = withdraws.iter().filter(|at| !service.is_drained(**at));
@@ -173,9 +169,9 @@ impl ServiceSummary {
             held_seconds: seconds(Sign::Held),
             drained_seconds: seconds(Sign::Drained),
             penalty: service.penalty.peak(),
-            probes,
-            probes_failed,
-            probes_unknown,
+            probes: rounds.passed + rounds.failed + rounds.unknown,
+            probes_failed: rounds.failed,
+            probes_unknown: rounds.unknown,
             first_failure_to_withdraw: by_checks.filter_map(known).collect(),
             truth: (!service.truth.changes.is_empty()).then(|| Truth::new(service, &announced, end)),
         }

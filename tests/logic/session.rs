@@ -289,7 +289,7 @@ fn play(model: Model, seed: u64) -> Result<(), String> {
             if !announce && new && run.sent[place] != Some(false) {
                 run.waiting.insert(place, run.now);
             }
-            run.session.desire(run.now, place, &advertisement, &mut out);
+            run.session.desire_all(run.now, [(place, &advertisement, false)], &mut out);
             let pause = if dice.one_in(3) { dice.millis(20) } else { dice.millis(8_000) };
             wish_at = if run.now + pause > after(BAD) && wanted.iter().all(Option::is_some) {
                 after(END + Duration::from_secs(1))

@@ -44,11 +44,9 @@ impl ApiSession {
     pub(super) fn on_version(&mut self, now: Moment, version: Version, out: &mut Vec<Action>) {
         let before = self.dialect();
         if self.version.as_ref() != Some(&version) {
-            let spoken = self.settings.exabgp.dialect.unwrap_or(version.dialect());
-            out.push(
-                Notice::Detected { version: version.to_string(), understood: version.dialect(), spoken }
-                    .into(),
-            );
+            let understood = version.dialect();
+            let spoken = self.settings.exabgp.dialect.unwrap_or(understood);
+            out.push(Notice::Detected { version: version.to_string(), understood, spoken }.into());
         }
         self.version = Some(version);
         self.unanswered_since = None;

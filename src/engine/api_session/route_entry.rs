@@ -38,7 +38,7 @@ pub(crate) struct RouteEntry {
     pub(crate) stale: bool,
     /// A fingerprint of the last log line about the route. Not the line: there may be many entries.
     reported: Option<u64>,
-    /// Whether every command sent for the route has been answered or given up.
+    /// Whether any command for the route has been answered or given up.
     pub(crate) answered: bool,
     /// The result of the last command for the route, and its time; `None` before the first.
     pub(crate) answer: Option<(Moment, Answer)>,
@@ -65,16 +65,12 @@ pub(super) fn inherited(routes: Vec<Route>, announced: Vec<Route>) -> Vec<RouteE
         by_prefix.entry(route.prefix).or_default().push(route);
     }
     let of_earlier = |route: Route| {
-        let beside = by_prefix.get(&route.prefix).map_or(&[][..], Vec::as_slice);
-        let perhaps_announced = beside.iter().any(|announced| announced.is_the_same_as(&route));
-        RouteEntry { perhaps_announced, ..RouteEntry::new(route) }
+        let beside = by_prefix.entry(route.prefix).or_default();
+        let before = beside.len();
+        beside.retain(|announced| !announced.is_the_same_as(&route));
+        RouteEntry { perhaps_announced: beside.len() < before, ..RouteEntry::new(route) }
     };
     let mut entries: Vec<_> = routes.into_iter().map(of_earlier).collect();
-    for wanted in &entries {
-        if let Some(beside) = by_prefix.get_mut(&wanted.route.prefix) {
-            beside.retain(|announced| !announced.is_the_same_as(&wanted.route));
-        }
-    }
     let mut stale: Vec<_> = by_prefix.into_values().flatten().collect();
     stale.sort_by_key(|route| route.prefix);
     entries.extend(stale.into_iter().map(RouteEntry::stale));

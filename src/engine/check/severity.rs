@@ -33,12 +33,9 @@ impl FromStr for Severity {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "ignore" => return Ok(Self::Observe),
-            _ => [Self::Observe, Self::Degraded, Self::Down]
-                .into_iter()
-                .find(|severity| severity.word() == text),
-        }
-        .ok_or_else(|| format!("`{text}` is no severity, expected \"down\", \"degraded\" or \"observe\""))
+        let text = if text == "ignore" { "observe" } else { text };
+        let mut all = [Self::Observe, Self::Degraded, Self::Down].into_iter();
+        all.find(|severity| severity.word() == text)
+            .ok_or_else(|| format!("`{text}` is no severity, expected \"down\", \"degraded\" or \"observe\""))
     }
 }

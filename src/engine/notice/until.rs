@@ -36,12 +36,7 @@ impl Until {
     pub(crate) const fn ends_in(&self) -> Option<Duration> {
         match self {
             Self::Over(time) | Self::ChecksPassAnd(time) => Some(*time),
-            Self::Open
-            | Self::ChecksPass
-            | Self::Undrained(_)
-            | Self::UndrainedAll
-            | Self::FileGone
-            | Self::Exit => None,
+            _ => None,
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::engine::check::forecast::Forecast;
 use crate::engine::check::{Check, Severity};
 use crate::engine::dampening::window::counted_in_window;
 use crate::engine::moment::Moment;
+use crate::engine::notice::until::Until;
 use crate::exabgp::Advertisement;
 use crate::text::joined;
 
@@ -67,26 +68,16 @@ impl Service {
     }
 
     fn after_drain(&self, now: Moment) -> Next {
-        let name = &self.name;
-        if self.is_disabled() {
-            let file = self.disable_file.as_ref().map(|path| format!(" {}", path.display()));
-            return Next::open(format!(
-                "drained until the disable-file{} is removed",
-                file.unwrap_or_default()
-            ));
+        let undrain = format!("`dnsherald undrain {}`", self.name);
+        match self.until(now) {
+            Until::FileGone => Next::open(format!("drained until {} is removed", self.named_disable_file())),
+            Until::Over(time) => Next::timed("drain ends", now + time, ", then the checks must pass"),
+            Until::Exit => Next::open(format!("drained until the helper exits, or {undrain}")),
+            Until::Undrained(_) => Next::open(format!("drained until {undrain}")),
+            // Only the checks remain to wait for.
+            _ if self.drains.is_empty() => self.announced(now, ""),
+            _ => self.announced(now, ", then the drain ends"),
         }
-        // Only the checks remain to wait for.
-        if self.drains.iter().all(|(_, drain)| drain.returning) {
-            let unless = if self.drains.is_empty() { "" } else { ", then the drain ends" };
-            return self.announced(now, unless);
-        }
-        if let Some(at) = self.drains.all_over_at() {
-            return Next::timed("drain ends", at, ", then the checks must pass");
-        }
-        if self.drains.iter().all(|(_, drain)| drain.until_exit) {
-            return Next::open(format!("drained until the helper exits, or `dnsherald undrain {name}`"));
-        }
-        Next::open(format!("drained until `dnsherald undrain {name}`"))
     }
 
     fn after_warm_up(&self) -> Option<Next> {

@@ -7,7 +7,7 @@ use super::drained::Disabled;
 use super::{Service, ServiceState};
 use crate::engine::check::{Check, Severity};
 use crate::engine::dampening::window::counted_in_window;
-use crate::engine::hysteresis;
+use crate::engine::hysteresis::CheckState;
 use crate::engine::ladder::Stated;
 use crate::engine::moment::Moment;
 use crate::engine::notice::until::Until;
@@ -103,15 +103,17 @@ impl Service {
 
     /// The checks that are not up though the service is, in parentheses.
     fn ignored(&self) -> String {
-        let ignored = self.checks.iter().filter(|check| match check.state() {
-            hysteresis::CheckState::Unknown | hysteresis::CheckState::Down => true,
-            hysteresis::CheckState::Rising(_)
-            | hysteresis::CheckState::Up
-            | hysteresis::CheckState::Falling(_) => false,
-        });
+        let is_ignored = |check: &&Check| matches!(check.state(), CheckState::Unknown | CheckState::Down);
+        let ignored = self.checks.iter().filter(is_ignored);
         let shown: Vec<_> =
             ignored.map(|check| format!("{}: {}, ignored", check.name(), check.state())).collect();
         if shown.is_empty() { String::new() } else { format!(" ({})", shown.join("; ")) }
+    }
+
+    /// "the disable-file /run/off".
+    pub(super) fn named_disable_file(&self) -> String {
+        let path = self.disable_file.as_ref().map(|path| format!(" {}", path.display()));
+        format!("the disable-file{}", path.unwrap_or_default())
     }
 
     /// The reason of its state at the time of the transition. Later outcomes may point to another state.
@@ -163,12 +165,9 @@ impl Service {
                 "asks for the names of `warm-up` before it returns".to_owned()
             }
             ServiceState::Drained if self.is_disabled() => {
-                let file = self.disable_file.as_ref().map(|path| format!(" {}", path.display()));
-                let exists = match self.disabled {
-                    Disabled::No | Disabled::Found => "exists",
-                    Disabled::Remembered => "existed when last seen",
-                };
-                format!("the disable-file{} {exists}", file.unwrap_or_default())
+                let remembered = self.disabled == Disabled::Remembered;
+                let exists = if remembered { "existed when last seen" } else { "exists" };
+                format!("{} {exists}", self.named_disable_file())
             }
             ServiceState::Drained if self.drains.is_empty() => {
                 self.standing_state(state) + &self.unknown_suffix()
