@@ -70,6 +70,8 @@ mod tests {
             1,
             "not in the VRF"
         );
+        let without_check = "address = false\ndevice = \"vrf-dns\"";
+        assert_eq!(warnings_for(without_check, &["10.1.0.2%vrf-dns"]), [""; 0], "its probes are in the VRF");
         let unknown = "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nname = \"dns\"\nprefixes = [\"192.0.2.53/32\"]\n";
         let config = Config::parse(Path::new("f"), unknown, "host").unwrap();
         let facts = addresses(&config, |_, _| Err(io::ErrorKind::Unsupported.into()));

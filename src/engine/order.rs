@@ -68,7 +68,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A new order, such as a order.
+/// A new order, as a request asks for it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Order {

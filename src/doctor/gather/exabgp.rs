@@ -109,11 +109,8 @@ impl ExaBgp {
         let running = self.running.first();
         let variables = running.map(Running::variables).transpose()?;
         let variable = |name: &str| {
-            let words = variables.iter().flat_map(|text| text.split('\0'));
-            words
-                .filter_map(|word| word.split_once('='))
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| value)
+            let mut variables = variables.iter().flat_map(|text| assigned(text.split('\0')));
+            variables.find(|(key, _)| *key == name).map(|(_, value)| value)
         };
         // The file.
         let beside = |path: &PathBuf| path.parent().map(|folder| folder.join("exabgp.env"));
@@ -130,10 +127,8 @@ impl ExaBgp {
         };
         // The variables.
         Ok(match &variables {
-            Some(text) => settings.with_variables(text.split('\0').filter_map(|word| word.split_once('='))),
-            None if self.asked.is_empty() => {
-                settings.with_variables(unit.split_whitespace().filter_map(|word| word.split_once('=')))
-            }
+            Some(text) => settings.with_variables(assigned(text.split('\0'))),
+            None if self.asked.is_empty() => settings.with_variables(assigned(unit.split_whitespace())),
             None => settings,
         })
     }
@@ -158,6 +153,11 @@ impl ExaBgp {
         }
         Err(why)
     }
+}
+
+/// The variables in words such as `NAME=value`.
+fn assigned<'a>(words: impl Iterator<Item = &'a str>) -> impl Iterator<Item = (&'a str, &'a str)> {
+    words.filter_map(|word| word.split_once('='))
 }
 
 /// The path without links of a program that only root and our own user can change. The words of a process, and links of

@@ -38,23 +38,21 @@ fn earliest_fall(service: &Service, view: &View) -> Option<Step> {
 
 fn remedies(service: &Service, rule: Rule) -> Vec<String> {
     let name = &service.name;
-    let mut remedies = vec![];
-    match rule {
-        Rule::NotEnabled => remedies.push("set `enabled = true`, then `dnsherald reload`".to_owned()),
-        Rule::DisableFile => remedies.push("remove the disable-file".to_owned()),
+    let mut remedies = match rule {
+        Rule::NotEnabled => vec!["set `enabled = true`, then `dnsherald reload`".to_owned()],
+        Rule::DisableFile => vec!["remove the disable-file".to_owned()],
         Rule::Drain => {
             let holders = service.drains.iter().map(|drain| &drain.holder);
-            remedies
-                .extend(holders.map(|holder| format!("to end it: `dnsherald undrain {name} --as {holder}`")));
+            holders.map(|holder| format!("to end it: `dnsherald undrain {name} --as {holder}`")).collect()
         }
-        Rule::Address => remedies.push("add the address to an interface of this host".to_owned()),
-        Rule::Hold => remedies.push(format!("to end it: `dnsherald unhold {name}`")),
-        Rule::Dampening => remedies.push(format!("to end it: `dnsherald undampen {name}`")),
+        Rule::Address => vec!["add the address to an interface of this host".to_owned()],
+        Rule::Hold => vec![format!("to end it: `dnsherald unhold {name}`")],
+        Rule::Dampening => vec![format!("to end it: `dnsherald undampen {name}`")],
         Rule::WorstCheck if !service.is_serving() => {
-            remedies.push(format!("if the checks are wrong: `dnsherald hold {name} --for 1h --reason '…'`"));
+            vec![format!("if the checks are wrong: `dnsherald hold {name} --for 1h --reason '…'`")]
         }
-        Rule::WorstCheck | Rule::AfterDrain | Rule::WarmUp | Rule::NoVerdict => {}
-    }
+        Rule::WorstCheck | Rule::AfterDrain | Rule::WarmUp | Rule::NoVerdict => vec![],
+    };
     if rule != Rule::Dampening && service.dampening.suppressed {
         remedies.push(format!("dampening suppresses it, too; to end that: `dnsherald undampen {name}`"));
     }
