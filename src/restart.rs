@@ -76,9 +76,7 @@ pub(crate) enum Operation {
 pub(crate) struct Transaction<'a> {
     /// The configuration of helper and command.
     pub(crate) config: &'a Config,
-    /// The server.
     pub(crate) backend: &'a Backend,
-    /// The helper.
     pub(crate) helper: &'a Client,
     /// The operation on the server.
     pub(crate) operation: Operation,

@@ -1,6 +1,6 @@
 //! The state of the server before the operation, to compare with afterwards: its process, listeners and zones.
 
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
 
 use nix::unistd::Pid;
 
@@ -70,23 +70,13 @@ impl Baseline {
 
 /// The listeners at the ports where the services of this backend are probed.
 pub(super) fn listeners_of(config: &Config, backend: &Backend) -> Vec<Listener> {
-    let mut ports: Vec<_> = targets(config, backend).iter().map(SocketAddr::port).collect();
-    ports.push(listeners::PORT);
-    ports.sort_unstable();
-    ports.dedup();
+    let checks = config.services_of(backend).flat_map(|service| &service.checks);
+    let probes = checks.flat_map(|check| match &check.probe {
+        Probe::Dns(set) => set.probes(),
+        _ => &[],
+    });
+    let ports: BTreeSet<_> = probes.map(|probe| probe.server.port()).chain([listeners::PORT]).collect();
     ports.into_iter().flat_map(listeners::on_port).collect()
-}
-
-/// The addresses that the checks of this backend's services probe.
-fn targets(config: &Config, backend: &Backend) -> Vec<SocketAddr> {
-    let rounds = config.services_of(backend).flat_map(|service| &service.checks);
-    rounds
-        .filter_map(|check| match &check.probe {
-            Probe::Dns(set) => Some(set.probes().iter().map(|probe| probe.server)),
-            _ => None,
-        })
-        .flatten()
-        .collect()
 }
 
 /// Compares the present listeners with those before.

@@ -89,7 +89,6 @@ impl fmt::Display for Confirmed {
 /// Announcements, with their confirmation.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Announced {
-    /// How they were confirmed.
     pub(crate) how: Confirmed,
     /// A sentence for each service that is announced as degraded.
     degraded: Vec<String>,
@@ -153,17 +152,16 @@ pub(crate) async fn wait_until_announced(
 ) -> Result<Announced, Trouble> {
     watch(helper, |document, waited| {
         let ours: Vec<_> = document.services.iter().filter(|service| names.contains(&service.name)).collect();
+        let why = |service: &Service| service.why_not_announced().unwrap_or_else(|| foreign(&service.reason));
         let is_over = |service: &&&Service| service.holds.is_empty() && !service.is_announced();
         if by == AnnouncedBy::Hold
             && let Some(service) = ours.iter().find(is_over)
         {
-            let why = service.why_not_announced().unwrap_or_else(|| foreign(&service.reason));
-            let name = foreign(&service.name);
+            let (name, why) = (foreign(&service.name), why(service));
             return Some(Err(Trouble::new(format!("the hold of {name} is over, and {name} {why}"))));
         }
         if let Some(service) = ours.iter().find(|service| service.is_drained_for_good()) {
-            let why = service.why_not_announced().unwrap_or_else(|| foreign(&service.reason));
-            return Some(Err(Trouble::new(format!("{} {why}", foreign(&service.name)))));
+            return Some(Err(Trouble::new(format!("{} {}", foreign(&service.name), why(service)))));
         }
         let withdrawn = ours.iter().find(|service| !service.is_announced());
         let missing = unsettled(ours.iter().copied());

@@ -45,21 +45,16 @@ impl Step {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Done {
-    /// The step.
     pub(crate) step: Step,
     /// How long it took, in seconds.
     pub(crate) seconds: f64,
-    /// The finding.
     pub(crate) found: String,
-    /// Whether it succeeded.
     pub(crate) ok: bool,
 }
 
 /// Receives the progress of a transaction.
 pub(crate) trait Progress {
-    /// A step has started.
     fn step_started(&mut self, step: Step);
-    /// A step has finished.
     fn step_finished(&mut self, done: &Done);
     /// A message for the operator while a step runs; one line.
     fn note(&mut self, text: &str);

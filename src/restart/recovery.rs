@@ -31,6 +31,21 @@ impl Recovery {
         Self { began: Instant::now(), timeout: timeout(config, backend) }
     }
 
+    /// Looks after each pause until the server is as expected, and returns the finding. After the timeout it returns the
+    /// last reason why the server is not.
+    pub(super) async fn wait(
+        self,
+        pause: Duration,
+        mut look: impl AsyncFnMut() -> Result<String, String>,
+    ) -> Result<String, String> {
+        loop {
+            match look().await {
+                Err(_) if !self.has_timed_out() => tokio::time::sleep(pause).await,
+                result => return result,
+            }
+        }
+    }
+
     pub(super) fn has_timed_out(&self) -> bool {
         self.began.elapsed() >= self.timeout
     }

@@ -54,36 +54,27 @@ impl Transaction<'_> {
         baseline: &Baseline,
         recovery: Recovery,
     ) -> Result<String, Trouble> {
-        loop {
-            let found = self.backend.process().await;
-            let why = match &found {
-                Some(Ok(process)) => {
-                    match baseline.not_replaced_by(process, self.operation == Operation::Restart) {
-                        None => return Ok(process.to_string()),
-                        Some(why) => why,
-                    }
+        let is_restart = self.operation == Operation::Restart;
+        let look = async || match self.backend.process().await {
+            Some(Ok(process)) => match baseline.not_replaced_by(&process, is_restart) {
+                None => Ok(process.to_string()),
+                Some(why) => Err(why),
+            },
+            Some(Err(Missing::Surely(why))) => Err(why),
+            // If the process cannot be known, the checks decide. That the earlier one is still there is known.
+            found @ (Some(Err(Missing::Perhaps(_))) | None) => {
+                let is_left = |earlier: &&ProcessHandle| is_restart && !earlier.has_exited();
+                match (baseline.processes.iter().find(is_left), found) {
+                    (Some(earlier), _) => Err(format!("{earlier}, from before the restart, has not exited")),
+                    (None, Some(Err(missing))) => Ok(format!("not known: {}", missing.why())),
+                    (None, _) => Ok("not known: neither unit nor pid-file is".to_owned()),
                 }
-                Some(Err(Missing::Surely(why))) => why.clone(),
-                // If the process cannot be known, the checks decide. That the earlier one is still there is known.
-                Some(Err(Missing::Perhaps(_))) | None => {
-                    let is_left = |earlier: &&ProcessHandle| {
-                        self.operation == Operation::Restart && !earlier.has_exited()
-                    };
-                    match (baseline.processes.iter().find(is_left), found) {
-                        (Some(earlier), _) => format!("{earlier}, from before the restart, has not exited"),
-                        (None, Some(Err(missing))) => return Ok(format!("not known: {}", missing.why())),
-                        (None, _) => return Ok("not known: neither unit nor pid-file is".to_owned()),
-                    }
-                }
-            };
-            if recovery.has_timed_out() {
-                return Err(Trouble::new(format!(
-                    "no process has replaced the earlier one within {}: {why}",
-                    Shown(recovery.timeout)
-                )));
             }
-            tokio::time::sleep(POLL_INTERVAL).await;
-        }
+        };
+        recovery.wait(POLL_INTERVAL, look).await.map_err(|why| {
+            let limit = Shown(recovery.timeout);
+            Trouble::new(format!("no process has replaced the earlier one within {limit}: {why}"))
+        })
     }
 
     pub(super) async fn wait_for_listeners(
@@ -91,21 +82,16 @@ impl Transaction<'_> {
         baseline: &Baseline,
         recovery: Recovery,
     ) -> Result<String, Trouble> {
-        loop {
+        let look = async || {
             let found = ListenerChanges::new(&baseline.listeners, &listeners_of(self.config, self.backend));
             let process = match found.more.is_empty() {
                 true => None,
                 false => self.backend.process().await.and_then(Result::ok),
             };
-            let why = match found.judge(process.as_ref()) {
-                Ok(said) => return Ok(said),
-                Err(why) => why,
-            };
-            if recovery.has_timed_out() {
-                return Err(Trouble::new(format!("not as before within {}: {why}", Shown(recovery.timeout))));
-            }
-            tokio::time::sleep(POLL_INTERVAL).await;
-        }
+            found.judge(process.as_ref())
+        };
+        let found = recovery.wait(POLL_INTERVAL, look).await;
+        found.map_err(|why| Trouble::new(format!("not as before within {}: {why}", Shown(recovery.timeout))))
     }
 
     pub(super) async fn wait_for_zones(
@@ -114,16 +100,14 @@ impl Transaction<'_> {
         recovery: Recovery,
     ) -> Result<String, Trouble> {
         let targets = self.config.targets_of(self.backend);
-        loop {
+        let look = async || {
             let now = baseline.zones.again(&targets, self.backend.timeout).await;
-            let Some((earlier, zone)) = now.worse_than(&baseline.zones).first().copied() else {
-                return Ok(self.changes(baseline, &now).await);
-            };
-            if recovery.has_timed_out() {
-                return Err(Trouble::new(served::compared(earlier, zone)));
+            match now.worse_than(&baseline.zones).first() {
+                None => Ok(self.changes(baseline, &now).await),
+                Some((earlier, zone)) => Err(served::compared(earlier, zone)),
             }
-            tokio::time::sleep(COUNTER_INTERVAL).await;
-        }
+        };
+        recovery.wait(COUNTER_INTERVAL, look).await.map_err(Trouble::new)
     }
 
     /// Reports facts about the server after the operation.

@@ -50,7 +50,6 @@ pub(super) struct Owner {
 /// The files of the configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Scope {
-    /// The main file.
     pub(super) file: PathBuf,
     /// The server's own directories.
     pub(super) directories: Vec<PathBuf>,
