@@ -69,6 +69,14 @@ impl Exporter {
         self.has_changed |= actions.iter().any(is_decision);
     }
 
+    /// The next client of the HTTP server that wants a document.
+    pub(super) async fn next_wish(&mut self) -> Wish {
+        match self.wishes.1.recv().await {
+            Some(wish) => wish,
+            None => std::future::pending().await,
+        }
+    }
+
     /// The file, if it is time to write it. Call it once per turn of the loop.
     fn due(&mut self, now: Instant) -> Option<&Textfile> {
         let textfile = self.textfile.as_ref()?;
@@ -91,16 +99,6 @@ impl Daemon<'_> {
         }
         self.exporter = Some(exporter);
     }
-}
-
-/// The next client of the HTTP server that wants a document. Waits for ever without outlets.
-pub(super) async fn next_wish(exporter: &mut Option<Exporter>) -> Wish {
-    if let Some(exporter) = exporter
-        && let Some(wish) = exporter.wishes.1.recv().await
-    {
-        return wish;
-    }
-    std::future::pending().await
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //!
 //! When ExaBGP reloads, the next helper starts before the previous one has ended, and either may receive a request.
 
-use super::store::Store;
 use super::store::merge::Change;
 use super::{Daemon, Supervisor};
 use crate::engine::drain::{Lasts, Lift, Order};
@@ -39,59 +38,45 @@ impl Daemon<'_> {
         over
     }
 
+    /// The events that carry out a change here.
     fn events_of(&self, change: &Change) -> Vec<Event> {
-        if change.kind == Kind::Hold {
-            return self.events_of_hold(change);
-        }
-        let all = change.service == ALL_SERVICES;
-        let lift = |once_healthy| Lift { holder: Some(change.holder.clone()), once_healthy };
-        let Some(drain) = &change.order else {
+        let of = |id: &ServiceId| self.engine.services()[id.0].orders(change.kind);
+        let is_for_all = change.kind == Kind::Drain && change.service == ALL_SERVICES;
+        let holder = || change.holder.clone();
+        let lift = |once_healthy| Lift { holder: Some(holder()), once_healthy };
+        let Some(order) = &change.order else {
             // Keep an order whose reason or end was changed here meanwhile.
             let is_meant =
-                |drains: &Orders| change.was.as_ref().is_some_and(|was| contains(drains, change, was));
-            let of = |id: &ServiceId| self.engine.services()[id.0].orders(change.kind);
-            let concerned = self.services_of(change).filter(|id| is_meant(of(id)));
-            return if !all {
-                concerned.map(|service| Event::Undrain(service, lift(false))).collect()
-            } else if is_meant(self.engine.drains_of_all()) {
-                vec![Event::UndrainAll(lift(false))]
-            } else {
-                vec![]
-            };
-        };
-        let lasts = drain.remaining.map_or(Lasts::UntilLifted, Lasts::For);
-        let order =
-            Order { holder: change.holder.clone(), reason: drain.reason.clone(), lasts, uid: drain.uid };
-        if all {
-            return vec![Event::DrainAll(order)];
-        }
-        let mut events = vec![];
-        let of = |id: &ServiceId| self.engine.services()[id.0].orders(change.kind);
-        for service in self.services_of(change).filter(|id| !contains(of(id), change, drain)) {
-            events.push(Event::Drain(service, order.clone()));
-            if drain.returning {
-                events.push(Event::Undrain(service, lift(true)));
+                |orders: &Orders| change.was.as_ref().is_some_and(|was| contains(orders, change, was));
+            if is_for_all {
+                let is_over = is_meant(self.engine.drains_of_all());
+                return is_over.then(|| Event::UndrainAll(lift(false))).into_iter().collect();
             }
+            let over = self.services_of(change).filter(|id| is_meant(of(id)));
+            let end = |service| match change.kind {
+                Kind::Drain => Event::Undrain(service, lift(false)),
+                Kind::Hold => Event::Unhold(service, Some(holder())),
+            };
+            return over.map(end).collect();
+        };
+        let begun = self.services_of(change).filter(|id| !contains(of(id), change, order));
+        let (reason, uid) = (order.reason.clone(), order.uid);
+        if change.kind == Kind::Hold {
+            let lasts = order.remaining.and_then(|left| HoldTime::try_from(left).ok());
+            let Some(lasts) = lasts else { return vec![] };
+            let hold = HoldOrder { holder: holder(), reason, lasts, uid };
+            return begun.map(|service| Event::Hold(service, hold.clone())).collect();
         }
-        events
-    }
-
-    fn events_of_hold(&self, change: &Change) -> Vec<Event> {
-        let of = |id: &ServiceId| self.engine.services()[id.0].orders(change.kind);
-        let Some(hold) = &change.order else {
-            // Keep an order whose reason or end was changed here meanwhile.
-            let is_meant =
-                |id: &ServiceId| change.was.as_ref().is_some_and(|was| contains(of(id), change, was));
-            let ended = self.services_of(change).filter(is_meant);
-            return ended.map(|service| Event::Unhold(service, Some(change.holder.clone()))).collect();
-        };
-        let Some(lasts) = hold.remaining.and_then(|left| HoldTime::try_from(left).ok()) else {
-            return vec![];
-        };
-        let order =
-            HoldOrder { holder: change.holder.clone(), reason: hold.reason.clone(), lasts, uid: hold.uid };
-        let begun = self.services_of(change).filter(|id| !contains(of(id), change, hold));
-        begun.map(|service| Event::Hold(service, order.clone())).collect()
+        let lasts = order.remaining.map_or(Lasts::UntilLifted, Lasts::For);
+        let drain = Order { holder: holder(), reason, lasts, uid };
+        if is_for_all {
+            return vec![Event::DrainAll(drain)];
+        }
+        let events = begun.flat_map(|service| {
+            let returns = order.returning.then(|| Event::Undrain(service, lift(true)));
+            [Event::Drain(service, drain.clone())].into_iter().chain(returns)
+        });
+        events.collect()
     }
 
     /// The service of that name, else the services whose prefixes all belong to it.
@@ -106,19 +91,11 @@ impl Daemon<'_> {
     }
 }
 
-/// Whether `drains` contains this drain already.
-fn contains(drains: &Orders, change: &Change, drain: &RememberedOrder) -> bool {
+/// Whether `orders` contains this order of the holder already.
+fn contains(orders: &Orders, change: &Change, order: &RememberedOrder) -> bool {
     let alike = |held: &ActiveOrder| {
-        let ends_alike = held.expires.is_some() == drain.remaining.is_some();
-        held.reason == drain.reason && held.returning == drain.returning && ends_alike
+        let ends_alike = held.expires.is_some() == order.remaining.is_some();
+        held.reason == order.reason && held.returning == order.returning && ends_alike
     };
-    drains.iter().any(|(holder, held)| *holder == change.holder && alike(held))
-}
-
-/// Waits for the next changes; for ever without a store.
-pub(super) async fn next_changes(store: &mut Option<Store>) -> Vec<Change> {
-    match store {
-        Some(store) => store.learn().await,
-        None => std::future::pending().await,
-    }
+    orders.iter().any(|(holder, held)| *holder == change.holder && alike(held))
 }

@@ -6,14 +6,13 @@ use tokio::time::Instant;
 
 use super::control::{Control, ControlEvent};
 use super::disable_files::{AT_ROUND, AT_START, ScanTime};
-use super::exporter::next_wish;
-use super::learned::next_changes;
+use super::exporter::Exporter;
 use super::output::Written;
 use super::rounds::RoundId;
+use super::store::Store;
 use super::store::merge::Change;
 use super::{Daemon, Ending, Supervisor};
 use crate::engine::event::Event;
-use crate::engine::moment::Moment;
 use crate::metrics::server::Wish;
 use crate::outcome::Outcome;
 
@@ -29,7 +28,6 @@ enum Wakeup {
     Request(ControlEvent),
     /// A client of the metrics wants a document.
     Scrape(Wish),
-    /// The timer expired.
     Timer,
 }
 
@@ -69,10 +67,11 @@ impl Daemon<'_> {
                 }
                 self.log_summaries(false);
                 self.keep_incident(&[]);
+                let now = self.now();
                 if self.control.is_some()
                     && let Some(healers) = &mut self.healers
                 {
-                    healers.restart_unwell(Moment::after_start(self.began.elapsed()), &self.engine);
+                    healers.restart_unwell(now, &self.engine);
                 }
             }
             self.export(supervisor);
@@ -103,9 +102,9 @@ impl Daemon<'_> {
                 Written::Complete | Written::Waiting => Event::OutputUnblocked,
             }),
             () = self.io.signals.received() => Wakeup::Event(Event::Terminate),
-            changes = next_changes(&mut self.store) => Wakeup::Learned(changes),
-            wish = next_wish(&mut self.exporter) => Wakeup::Scrape(wish),
-            asked = next_request(&mut self.control) => Wakeup::Request(asked),
+            changes = if_any(self.store.as_mut().map(Store::learn)) => Wakeup::Learned(changes),
+            wish = if_any(self.exporter.as_mut().map(Exporter::next_wish)) => Wakeup::Scrape(wish),
+            asked = if_any(self.control.as_mut().map(Control::next)) => Wakeup::Request(asked),
             () = tokio::time::sleep_until(wake) => Wakeup::Timer,
         }
     }
@@ -140,7 +139,7 @@ impl Daemon<'_> {
 
     /// Handles a deadline. Returns true if the loop must end.
     async fn tick(&mut self, supervisor: &mut dyn Supervisor) -> bool {
-        let now = Moment::after_start(self.began.elapsed());
+        let now = self.now();
         if self.disable_files.scan_time == ScanTime::BeforeRounds && self.engine.is_round_due(now) {
             self.scan_disable_files(AT_ROUND, supervisor).await;
             return self.handle(Event::Tick, supervisor);
@@ -157,9 +156,10 @@ impl Daemon<'_> {
     }
 }
 
-async fn next_request(control: &mut Option<Control>) -> ControlEvent {
-    match control {
-        Some(control) => control.next().await,
+/// Waits for this future; for ever if there is none.
+async fn if_any<T>(future: Option<impl Future<Output = T>>) -> T {
+    match future {
+        Some(future) => future.await,
         None => std::future::pending().await,
     }
 }
