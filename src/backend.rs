@@ -74,7 +74,6 @@ pub(crate) use self::server::{Backend, Checked, Heal, Quiet, Restart, Step};
 /// `{config-name}` for the part of the file's name after a hyphen, by which PowerDNS names its instances.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts {
-    /// Its name in messages.
     pub(crate) name: &'static str,
     /// The package with its tools.
     pub(crate) package: &'static str,
@@ -154,7 +153,6 @@ pub(crate) type Words = &'static [&'static str];
 /// One step of a reload: a request to the control program, and another one for a server that does not know the first.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reload {
-    /// The first request.
     pub(crate) first: Words,
     /// The request if the server does not know the first one; empty for none.
     pub(crate) otherwise: Words,
@@ -163,7 +161,6 @@ pub(crate) struct Reload {
 /// How to send a request to the server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ask {
-    /// There is no way.
     Nothing,
     /// With these arguments of the control program.
     Control(Words),
@@ -188,7 +185,6 @@ pub(crate) enum Ask {
 /// Who may use the control channel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Access {
-    /// The group with access.
     pub(crate) group: Option<&'static str>,
     /// The object of the access, for messages.
     pub(crate) what: &'static str,
@@ -268,7 +264,6 @@ words! {
 /// The state of a server, with its source.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Status {
-    /// The state.
     pub(crate) state: State,
     /// The reason, as a sentence.
     pub(crate) why: String,

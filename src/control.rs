@@ -155,7 +155,6 @@ pub(crate) struct Envelope {
     /// When the request expires. A helper that was stopped or overloaded must not carry out a request later whose
     /// command has reported a failure.
     pub(crate) expires: Expiry,
-    /// The request.
     pub(crate) request: Request,
 }
 

@@ -38,6 +38,7 @@ use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::event::Event;
 use crate::engine::memory::Memory;
+use crate::engine::moment::Moment;
 use crate::history::file::History;
 use crate::metrics::tally::Tally;
 use crate::outcome::Outcome;
@@ -117,7 +118,6 @@ pub(crate) struct Daemon<'a> {
     pub(crate) incidents: Option<Incidents>,
     pub(crate) history: Option<History>,
     flight: Option<Flight>,
-    /// The outlets of metrics.
     pub(crate) exporter: Option<Exporter>,
     /// Automatic restarts. They need the control sockets to drain services, so they stay off without them.
     pub(crate) healers: Option<Healers>,
@@ -174,6 +174,11 @@ impl<'a> Daemon<'a> {
             rounds: Rounds::default(),
             outcomes: mpsc::unbounded_channel(),
         }
+    }
+
+    /// The time since the start of the loop, as the engine counts it.
+    fn now(&self) -> Moment {
+        Moment::after_start(self.began.elapsed())
     }
 
     /// Runs until ExaBGP exits, a signal arrives, or the supervisor stops the loop.

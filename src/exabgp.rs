@@ -81,7 +81,6 @@ impl Route {
 pub(crate) enum Advertisement {
     /// Announce with these attributes.
     Announce(Attributes),
-    /// Withdraw.
     Withdraw,
 }
 

@@ -30,7 +30,6 @@ pub(crate) const MAX_SIZE: u64 = 1 << 20;
 /// A configuration of ExaBGP.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Conf {
-    /// The helper processes.
     pub(crate) processes: Vec<Process>,
     /// The neighbors, with what they inherit from templates.
     pub(crate) neighbors: Vec<Neighbor>,
@@ -78,7 +77,6 @@ impl<T: Clone + PartialEq> Setting<T> {
 /// A `process` section.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Process {
-    /// Its name.
     pub(crate) name: String,
     /// The line of its section, from 1.
     pub(crate) line: usize,
@@ -91,7 +89,6 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Whether it runs dnsherald.
     #[must_use]
     pub(crate) fn is_ours(&self) -> bool {
         self.command().is_some()
@@ -142,15 +139,6 @@ pub(crate) struct Neighbor {
     pub(crate) processes: Setting<Vec<String>>,
 }
 
-/// The words of a family in a `family` section.
-#[must_use]
-pub(crate) const fn words(family: Family) -> &'static str {
-    match family {
-        Family::V4 => "ipv4 unicast",
-        Family::V6 => "ipv6 unicast",
-    }
-}
-
 impl Neighbor {
     /// Its name in messages: `neighbor 10.1.0.1`.
     #[must_use]
@@ -185,18 +173,13 @@ impl Neighbor {
     /// Whether it exchanges unicast routes of this family; `None` if that is unclear.
     #[must_use]
     pub(crate) fn has_family(&self, family: Family) -> Option<bool> {
-        match &self.families {
-            Setting::Unset => Some(true),
-            Setting::Set(families) => Some(families.contains(&family)),
-            Setting::Unclear => None,
-        }
+        Some(self.families.or(vec![Family::V4, Family::V6])?.contains(&family))
     }
 
     /// Whether it lists this process; `None` if that is unclear.
     #[must_use]
     pub(crate) fn lists(&self, process: &str) -> Option<bool> {
-        let listed = self.processes.or(vec![])?;
-        Some(listed.iter().any(|name| name == process))
+        Some(self.processes.or(vec![])?.iter().any(|name| name == process))
     }
 }
 

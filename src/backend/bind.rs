@@ -14,7 +14,6 @@ use super::{Access, Ask, Driver, Ended, Facts, Reading, Reload, Role};
 
 mod rate_limit;
 
-/// The driver.
 #[derive(Debug)]
 pub(super) struct Bind;
 

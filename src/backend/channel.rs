@@ -24,7 +24,6 @@ use crate::text::period::Period;
 /// A request to the server and its channel, displayed as an operator would type it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Request {
-    /// A control program.
     Program(Program),
     /// A line to a Unix socket.
     Socket {
@@ -35,7 +34,6 @@ pub(crate) enum Request {
     },
     /// A document over HTTP.
     Http {
-        /// The server.
         server: SocketAddr,
         /// The path, with its first slash.
         path: String,
@@ -44,7 +42,6 @@ pub(crate) enum Request {
     Chaos {
         /// The addresses of the server; the first that answers counts.
         targets: Vec<Target>,
-        /// Domain names.
         names: Vec<String>,
     },
 }
@@ -253,12 +250,10 @@ async fn chaos_at(target: &Target, names: &[String], limit: Duration) -> Reply {
             Outcome::Pass { .. } => {
                 let answers = finding.response.into_iter().flat_map(|response| response.answers);
                 let texts = answers.filter_map(|record| match record.data {
-                    RData::TXT(text) => Some(
-                        text.txt_data.iter().map(|part| String::from_utf8_lossy(part)).collect::<String>(),
-                    ),
+                    RData::TXT(text) => Some(text.txt_data.concat()),
                     _ => None,
                 });
-                lines.push(texts.collect::<String>());
+                lines.push(String::from_utf8_lossy(&texts.collect::<Vec<_>>().concat()).into_owned());
                 continue;
             }
         };

@@ -9,7 +9,6 @@ use super::rate_limit::{RateLimit, Settings, Source};
 use super::{Access, Ask, Driver, Ended, Facts, Reading, Role, number_of, sum_of};
 use crate::text::foreign;
 
-/// The driver.
 #[derive(Debug)]
 pub(super) struct Dnsdist;
 

@@ -6,7 +6,6 @@
 use super::rate_limit::Source;
 use super::{Access, Ask, Driver, Facts, Role};
 
-/// The driver.
 #[derive(Debug)]
 pub(super) struct Dnsmasq;
 

@@ -4,7 +4,6 @@
 
 use super::{Driver, Facts};
 
-/// The driver.
 #[derive(Debug)]
 pub(super) struct Generic;
 

@@ -10,7 +10,6 @@ use super::{Access, Ask, Driver, Facts, Reading, Reload, Role, number_of, sum_of
 use crate::text::foreign;
 use crate::text::joined;
 
-/// The driver.
 #[derive(Debug)]
 pub(super) struct Knot;
 

@@ -7,7 +7,6 @@
 use super::rate_limit::Source;
 use super::{Access, Ask, Driver, Facts, Reading, Role, number_of};
 
-/// The driver.
 #[derive(Debug)]
 pub(super) struct KnotResolver;
 

@@ -9,7 +9,6 @@ use std::time::Duration;
 use super::rate_limit::{Limited, RateLimit, Settings, Source};
 use super::{Access, Ask, Driver, Ended, Facts, Reading, Reload, Role, number_of};
 
-/// The driver.
 #[derive(Debug)]
 pub(super) struct Nsd;
 

@@ -6,7 +6,6 @@
 use super::rate_limit::Source;
 use super::{Access, Ask, Driver, Facts, Reading, Role, number_of, sum_of};
 
-/// The driver.
 #[derive(Debug)]
 pub(super) struct PowerDns;
 

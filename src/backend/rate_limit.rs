@@ -73,11 +73,9 @@ pub(crate) enum Limited {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct RateLimit {
-    /// The state.
     pub(crate) state: Limited,
     /// The settings that are the reason.
     pub(crate) why: String,
-    /// The remedy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) remedy: Option<String>,
 }

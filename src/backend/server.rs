@@ -21,7 +21,6 @@ pub(crate) struct Backend {
     pub(crate) name: String,
     /// The holder of the drain during its restart.
     pub(crate) holder: Holder,
-    /// The kind of server.
     pub(crate) kind: Kind,
     /// Its systemd unit; present for every kind except `generic`.
     pub(crate) unit: Option<String>,
@@ -60,7 +59,6 @@ pub(crate) struct Backend {
 /// One step of a reload.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Step {
-    /// The first command.
     pub(crate) first: Program,
     /// The command if the server does not know the first one.
     pub(crate) otherwise: Option<Program>,
@@ -117,7 +115,6 @@ pub(crate) struct Heal {
 }
 
 impl Backend {
-    /// Its driver.
     #[must_use]
     pub(crate) fn driver(&self) -> &'static dyn Driver {
         self.kind.driver()

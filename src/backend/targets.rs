@@ -7,11 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::listeners::PORT;
 use crate::probe::dns::{DnsProbe, Finding, Query, Question, Transport};
 use crate::probe::locality::Locality;
-
-/// The port of DNS.
-const PORT: u16 = 53;
 
 /// One address of the server.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -38,7 +36,6 @@ pub(crate) struct ServiceTargets {
 /// Every address at which a server is queried.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Targets {
-    /// The management addresses.
     pub(crate) management: Vec<Target>,
     /// The services that the server answers for.
     pub(crate) services: Vec<ServiceTargets>,

@@ -10,7 +10,6 @@ use super::rate_limit::{Limited, RateLimit, Settings, Source};
 use super::{Access, Ask, Driver, Facts, Reading, Reload, Role, number_of, sum_of};
 use crate::text::foreign;
 
-/// The driver.
 #[derive(Debug)]
 pub(super) struct Unbound;
 

@@ -27,7 +27,7 @@ const FEW_ROUTES: usize = 64;
 impl Daemon<'_> {
     /// Passes an event to the engine and carries out its actions. Returns true if the loop must end.
     pub(super) fn handle(&mut self, event: Event, supervisor: &mut dyn Supervisor) -> bool {
-        self.handle_at(Moment::after_start(self.began.elapsed()), event, supervisor)
+        self.handle_at(self.now(), event, supervisor)
     }
 
     pub(super) fn handle_at(&mut self, now: Moment, event: Event, supervisor: &mut dyn Supervisor) -> bool {
@@ -132,10 +132,11 @@ impl Daemon<'_> {
         if std::mem::take(&mut self.printed) {
             self.io.deadman.set_withdraws(&self.engine.api_session().final_withdraws());
         }
+        let now = self.now();
         if std::mem::take(&mut self.unsaved)
             && let Some(store) = &mut self.store
         {
-            store.save(self.engine.remember(Moment::after_start(self.began.elapsed())));
+            store.save(self.engine.remember(now));
             answer_once_written(std::mem::take(&mut self.pending_replies), store);
         }
         self.update_at = Instant::now() + (began.elapsed() * UPDATE_SHARE).min(MAX_UPDATE_DELAY);

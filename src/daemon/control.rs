@@ -50,7 +50,6 @@ const CONTROL_MODE: u32 = 0o660;
 /// A question to the loop.
 #[derive(Debug)]
 pub(crate) enum ControlEvent {
-    /// The status document.
     Status(oneshot::Sender<Arc<[u8]>>),
     /// The status document for the clients that wait for the next one.
     DocumentDue,
@@ -134,26 +133,25 @@ impl Control {
 
     /// Sends the document to all waiting clients, unless it is too early for another one.
     pub(crate) fn send_document(&mut self, document: impl FnOnce() -> Document) {
-        if self.recent().is_none() && Instant::now() < self.document_due {
-            return;
-        }
-        let text = self.text_of(document);
+        let text = match self.recent() {
+            Some(text) => text,
+            None if Instant::now() < self.document_due => return,
+            None => self.write(document),
+        };
         for answer in self.waiting.drain(..) {
             // The client may have disconnected; that changes nothing.
             let _ = answer.send(Arc::clone(&text));
         }
     }
 
+    /// The last document, if nothing has changed since and it is not too old.
     fn recent(&self) -> Option<Arc<[u8]>> {
         let (at, took, text) = self.written.as_ref()?;
         (at.elapsed() < *took * REUSE).then(|| Arc::clone(text))
     }
 
-    /// The present status document as JSON.
-    fn text_of(&mut self, document: impl FnOnce() -> Document) -> Arc<[u8]> {
-        if let Some(text) = self.recent() {
-            return text;
-        }
+    /// Writes the document as JSON.
+    fn write(&mut self, document: impl FnOnce() -> Document) -> Arc<[u8]> {
         let began = Instant::now();
         let text = json(serde_json::to_string(&document()).unwrap_or_default()) + "\n";
         let (text, took): (Arc<[u8]>, _) = (text.into_bytes().into(), began.elapsed());
@@ -180,7 +178,6 @@ fn is_writable_for_others(directory: &Path) -> bool {
     fs::metadata(directory).is_ok_and(|found| found.mode() & 0o1002 == 0o002)
 }
 
-/// Writes the status document.
 async fn show(mut stream: UnixStream, events: mpsc::Sender<ControlEvent>) -> io::Result<()> {
     let (answer, answered) = oneshot::channel();
     events.send(ControlEvent::Status(answer)).await.map_err(io::Error::other)?;

@@ -56,7 +56,6 @@ impl Deadman {
         self.turns.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Sets the withdraw commands.
     pub(crate) fn set_withdraws(&self, withdraws: &[String]) {
         let mut text = lock(&self.withdraws);
         text.clear();

@@ -46,7 +46,6 @@ pub(crate) enum ScanTime {
 /// The disable-files of all services.
 #[derive(Debug)]
 pub(crate) struct DisableFiles {
-    /// When files are scanned.
     pub(crate) scan_time: ScanTime,
     scanners: Scanners,
     files: BTreeMap<Arc<Path>, DisableFile>,

@@ -8,7 +8,6 @@ use super::store::Store;
 use super::{Daemon, Supervisor};
 use crate::config::describe::questions;
 use crate::config::{Check, Config};
-use crate::engine::moment::Moment;
 use crate::probe::Probe;
 use crate::probe::listener::watch::Watch;
 use crate::status::Document;
@@ -74,8 +73,7 @@ impl Subject {
 impl Daemon<'_> {
     /// The document at this moment.
     pub(super) fn document(&self, supervisor: &dyn Supervisor) -> Document {
-        let now = Moment::after_start(self.began.elapsed());
-        let clock = Clock::new(now, SystemTime::now());
+        let clock = Clock::new(self.now(), SystemTime::now());
         let mut document =
             Document::of(&self.engine, &clock, &self.subject.node, &self.subject.configuration);
         for (service, asked) in document.services.iter_mut().zip(&self.subject.asked) {

@@ -37,9 +37,7 @@ const REPORT_LINES: usize = 3;
 /// The decision about a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Remedy {
-    /// Nothing.
     Wait,
-    /// Restart the server.
     Restart,
     /// Give up after too many restarts. Returned once.
     GiveUp,

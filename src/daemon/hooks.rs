@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -155,20 +155,16 @@ struct Waiting {
 }
 
 impl Queue {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        lock(&self.waiting)
-    }
-
     /// Queues a hook and returns the one that was dropped for it.
     fn push(&self, hook: Hook) -> Option<Hook> {
-        let mut waiting = self.waiting();
+        let mut waiting = lock(&self.waiting);
         waiting.hooks.push_back(hook);
         self.changed.notify_one();
         if waiting.hooks.len() > self.limits.waiting { waiting.hooks.pop_front() } else { None }
     }
 
     fn close(&self) {
-        self.waiting().closed = true;
+        lock(&self.waiting).closed = true;
         self.changed.notify_one();
     }
 
@@ -176,7 +172,7 @@ impl Queue {
     async fn next(&self) -> Option<Hook> {
         loop {
             {
-                let mut waiting = self.waiting();
+                let mut waiting = lock(&self.waiting);
                 let next = waiting.hooks.pop_front();
                 if next.is_some() || waiting.closed {
                     return next;
@@ -211,7 +207,7 @@ async fn carry_out(hook: &Hook, queue: &Queue) -> bool {
     let exit = match timeout(warn_after, group.wait()).await {
         Ok(exit) => Ok(exit),
         Err(_) => {
-            let (waiting_hooks, limit) = (queue.waiting().hooks.len(), Period(warn_after));
+            let (waiting_hooks, limit) = (lock(&queue.waiting).hooks.len(), Period(warn_after));
             log::error!("{hook}: still running after {limit}; {waiting_hooks} hooks wait for it");
             timeout(kill_after, group.wait()).await
         }

@@ -102,7 +102,6 @@ impl Drop for Incidents {
 }
 
 struct Writer {
-    /// The state file.
     state: PathBuf,
     history: Notes,
     /// The last write failed, and that is logged.

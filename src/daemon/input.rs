@@ -35,13 +35,11 @@ pub(crate) struct Input {
 
 #[derive(Debug)]
 enum Source {
-    /// A pipe.
     Pipe(pipe::Receiver),
     /// A thread that reads anything except a pipe.
     Pieces(mpsc::Receiver<Vec<u8>>),
     /// A channel from a simulated ExaBGP.
     Channel(mpsc::UnboundedReceiver<String>),
-    /// No input.
     Nothing,
 }
 

@@ -58,9 +58,7 @@ pub struct LastGood {
 /// A last good configuration.
 #[derive(Debug)]
 pub(crate) struct SavedConfig {
-    /// The resolved configuration.
     pub(crate) config: Config,
-    /// The stored file.
     pub(crate) file: PathBuf,
     /// Its age; `None` if the clock was set back since.
     pub(crate) age: Option<Duration>,
@@ -97,7 +95,7 @@ impl LastGood {
     /// # Errors
     /// Returns an error that says why it cannot be used.
     pub(crate) fn load(&self, host: &str) -> Result<Option<SavedConfig>, String> {
-        match self.read() {
+        match store::read(&self.file) {
             Ok(text) => self.resolve(&text, host).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.to_string()),
@@ -105,11 +103,6 @@ impl LastGood {
         .map_err(|why| {
             format!("the last good configuration in {} cannot be used: {why}", self.file.display())
         })
-    }
-
-    /// Reads the file without checking it.
-    fn read(&self) -> io::Result<String> {
-        store::read(&self.file)
     }
 
     /// Checks that only root and this user can write the file. Otherwise its commands must not be run.
@@ -124,7 +117,7 @@ impl LastGood {
     /// The socket directory that it names, even if the configuration is invalid.
     #[must_use]
     pub(crate) fn control(&self) -> Option<PathBuf> {
-        self.read().ok().map(|text| Salvage::from_text(&text).control)
+        store::read(&self.file).ok().map(|text| Salvage::from_text(&text).control)
     }
 
     fn resolve(&self, text: &str, host: &str) -> Result<SavedConfig, String> {
@@ -173,7 +166,6 @@ impl LastGood {
         store::write(&self.file, &format!("{FORMAT}\n# {}\n{text}", serde_json::to_string(&binding)?))
     }
 
-    /// Removes the stored file.
     pub(crate) fn remove(&self) {
         let _ = fs::remove_file(&self.file);
     }

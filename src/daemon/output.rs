@@ -12,7 +12,6 @@ use tokio::sync::mpsc;
 /// The result of writing a line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Written {
-    /// The line was written.
     Complete,
     /// The pipe is full; the line is queued.
     Waiting,

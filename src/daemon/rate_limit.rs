@@ -68,7 +68,6 @@ struct TopicKind {
 pub(crate) struct Summary {
     /// The highest urgency of them.
     pub(crate) urgency: Urgency,
-    /// The line.
     pub(crate) line: String,
 }
 

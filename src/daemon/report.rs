@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 use super::rate_limit::Summary;
 use super::{Daemon, Supervisor};
 use crate::engine::event::ServiceId;
-use crate::engine::moment::Moment;
 use crate::engine::notice::{Notice, Timed};
 use crate::logging::fields::Fields;
 use crate::sys::local_time::Zone;
@@ -20,8 +19,7 @@ impl Daemon<'_> {
 
     /// Logs summaries of repeated messages: of each past minute, and with `all` the rest.
     pub(super) fn log_summaries(&mut self, all: bool) {
-        let now = Moment::after_start(self.began.elapsed());
-        for Summary { urgency, line } in self.rate_limit.summaries(now, all) {
+        for Summary { urgency, line } in self.rate_limit.summaries(self.now(), all) {
             urgency.log(format_args!("{line}"));
         }
     }

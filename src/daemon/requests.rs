@@ -15,7 +15,6 @@ use crate::control::{Reply, Request};
 use crate::engine::action::Action;
 use crate::engine::drain::Holder;
 use crate::engine::event::{Event, ServiceId};
-use crate::engine::moment::Moment;
 use crate::engine::order::Kind;
 use crate::engine::reload::Reloaded;
 
@@ -102,24 +101,7 @@ impl Daemon<'_> {
         supervisor: &mut dyn Supervisor,
     ) -> Option<Ending> {
         if request == Request::Dump {
-            let dump = self.flight.as_ref().and_then(Flight::excerpt);
-            let nothing = || {
-                let why = match &self.flight {
-                    None => "the flight recorder is off: control.recorder is 0",
-                    Some(_) => {
-                        "the flight recorder has no event since the start or the last reload, where it begins anew; ask \
-                         again in a second"
-                    }
-                };
-                Reply::Refused(why.to_owned())
-            };
-            match dump {
-                // The text of a full recorder takes a while.
-                Some(excerpt) => drop(tokio::task::spawn_blocking(move || {
-                    let _ = reply.send(Reply::Done(vec![excerpt.text()]));
-                })),
-                None => drop(reply.send(nothing())),
-            }
+            self.dump(reply);
             return None;
         }
         let concerned = match self.concerned(&request) {
@@ -142,6 +124,24 @@ impl Daemon<'_> {
         over.then_some(Ending::Exit)
     }
 
+    /// Replies with what the flight recorder holds.
+    fn dump(&self, reply: oneshot::Sender<Reply>) {
+        let why = match self.flight.as_ref().map(Flight::excerpt) {
+            // The text of a full recorder takes a while.
+            Some(Some(excerpt)) => {
+                return drop(tokio::task::spawn_blocking(move || {
+                    reply.send(Reply::Done(vec![excerpt.text()]))
+                }));
+            }
+            Some(None) => {
+                "the flight recorder has no event since the start or the last reload, where it begins anew; ask again in \
+                 a second"
+            }
+            None => "the flight recorder is off: control.recorder is 0",
+        };
+        let _ = reply.send(Reply::Refused(why.to_owned()));
+    }
+
     /// Logs a restart, if the request reports one. Returns true if the loop must end.
     fn log_restart(
         &mut self,
@@ -149,7 +149,7 @@ impl Daemon<'_> {
         request: &Request,
         supervisor: &mut dyn Supervisor,
     ) -> bool {
-        let now = Moment::after_start(self.began.elapsed());
+        let now = self.now();
         let notice = |(id, _): &(ServiceId, String)| match request {
             Request::RestartFailed { failed, .. } => self.engine.restart_failed(now, *id, failed.clone()),
             Request::Restarted { what, .. } => self.engine.restarted(*id, what.clone()),
@@ -178,7 +178,7 @@ impl Daemon<'_> {
 
     /// The names in the reply to a request: the services that it changes, or what it clears of each.
     fn names(&self, concerned: &[(ServiceId, String)], request: &Request) -> Vec<String> {
-        let now = Moment::after_start(self.began.elapsed());
+        let now = self.now();
         let named = |(id, name): &(ServiceId, String)| {
             let service = self.engine.services().get(id.0)?;
             let changes = match request {
@@ -247,7 +247,7 @@ impl Daemon<'_> {
             over |= self.handle(event, supervisor);
         }
         // Give the engine its new plan. Rounds under way and what probes remember move to the checks that continue.
-        let now = Moment::after_start(self.began.elapsed());
+        let now = self.now();
         let Reloaded { actions, kept } = self.engine.reload(now, &config.plan());
         self.rounds.reassign(&kept);
         keep_memory(&self.probes, &mut probes, &kept);

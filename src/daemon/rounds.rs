@@ -34,13 +34,7 @@ impl Rounds {
 
     /// Updates the IDs after a reload. `kept` maps the former ID of each remaining check to the current one.
     pub(super) fn reassign(&mut self, kept: &HashMap<CheckId, CheckId>) {
-        self.running.retain(|_, check| match kept.get(check) {
-            Some(present) => {
-                *check = *present;
-                true
-            }
-            None => false,
-        });
+        self.running.retain(|_, check| kept.get(check).map(|present| *check = *present).is_some());
     }
 }
 

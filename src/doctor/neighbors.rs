@@ -7,7 +7,7 @@ use super::finding::{Examined, Id};
 use crate::config::Config;
 use crate::exabgp::command::Family;
 use crate::exabgp::{NextHop, Route};
-use crate::exabgp_conf::{Neighbor, words};
+use crate::exabgp_conf::Neighbor;
 use crate::text::foreign;
 
 /// The longest hold time without a finding, in seconds.
@@ -147,9 +147,9 @@ pub(super) fn families(facts: &Facts) -> Known<Examined> {
                     helper.path.display(),
                     route.prefix,
                     names.join(", "),
-                    words(family)
+                    family.words()
                 ),
-                format!("add `{};` to `family {{ … }}` of the neighbor, and restart ExaBGP", words(family)),
+                format!("add `{};` to `family {{ … }}` of the neighbor, and restart ExaBGP", family.words()),
             );
         }
     })

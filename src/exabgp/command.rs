@@ -40,6 +40,15 @@ impl Family {
         }
     }
 
+    /// The words of ExaBGP for its unicast routes.
+    #[must_use]
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::V4 => "ipv4 unicast",
+            Self::V6 => "ipv6 unicast",
+        }
+    }
+
     /// The name for messages: IPv4, IPv6.
     #[must_use]
     pub(crate) const fn name(self) -> &'static str {
@@ -90,11 +99,7 @@ impl Dialect {
     /// The End-of-RIB marker: the initial routes of a family are complete (RFC 4724, section 2).
     #[must_use]
     pub(crate) fn end_of_rib(self, family: Family, neighbors: &[IpAddr]) -> String {
-        let family = match family {
-            Family::V4 => "ipv4",
-            Family::V6 => "ipv6",
-        };
-        format!("{}announce eor {family} unicast", self.selector(neighbors))
+        format!("{}announce eor {}", self.selector(neighbors), family.words())
     }
 
     /// The neighbor selector of a command, with a trailing blank unless it is empty.

@@ -38,7 +38,6 @@ impl Urgency {
         }
     }
 
-    /// Logs a message.
     pub(crate) fn log(self, message: fmt::Arguments<'_>) {
         self.log_with(&Fields::default(), message);
     }

@@ -11,7 +11,6 @@ const FIELDS: [&str; 8] = ["service", "check", "neighbor", "state", "from", "to"
 pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    /// These names and values.
     #[cfg(test)]
     pub(super) fn new<const N: usize>(fields: [(&str, &str); N]) -> Self {
         Self(fields.map(|(key, value)| (key.to_owned(), value.to_owned())).into())
@@ -20,21 +19,15 @@ impl Fields {
     /// The fields of an event, whose name is that of its variant: `event`, and those of [`FIELDS`] that it has.
     pub(crate) fn of_event(event: &impl Serialize) -> Self {
         use serde_json::Value;
-        let (name, data) = match serde_json::to_value(event) {
-            Ok(Value::String(name)) => (name, Value::Null),
-            Ok(Value::Object(variant)) => match variant.into_iter().next() {
-                Some(variant) => variant,
-                None => return Self::default(),
-            },
-            _ => return Self::default(),
+        let variant = match serde_json::to_value(event) {
+            Ok(Value::String(name)) => Some((name, Value::Null)),
+            Ok(Value::Object(variant)) => variant.into_iter().next(),
+            _ => None,
         };
-        let mut fields = vec![("event".to_owned(), name)];
-        for key in FIELDS {
-            if let Some(value) = data.get(key).and_then(Value::as_str) {
-                fields.push((key.to_owned(), value.to_owned()));
-            }
-        }
-        Self(fields)
+        let Some((name, data)) = variant else { return Self::default() };
+        let others =
+            FIELDS.iter().filter_map(|key| Some((key.to_string(), data.get(key)?.as_str()?.to_owned())));
+        Self([("event".to_owned(), name)].into_iter().chain(others).collect())
     }
 
     /// The fields of a message on its way to the log.

@@ -19,7 +19,6 @@ pub(super) type Labels<'a, const N: usize> = [(&'static str, &'a str); N];
 pub(super) struct Families<'a>(pub(super) DescriptorEncoder<'a>);
 
 impl Families<'_> {
-    /// A family of gauges.
     pub(super) fn gauges<'l, const N: usize>(
         &mut self,
         name: &str,

@@ -12,12 +12,14 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, timeout_at};
+
+use crate::sys::lock;
 
 /// If files wait longer than this, further scanners start, twice as many each time. So even many hanging files delay
 /// the others by less than a second.
@@ -68,10 +70,9 @@ impl Scanners {
         }
     }
 
-    /// Scans these files.
     pub(super) fn scan(&mut self, due: Vec<Arc<Path>>) {
         let is_idle = {
-            let mut list = locked(&self.list);
+            let mut list = lock(&self.list);
             let was_empty = list.is_empty();
             list.extend(due);
             was_empty && !list.is_empty()
@@ -96,7 +97,7 @@ impl Scanners {
     /// Waits for the next result. Dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> ScanResult {
         loop {
-            let result = if locked(&self.list).is_empty() {
+            let result = if lock(&self.list).is_empty() {
                 self.results.1.recv().await
             } else {
                 let (count, at) = self.further;
@@ -115,10 +116,11 @@ impl Scanners {
     /// Starts at most as many scanners as files wait. If no thread can be started, the files get an error as their
     /// result.
     fn start(&self, count: usize) {
-        for _ in 0..count.min(locked(&self.list).len()) {
+        for _ in 0..count.min(lock(&self.list).len()) {
             let (exists, list, results) = (self.exists, Arc::clone(&self.list), self.results.0.clone());
             let scan = move || {
-                while let Some(path) = next_on(&list) {
+                let next = || lock(&list).pop_front();
+                while let Some(path) = next() {
                     let found = exists(&path).map_err(ScanError::Refused);
                     // Sending fails only after the loop has ended.
                     let _ = results.send(ScanResult { path, found, at: Instant::now() });
@@ -126,19 +128,11 @@ impl Scanners {
             };
             let thread = thread::Builder::new().name("disable-file".into()).stack_size(STACK);
             if let Err(error) = thread.spawn(scan) {
-                for path in locked(&self.list).drain(..) {
+                for path in lock(&self.list).drain(..) {
                     let found = Err(ScanError::NoThread(io::Error::new(error.kind(), error.to_string())));
                     let _ = self.results.0.send(ScanResult { path, found, at: Instant::now() });
                 }
             }
         }
     }
-}
-
-fn next_on(list: &List) -> Option<Arc<Path>> {
-    locked(list).pop_front()
-}
-
-fn locked(list: &List) -> MutexGuard<'_, VecDeque<Arc<Path>>> {
-    list.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -31,7 +31,6 @@ impl Saver {
         Self { state, pending: None, newest: None }
     }
 
-    /// Sets the active configuration.
     pub(crate) fn set_config(&mut self, config: &Config) {
         let state = self.state.as_ref().unwrap_or(&config.state);
         self.pending = config.origin.clone().map(|origin| (LastGood::new(state, &origin.file), origin));

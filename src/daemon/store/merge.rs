@@ -24,7 +24,6 @@ pub(crate) struct Change {
     pub(crate) prefixes: Vec<IpNet>,
     /// A drain or a hold.
     pub(crate) kind: Kind,
-    /// The holder.
     pub(crate) holder: Holder,
     /// The order before; `None` if there was none.
     pub(crate) was: Option<RememberedOrder>,
@@ -32,7 +31,6 @@ pub(crate) struct Change {
     pub(crate) order: Option<RememberedOrder>,
 }
 
-/// Memory and its age.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DatedMemory<'a> {
     pub(super) memory: &'a Memory,
