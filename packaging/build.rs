@@ -9,7 +9,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// Modules of dnsherald for other commands, rare checks and rare events.
-const RARE_MODULES: [&str; 48] = [
+const RARE_MODULES: [&str; 47] = [
     "backend::answers",
     "backend::bind",
     "backend::served",
@@ -48,7 +48,6 @@ const RARE_MODULES: [&str; 48] = [
     "probe::freshness",
     "probe::identity",
     "probe::lookup",
-    "probe::route",
     "program::child",
     "program::run",
     "responder",
