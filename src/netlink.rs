@@ -1,7 +1,7 @@
 //! Asks the kernel over netlink about addresses and sockets of this host.
 //!
 //! * [`route::look_up`]: whether the kernel delivers an address locally (`RTM_GETROUTE`, like `ip route get`).
-//! * [`route::way`], [`route::arrival`] and [`link`]: by which interface answers leave, and whether the kernel takes in
+//! * [`route::way`], [`route::drops_arrival`] and [`link`]: by which interface answers leave, and whether the kernel takes in
 //!   what arrives (like `ip route get … from … iif …` and `ip link`).
 //! * [`sockets::listener`]: whether a socket receives packets for an address and port (`sock_diag`, like `ss`).
 //! * [`queues::Reader`]: the sockets of a port with what waits in them, also from `/proc/self/net` where netlink is not

@@ -48,7 +48,7 @@ mod tests {
         let facts = addresses(&config, |address, device| {
             let named = format!("{address}{}", device.map_or(String::new(), |device| format!("%{device}")));
             let is_here = here.contains(&named.as_str());
-            Ok(if is_here { Delivery::Here } else { Delivery::Nowhere })
+            Ok(if is_here { Delivery::Here } else { Delivery::Nowhere("") })
         });
         facts.iter().filter_map(warning).collect()
     }

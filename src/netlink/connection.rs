@@ -49,20 +49,34 @@ impl Connection {
     ///
     /// # Errors
     /// Returns the error number of the kernel's answer, `EINTR` if a change interrupted a dump, `ENOBUFS` if objects were
-    /// lost, `EMSGSIZE` if the answer is too large, `EAGAIN` if there is no answer or no end of it, and an error without a
-    /// number if a message is cut short.
+    /// lost, `EMSGSIZE` if the answer is too large, `EAGAIN` if there is no answer or no end of it, an error without a
+    /// number if a message is cut short, and those of `read`.
     pub(super) fn ask(
         &mut self,
         kind: u16,
         flags: u16,
         body: &[u8],
-        read: impl FnMut(u16, &[u8]) -> Wanted,
+        read: impl FnMut(u16, &[u8]) -> io::Result<Wanted>,
     ) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         send(&self.socket, &message::request(kind, flags, self.sequence, body), SendFlags::empty())?;
         let socket = &self.socket;
         let receive = |buffer: &mut [u8]| Ok(recv(socket, buffer, RecvFlags::TRUNC)?.1);
         read_answer(self.sequence, flags & message::DUMP != 0, receive, read)
+    }
+
+    /// Sends an `RTM_GET…` request, and passes the body of the object in the answer to `read`.
+    ///
+    /// # Errors
+    /// Those of [`ask`](Self::ask), and an error without a number if `read` finds no object.
+    pub(super) fn get<T>(&mut self, kind: u16, body: &[u8], read: fn(&[u8]) -> Option<T>) -> io::Result<T> {
+        // The answer is `RTM_NEW…`, whose number is less by 2 (`linux/rtnetlink.h`).
+        let mut found = None;
+        self.ask(kind, 0, body, |answer, octets| {
+            found = (answer == kind - 2).then(|| read(octets)).flatten();
+            Ok(Wanted::NoMore)
+        })?;
+        found.ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 }
 
@@ -71,7 +85,7 @@ fn read_answer(
     sequence: u32,
     dumps: bool,
     mut receive: impl FnMut(&mut [u8]) -> io::Result<usize>,
-    mut read: impl FnMut(u16, &[u8]) -> Wanted,
+    mut read: impl FnMut(u16, &[u8]) -> io::Result<Wanted>,
 ) -> io::Result<()> {
     let mut buffer = [0; BUFFER];
     for _ in 0..MAX_DATAGRAMS {
@@ -91,7 +105,7 @@ fn read_answer(
                     return Err(io::Error::from_raw_os_error(number));
                 }
                 Content::Object(kind, body) => {
-                    if read(kind, body) == Wanted::NoMore || !dumps {
+                    if read(kind, body)? == Wanted::NoMore || !dumps {
                         return Ok(());
                     }
                 }
@@ -131,7 +145,7 @@ mod tests {
         read_answer(7, true, receive, |kind, body| {
             assert_eq!(kind, OBJECT);
             objects.push(body.to_vec());
-            Wanted::More
+            Ok(Wanted::More)
         })?;
         Ok(objects)
     }
@@ -173,7 +187,7 @@ mod tests {
             buffer[..one.len()].copy_from_slice(&one);
             Ok(one.len())
         };
-        let error = read_answer(7, true, receive, |_, _| Wanted::More).unwrap_err();
+        let error = read_answer(7, true, receive, |_, _| Ok(Wanted::More)).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(Errno::MSGSIZE.raw_os_error()));
         assert_eq!(received, MAX_DATAGRAMS);
     }

@@ -7,11 +7,8 @@ use std::io;
 use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 
-use super::connection::{Connection, Wanted};
+use super::connection::Connection;
 use super::message::{array, find};
-
-/// `RTM_NEWLINK`.
-const NEW_LINK: u16 = 16;
 
 /// `RTM_GETLINK`.
 const GET_LINK: u16 = 18;
@@ -19,7 +16,8 @@ const GET_LINK: u16 = 18;
 /// `IFLA_IFNAME`: the name, with a zero octet at its end.
 const NAME: u16 = 3;
 
-/// Offset of the flags in `struct ifinfomsg`, and its size.
+/// Offsets of the index and the flags in `struct ifinfomsg`, and its size.
+const INDEX: usize = 4;
 const FLAGS: usize = 8;
 const SIZE: usize = 16;
 
@@ -65,26 +63,21 @@ pub(crate) fn named(name: &str) -> io::Result<Option<Link>> {
 /// # Errors
 /// Returns an error if the kernel cannot be asked.
 pub(crate) fn with_index(index: u32) -> io::Result<Option<Link>> {
-    let mut link = None;
-    let answered = Connection::open(None)?.ask(GET_LINK, 0, &body(index), |kind, octets| {
-        link = (kind == NEW_LINK).then(|| read(index, octets)).flatten();
-        Wanted::NoMore
-    });
-    match answered {
-        Ok(()) => link.map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into()),
+    match Connection::open(None)?.get(GET_LINK, &body(index), read) {
         Err(error) if error.raw_os_error() == Some(Errno::ENODEV as i32) => Ok(None),
-        Err(error) => Err(error),
+        found => found.map(Some),
     }
 }
 
 /// Builds `struct ifinfomsg`.
 fn body(index: u32) -> Vec<u8> {
     let mut octets = vec![0; SIZE];
-    octets[4..8].copy_from_slice(&index.to_ne_bytes());
+    octets[INDEX..FLAGS].copy_from_slice(&index.to_ne_bytes());
     octets
 }
 
-fn read(index: u32, octets: &[u8]) -> Option<Link> {
+fn read(octets: &[u8]) -> Option<Link> {
+    let index = u32::from_ne_bytes(array(octets, INDEX)?);
     let flags = u32::from_ne_bytes(array(octets, FLAGS)?);
     let name = find(octets.get(SIZE..)?, NAME)?;
     let name = name.split(|octet| *octet == 0).next().unwrap_or_default();
@@ -129,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_short_answer_is_no_link() {
-        assert_eq!(read(1, &[0; SIZE]), None);
-        assert_eq!(read(1, &[0; 9]), None);
+        assert_eq!(read(&[0; SIZE]), None);
+        assert_eq!(read(&[0; 9]), None);
     }
 }

@@ -11,7 +11,7 @@ use rustix::net::AddressFamily;
 
 use super::connection::{Connection, Wanted};
 use super::proc_net;
-use super::sockets::{Protocol, Socket, dump, has_v6};
+use super::sockets::{Protocol, Socket, dump};
 
 /// Maximum number of sockets of one port. A server has as many for each address as it has threads.
 const MAX_SOCKETS: usize = 4096;
@@ -66,7 +66,7 @@ impl Reader {
         let mut found: Vec<Socket> = vec![];
         for family in [AddressFamily::INET, AddressFamily::INET6] {
             let first = found.len();
-            let answered = dump(&mut self.connection, family, port, protocol, |socket| {
+            dump(&mut self.connection, family, port, protocol, |socket| {
                 // An interrupted dump lists a socket again.
                 let known = found[first..].iter_mut().find(|known| known.inode == socket.inode);
                 match known {
@@ -75,12 +75,7 @@ impl Reader {
                     None => {}
                 }
                 if found.len() > MAX_SOCKETS { Wanted::NoMore } else { Wanted::More }
-            });
-            match answered {
-                Ok(()) => {}
-                Err(_) if family == AddressFamily::INET6 && !has_v6() => {}
-                Err(error) => return Err(error),
-            }
+            })?;
         }
         limited(found)
     }

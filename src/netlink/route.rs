@@ -4,18 +4,14 @@
 //! the host receives packets for addresses that no interface has.
 
 use std::cell::RefCell;
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 
-use super::connection::{Connection, Wanted};
+use super::connection::Connection;
 use super::message::{array, attribute, find};
-
-/// `RTM_NEWROUTE`.
-const NEW_ROUTE: u16 = 24;
 
 /// `RTM_GETROUTE`.
 const GET_ROUTE: u16 = 26;
@@ -49,53 +45,12 @@ const PROHIBIT: u8 = 8;
 pub(crate) enum Delivery {
     /// To this host.
     Here,
-    /// To another host, which may answer.
-    Elsewhere,
-    /// Nowhere: there is no route, or one that drops packets.
-    Nowhere,
+    /// To another host, which may answer; by the interface with this index, unless the route has none.
+    Elsewhere(Option<u32>),
+    /// Nowhere, for this reason: there is no route, or one that drops packets.
+    Nowhere(&'static str),
     /// Nowhere: there is no device of the name in which to look.
     NoDevice,
-}
-
-/// Completes "the kernel … to this address".
-impl fmt::Display for Delivery {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Here => "delivers locally",
-            Self::Elsewhere => "sends to another host",
-            Self::Nowhere | Self::NoDevice => "has no route",
-        })
-    }
-}
-
-/// How a packet leaves this host.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Egress {
-    /// It stays on this host.
-    Here,
-    /// By the interface with this index.
-    Out(u32),
-    /// It does not leave, for this reason.
-    None(&'static str),
-}
-
-/// Whether the kernel accepts a packet.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Ingress {
-    /// It does, or it does not say.
-    Accepted,
-    /// It drops it: by its reverse path filter, if that is strict, or for a source that no packet may have.
-    Dropped,
-}
-
-/// The kernel's answer about a route.
-#[derive(Clone, Copy, Debug)]
-struct Found {
-    delivery: Delivery,
-    /// The interface by which the packet leaves.
-    output: Option<u32>,
-    /// Why it is not delivered.
-    why: &'static str,
 }
 
 thread_local! {
@@ -109,40 +64,35 @@ thread_local! {
 /// Returns an error if the kernel cannot be asked: netlink is not permitted (`AF_NETLINK` in
 /// `RestrictAddressFamilies=`), no descriptor is left, or the kernel lacks the address family.
 pub(crate) fn look_up(address: IpAddr, device: Option<&str>) -> io::Result<Delivery> {
-    let Some(index) = index_of(device)? else { return Ok(Delivery::NoDevice) };
-    Ok(find_route(address, None, index)?.delivery)
+    way(address, None, device)
 }
 
-/// Looks up how packets from the address `from`, which has to be on this host, leave to `to`; in the VRF `device` if one
-/// is given.
+/// The same for packets from the address `from`, which has to be on this host.
 ///
 /// # Errors
 /// Those of [`look_up`], and an error if `from` is not on this host.
-pub(crate) fn way(to: IpAddr, from: Option<IpAddr>, device: Option<&str>) -> io::Result<Egress> {
-    let Some(index) = index_of(device)? else { return Ok(Egress::None("no such VRF")) };
-    let found = find_route(to, from, index)?;
-    Ok(match (found.delivery, found.output) {
-        (Delivery::Here, _) => Egress::Here,
-        (Delivery::Elsewhere, Some(index)) => Egress::Out(index),
-        (Delivery::Elsewhere, None) => Egress::None("a route without an interface"),
-        (Delivery::Nowhere | Delivery::NoDevice, _) => Egress::None(found.why),
-    })
+pub(crate) fn way(to: IpAddr, from: Option<IpAddr>, device: Option<&str>) -> io::Result<Delivery> {
+    match index_of(device)? {
+        Some(index) => find_route(to, from, index),
+        None => Ok(Delivery::NoDevice),
+    }
 }
 
-/// Asks whether a packet from `from` to the address `to` of this host, which arrives by the interface `input`, is
-/// accepted. Only IPv4 has a reverse path filter of its own; IPv6 is always accepted.
+/// Whether the kernel drops a packet from `from` to the address `to` of this host, which arrives by the interface
+/// `input`: by its reverse path filter, if that is strict, or for a source that no packet may have. Only IPv4 has such a
+/// filter of its own; IPv6 is always accepted.
 ///
 /// # Errors
 /// Those of [`look_up`].
-pub(crate) fn arrival(from: IpAddr, to: IpAddr, input: u32) -> io::Result<Ingress> {
+pub(crate) fn drops_arrival(from: IpAddr, to: IpAddr, input: u32) -> io::Result<bool> {
     if to.is_ipv6() {
-        return Ok(Ingress::Accepted);
+        return Ok(false);
     }
     match ask(&body(to, Some(from), &[(INPUT, input)])) {
-        Ok(_) => Ok(Ingress::Accepted),
+        Ok(_) => Ok(false),
         Err(error) => match error.raw_os_error().map(Errno::from_raw) {
             // Some kernels have the second number for all that they drop.
-            Some(Errno::EXDEV | Errno::EINVAL) => Ok(Ingress::Dropped),
+            Some(Errno::EXDEV | Errno::EINVAL) => Ok(true),
             _ => Err(error),
         },
     }
@@ -158,7 +108,7 @@ fn index_of(device: Option<&str>) -> io::Result<Option<Option<u32>>> {
     }
 }
 
-fn find_route(to: IpAddr, from: Option<IpAddr>, index: Option<u32>) -> io::Result<Found> {
+fn find_route(to: IpAddr, from: Option<IpAddr>, index: Option<u32>) -> io::Result<Delivery> {
     let output = index.map(|index| (OUTPUT, index));
     let answer = ask(&body(to, from, output.as_slice()));
     let is_ambiguous = matches!(&answer, Err(error) if error.raw_os_error() == Some(Errno::EINVAL as i32));
@@ -173,48 +123,31 @@ fn find_route(to: IpAddr, from: Option<IpAddr>, index: Option<u32>) -> io::Resul
     };
     let output = from.and(output);
     match ask(&body(from.unwrap_or(loopback), None, output.as_slice())) {
-        Ok(Found { delivery: Delivery::Here, .. }) => {
-            Ok(Found { delivery: Delivery::Nowhere, output: None, why: "a blackhole route" })
-        }
+        Ok(Delivery::Here) => Ok(Delivery::Nowhere("a blackhole route")),
         _ => answer,
     }
 }
 
-fn ask(body: &[u8]) -> io::Result<Found> {
+fn ask(body: &[u8]) -> io::Result<Delivery> {
     CONNECTION.with_borrow_mut(|cached| {
         let mut connection = match cached.take() {
             Some(connection) => connection,
             None => Connection::open(None)?,
         };
-        let mut found = None;
-        let answered = connection.ask(GET_ROUTE, 0, body, |kind, route| {
-            found = (kind == NEW_ROUTE).then(|| read(route)).flatten();
-            Wanted::NoMore
-        });
-        match (answered, found) {
-            (Ok(()), Some(found)) => {
-                *cached = Some(connection);
-                Ok(found)
-            }
-            (Ok(()), None) => Err(io::Error::from(io::ErrorKind::InvalidData)),
-            (Err(error), _) => {
-                let errno = error.raw_os_error().map(Errno::from_raw);
-                let why = match errno {
-                    Some(Errno::ENETUNREACH) => Some("the network is unreachable"),
-                    Some(Errno::EHOSTUNREACH) => Some("an unreachable route"),
-                    Some(Errno::EACCES) => Some("a prohibit route"),
-                    Some(Errno::ENODEV) => Some("no such interface"),
-                    _ => None,
-                };
-                // A normal answer; the socket stays usable.
-                if (why.is_some() && errno != Some(Errno::ENODEV))
-                    || matches!(errno, Some(Errno::EINVAL | Errno::EXDEV))
-                {
-                    *cached = Some(connection);
-                }
-                why.map(|why| Found { delivery: Delivery::Nowhere, output: None, why }).ok_or(error)
-            }
-        }
+        let answer = connection.get(GET_ROUTE, body, read);
+        let errno = answer.as_ref().err().and_then(io::Error::raw_os_error).map(Errno::from_raw);
+        let (why, is_usable) = match errno {
+            None => (None, answer.is_ok()),
+            // Normal answers, after which the socket stays usable.
+            Some(Errno::ENETUNREACH) => (Some("the network is unreachable"), true),
+            Some(Errno::EHOSTUNREACH) => (Some("an unreachable route"), true),
+            Some(Errno::EACCES) => (Some("a prohibit route"), true),
+            Some(Errno::EINVAL | Errno::EXDEV) => (None, true),
+            Some(Errno::ENODEV) => (Some("no such interface"), false),
+            Some(_) => (None, false),
+        };
+        *cached = Some(connection).filter(|_| is_usable);
+        why.map_or(answer, |why| Ok(Delivery::Nowhere(why)))
     })
 }
 
@@ -244,18 +177,18 @@ fn body(to: IpAddr, from: Option<IpAddr>, interfaces: &[(u16, u32)]) -> Vec<u8> 
     octets
 }
 
-fn read(route: &[u8]) -> Option<Found> {
+fn read(route: &[u8]) -> Option<Delivery> {
     let [kind] = array(route, TYPE)?;
-    let (delivery, why) = match kind {
-        LOCAL => (Delivery::Here, ""),
-        BLACKHOLE => (Delivery::Nowhere, "a blackhole route"),
-        UNREACHABLE => (Delivery::Nowhere, "an unreachable route"),
-        PROHIBIT => (Delivery::Nowhere, "a prohibit route"),
-        _ => (Delivery::Elsewhere, ""),
-    };
-    let output = route.get(SIZE..).and_then(|attributes| find(attributes, OUTPUT));
-    let output = output.and_then(|value| array(value, 0)).map(u32::from_ne_bytes);
-    Some(Found { delivery, output, why })
+    Some(match kind {
+        LOCAL => Delivery::Here,
+        BLACKHOLE => Delivery::Nowhere("a blackhole route"),
+        UNREACHABLE => Delivery::Nowhere("an unreachable route"),
+        PROHIBIT => Delivery::Nowhere("a prohibit route"),
+        _ => {
+            let output = find(route.get(SIZE..)?, OUTPUT).and_then(|value| array(value, 0));
+            Delivery::Elsewhere(output.map(u32::from_ne_bytes))
+        }
+    })
 }
 
 #[cfg(test)]
@@ -289,21 +222,33 @@ mod tests {
         let route = |kind| {
             let mut octets = [0; 12];
             octets[TYPE] = kind;
-            read(&octets).map(|found| found.delivery)
+            read(&octets).map(kind_of)
         };
         assert_eq!(route(2), Some(Delivery::Here));
         for (kind, name) in [(1, "unicast"), (3, "broadcast"), (4, "anycast"), (5, "multicast")] {
-            assert_eq!(route(kind), Some(Delivery::Elsewhere), "{name}");
+            assert_eq!(route(kind), Some(ELSEWHERE), "{name}");
         }
         for kind in BLACKHOLE..=PROHIBIT {
-            assert_eq!(route(kind), Some(Delivery::Nowhere), "{kind}");
+            assert_eq!(route(kind), Some(NOWHERE), "{kind}");
         }
         assert!(read(&[2; 7]).is_none());
     }
 
+    const ELSEWHERE: Delivery = Delivery::Elsewhere(None);
+    const NOWHERE: Delivery = Delivery::Nowhere("");
+
+    /// A delivery without its interface and its reason.
+    fn kind_of(delivery: Delivery) -> Delivery {
+        match delivery {
+            Delivery::Elsewhere(_) => ELSEWHERE,
+            Delivery::Nowhere(_) => NOWHERE,
+            Delivery::Here | Delivery::NoDevice => delivery,
+        }
+    }
+
     /// Where the kernel delivers each address.
     fn delivery_of(addresses: &[&str]) -> Vec<Delivery> {
-        addresses.iter().map(|address| look_up(address.parse().unwrap(), None).unwrap()).collect()
+        addresses.iter().map(|address| kind_of(look_up(address.parse().unwrap(), None).unwrap())).collect()
     }
 
     fn wait_for_delivery(address: &str, delivery: Delivery) {
@@ -324,7 +269,7 @@ mod tests {
         let setup = "ip addr add 192.0.2.53/32 dev lo; ip addr add 2001:db8::53/128 dev lo";
         in_namespace("netlink::route::tests::an_address_of_an_interface_is_here", setup, || {
             let addresses = ["192.0.2.53", "2001:db8::53", "127.0.0.53", "::1", "192.0.2.54", "2001:db8::54"];
-            let (here, nowhere) = (Delivery::Here, Delivery::Nowhere);
+            let (here, nowhere) = (Delivery::Here, NOWHERE);
             // The kernel adds the local route of an IPv6 address a moment after the address.
             wait_for_delivery("2001:db8::53", here);
             assert_eq!(delivery_of(&addresses), [here, here, here, here, nowhere, nowhere]);
@@ -347,7 +292,7 @@ mod tests {
                      ip -6 addr add 2001:db8:1::1/64 dev v0 nodad; ip route add default via 10.0.0.2; \
                      ip -6 route add default via 2001:db8:1::2";
         in_namespace("netlink::route::tests::an_address_of_another_host_is_elsewhere", setup, || {
-            assert_eq!(delivery_of(&["192.0.2.53", "2001:db8::53"]), [Delivery::Elsewhere; 2]);
+            assert_eq!(delivery_of(&["192.0.2.53", "2001:db8::53"]), [ELSEWHERE; 2]);
             assert_eq!(delivery_of(&["10.0.0.1", "2001:db8:1::1"]), [Delivery::Here; 2]);
         });
     }
@@ -360,7 +305,7 @@ mod tests {
                 shell(&format!(
                     "ip route add {kind} 192.0.2.0/24; ip -6 route add {kind} 2001:db8::/64 metric 1"
                 ));
-                assert_eq!(delivery_of(&["192.0.2.53", "2001:db8::53"]), [Delivery::Nowhere; 2], "{kind}");
+                assert_eq!(delivery_of(&["192.0.2.53", "2001:db8::53"]), [NOWHERE; 2], "{kind}");
                 shell("ip route flush 192.0.2.0/24; ip -6 route del 2001:db8::/64");
             }
         });

@@ -106,7 +106,13 @@ pub(crate) struct Socket {
 impl Socket {
     /// Whether it receives packets for this address, unless a socket for this very address does.
     pub(crate) fn covers(&self, address: IpAddr) -> bool {
-        covers(self.address, self.v6_only, address)
+        match (self.address, address) {
+            (IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(_)) => !self.v6_only,
+            (IpAddr::V6(bound), IpAddr::V4(address)) => bound.to_ipv4_mapped() == Some(address),
+            (bound, address) => {
+                bound == address || (bound.is_unspecified() && bound.is_ipv4() == address.is_ipv4())
+            }
+        }
     }
 
     /// Whether it is bound to this very address.
@@ -127,29 +133,25 @@ pub(crate) fn listener(at: SocketAddr, protocol: Protocol) -> io::Result<bool> {
     };
     for family in families {
         let mut found = false;
-        let answered = dump(&mut None, *family, at.port(), protocol, |socket| {
+        dump(&mut None, *family, at.port(), protocol, |socket| {
             found |= socket.covers(at.ip());
             if found { Wanted::NoMore } else { Wanted::More }
-        });
-        match answered {
-            _ if found => return Ok(true),
-            Ok(()) => {}
-            // A kernel without IPv6 has no sockets of that family.
-            Err(_) if *family == AddressFamily::INET6 && at.is_ipv4() && !has_v6() => {}
-            Err(error) => return Err(error),
+        })?;
+        if found {
+            return Ok(true);
         }
     }
     Ok(false)
 }
 
 /// Whether the kernel has IPv6.
-pub(super) fn has_v6() -> bool {
+fn has_v6() -> bool {
     std::path::Path::new("/proc/self/net/if_inet6").exists()
 }
 
 /// Passes each socket of this family and local port to `read`, until all are read or it wants no more. An interrupted
 /// dump starts again, and `read` may get a socket more than once. Uses the connection in `kept`, and keeps it there
-/// if it stays usable.
+/// if it stays usable. A kernel without IPv6 has no sockets of that family.
 ///
 /// # Errors
 /// Returns an error if the kernel cannot be asked, answers with what is no socket, or changes its tables continuously.
@@ -166,22 +168,22 @@ pub(super) fn dump(
             Some(connection) => connection,
             None => Connection::open(Some(netlink::SOCK_DIAG))?,
         };
-        let (mut is_garbled, mut is_over) = (false, false);
+        let mut is_over = false;
         let answered = connection.ask(BY_FAMILY, DUMP, &body(family, port, protocol), |kind, octets| {
-            match (kind == BY_FAMILY).then(|| decode(octets, family, port)) {
-                None | Some(Decoded::Other) => return Wanted::More,
-                Some(Decoded::Garbled) => is_garbled = true,
-                Some(Decoded::Socket(socket)) => is_over = read(socket) == Wanted::NoMore,
+            if kind == BY_FAMILY
+                && let Some(socket) = decode(octets, family, port)?
+            {
+                is_over = read(socket) == Wanted::NoMore;
             }
-            if is_garbled || is_over { Wanted::NoMore } else { Wanted::More }
+            Ok(if is_over { Wanted::NoMore } else { Wanted::More })
         });
         match answered {
-            Ok(()) if is_garbled => return Err(io::ErrorKind::InvalidData.into()),
             Ok(()) => {
                 *kept = Some(connection).filter(|_| !is_over);
                 return Ok(());
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted && attempt < ATTEMPTS => attempt += 1,
+            Err(_) if family == AddressFamily::INET6 && !has_v6() => return Ok(()),
             Err(error) => return Err(error),
         }
     }
@@ -198,23 +200,17 @@ fn body(family: AddressFamily, port: u16, protocol: Protocol) -> Vec<u8> {
     octets
 }
 
-/// The content of a `struct inet_diag_msg` and its attributes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Decoded {
-    Socket(Socket),
-    /// A socket with a peer, or of another port.
-    Other,
-    /// Too short.
-    Garbled,
-}
-
-fn decode(octets: &[u8], family: AddressFamily, port: u16) -> Decoded {
+/// Reads a `struct inet_diag_msg` and its attributes; `None` for a socket with a peer, or of another port.
+///
+/// # Errors
+/// `InvalidData` if it is too short.
+fn decode(octets: &[u8], family: AddressFamily, port: u16) -> io::Result<Option<Socket>> {
     let read = || {
         let attributes = octets.get(ATTRIBUTES..)?;
         let [state] = array(octets, 1)?;
         let [local, peer] = [u16::from_be_bytes(array(octets, 4)?), u16::from_be_bytes(array(octets, 6)?)];
         if state == CONNECTED || peer != 0 || local != port {
-            return Some(Decoded::Other);
+            return Some(None);
         }
         let address = if family == AddressFamily::INET {
             IpAddr::from(array::<4>(octets, 8)?)
@@ -223,7 +219,7 @@ fn decode(octets: &[u8], family: AddressFamily, port: u16) -> Decoded {
         };
         let number = |place| array(octets, place).map(u32::from_ne_bytes);
         let memory = find(attributes, MEMORY);
-        Some(Decoded::Socket(Socket {
+        Some(Some(Socket {
             address,
             v6_only: find(attributes, V6_ONLY).is_some_and(|value| value.first() == Some(&1)),
             inode: number(68)?.into(),
@@ -232,17 +228,7 @@ fn decode(octets: &[u8], family: AddressFamily, port: u16) -> Decoded {
             drops: memory.and_then(|memory| array(memory, DROPS * 4)).map_or(0, u32::from_ne_bytes),
         }))
     };
-    read().unwrap_or(Decoded::Garbled)
-}
-
-fn covers(bound: IpAddr, v6_only: bool, address: IpAddr) -> bool {
-    match (bound, address) {
-        (IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(_)) => !v6_only,
-        (IpAddr::V6(bound), IpAddr::V4(address)) => bound.to_ipv4_mapped() == Some(address),
-        (bound, address) => {
-            bound == address || (bound.is_unspecified() && bound.is_ipv4() == address.is_ipv4())
-        }
-    }
+    read().ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 #[cfg(test)]
@@ -277,9 +263,8 @@ mod tests {
     #[test]
     fn decodes_a_socket() {
         let at: SocketAddr = "192.0.2.53:53".parse().unwrap();
-        let receives = |octets: &[u8], family, at: SocketAddr| match decode(octets, family, at.port()) {
-            Decoded::Socket(socket) => socket.covers(at.ip()),
-            Decoded::Other | Decoded::Garbled => false,
+        let receives = |octets: &[u8], family, at: SocketAddr| {
+            decode(octets, family, at.port()).unwrap().is_some_and(|socket| socket.covers(at.ip()))
         };
         let v4 = |octets: &[u8]| receives(octets, AddressFamily::INET, at);
         assert!(v4(&message(7, 53, 0, "192.0.2.53")));
@@ -288,7 +273,8 @@ mod tests {
         assert!(!v4(&message(7, 54, 0, "192.0.2.53")));
         assert!(!v4(&message(1, 53, 4000, "192.0.2.53")), "connected");
         let cut_short = &message(7, 53, 0, "192.0.2.53")[..ATTRIBUTES - 1];
-        assert_eq!(decode(cut_short, AddressFamily::INET, 53), Decoded::Garbled);
+        let error = decode(cut_short, AddressFamily::INET, 53).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         let dual = message(7, 53, 0, "::");
         let only = [dual.clone(), super::super::message::attribute(V6_ONLY, &[1])].concat();
         assert!(receives(&dual, AddressFamily::INET6, at));
@@ -306,7 +292,7 @@ mod tests {
         octets[68..72].copy_from_slice(&77_u32.to_ne_bytes());
         let memory: Vec<u8> = (1..=9_u32).flat_map(u32::to_ne_bytes).collect();
         octets.extend(super::super::message::attribute(MEMORY, &memory));
-        let Decoded::Socket(socket) = decode(&octets, AddressFamily::INET, 53) else { panic!() };
+        let socket = decode(&octets, AddressFamily::INET, 53).unwrap().unwrap();
         let numbers = (socket.inode, socket.cookie, socket.queue, socket.drops);
         assert_eq!(numbers, (77, 5 | 1 << 32, 832, 9));
     }

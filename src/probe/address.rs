@@ -109,12 +109,12 @@ mod tests {
             probe.look_with(|address| if address == addresses[2] { last.take().unwrap() } else { Ok(others) })
         };
         assert_eq!(look(Ok(Delivery::Here), Delivery::Here), Presence::Here);
-        let Presence::Missing(why) = look(Ok(Delivery::Elsewhere), Delivery::Here) else { panic!() };
+        let Presence::Missing(why) = look(Ok(Delivery::Elsewhere(None)), Delivery::Here) else { panic!() };
         assert_eq!(why, "192.0.2.3 is not on this host: the kernel would send to another one");
-        let Presence::Missing(why) = look(Ok(Delivery::Here), Delivery::Nowhere) else { panic!() };
+        let Presence::Missing(why) = look(Ok(Delivery::Here), Delivery::Nowhere("")) else { panic!() };
         assert!(why.ends_with("; and 1 more of 3 addresses"), "{why}");
         let lost = || Err(io::Error::from(io::ErrorKind::PermissionDenied));
         assert!(matches!(look(lost(), Delivery::Here), Presence::Unknown(_)));
-        assert!(matches!(look(lost(), Delivery::Nowhere), Presence::Missing(_)));
+        assert!(matches!(look(lost(), Delivery::Nowhere("")), Presence::Missing(_)));
     }
 }

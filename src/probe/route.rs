@@ -21,7 +21,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use crate::netlink::link::{self, Link, LinkState};
-use crate::netlink::route::{self, Delivery, Egress, Ingress};
+use crate::netlink::route::{self, Delivery};
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::probe::address::Presence;
 use crate::text::joined;
@@ -116,18 +116,20 @@ impl RouteProbe {
         what: &str,
         failures: &mut Vec<Failure>,
     ) -> io::Result<Option<Link>> {
-        let index = match route::way(to, from, self.device.as_deref())? {
-            Egress::Here => return Ok(None),
-            Egress::Out(index) => index,
-            Egress::None(why) => {
-                failures.push(Failure::new(Cause::NoRoute, format!("no route {what}: {why}")));
-                return Ok(None);
+        let why = match route::way(to, from, self.device.as_deref())? {
+            Delivery::Here => return Ok(None),
+            Delivery::Elsewhere(Some(index)) => {
+                // The next look sees an interface that has gone meanwhile.
+                let link = link::with_index(index)?;
+                failures.extend(link.as_ref().and_then(|link| down(link, &format!("of the route {what}"))));
+                return Ok(link);
             }
+            Delivery::Elsewhere(None) => "a route without an interface",
+            Delivery::Nowhere(why) => why,
+            Delivery::NoDevice => "no such VRF",
         };
-        // The next look sees an interface that has gone meanwhile.
-        let link = link::with_index(index)?;
-        failures.extend(link.as_ref().and_then(|link| down(link, &format!("of the route {what}"))));
-        Ok(link)
+        failures.push(Failure::new(Cause::NoRoute, format!("no route {what}: {why}")));
+        Ok(None)
     }
 }
 
@@ -145,7 +147,7 @@ fn down(link: &Link, which: &str) -> Option<Failure> {
 fn filtered(client: IpAddr, service: IpAddr, arrivals: &[Link]) -> io::Result<Vec<Failure>> {
     let mut failures = vec![];
     for link in arrivals.iter().filter(|link| link.state == LinkState::Up) {
-        if route::arrival(client, service, link.index)? == Ingress::Dropped && is_strict(&link.name) {
+        if route::drops_arrival(client, service, link.index)? && is_strict(&link.name) {
             let why = format!(
                 "rp_filter drops packets from clients such as {client} to {service} that arrive on {}: their route \
                  leads elsewhere; set net.ipv4.conf.{0}.rp_filter to 0 or 2, and net.ipv4.conf.all.rp_filter as well",

@@ -10,7 +10,7 @@ use crate::backend::Backend;
 use crate::config::{Config, Service};
 use crate::doctor::facts::{AddressFact, AnswerFact, Known, ListenerFact};
 use crate::exabgp_conf::{Conf, Peer};
-use crate::netlink::route::{Delivery, Egress, look_up, way};
+use crate::netlink::route::{Delivery, look_up, way};
 use crate::netlink::sockets::{Protocol, listener};
 use crate::outcome::Cause;
 use crate::probe::Probe;
@@ -147,7 +147,7 @@ pub(super) fn reverse_path(config: &Config, neighbors: &[IpAddr]) -> Known<Optio
         return Err("the router by which IPv4 clients come is not known".to_owned());
     }
     match way(CLIENT, None, None) {
-        Ok(Egress::Out(_)) => {}
+        Ok(Delivery::Elsewhere(Some(_))) => {}
         Ok(_) => return Err(format!("there is no route to clients such as {CLIENT}")),
         Err(error) => return Err(format!("the kernel does not say how it routes: {error}")),
     }

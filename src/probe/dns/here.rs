@@ -20,39 +20,28 @@ use super::Transport;
 use super::exchange::{Path, Trouble};
 use crate::netlink::route::{Delivery, look_up};
 use crate::netlink::sockets::{Protocol, listener};
-use crate::outcome::Cause;
+use crate::outcome::{Cause, Failure};
 use crate::probe::locality::Place;
+use crate::text::{counted, joined};
 
 /// Maximum number of socket look-ups for ICMP errors in one exchange. A closed port causes one error.
 const DOUBTS: u32 = 4;
 
-/// The address that a probe needs on this host and that is missing.
-#[derive(Debug)]
-pub(super) struct Missing {
-    /// A service address, or a management address.
-    pub(super) place: Place,
-    pub(super) why: String,
-}
-
-impl Missing {
-    /// A host without its service address surely does not serve. A missing management address says nothing about the
-    /// server.
-    pub(super) const fn cause(&self) -> Cause {
-        match self.place {
-            Place::Service => Cause::AddressMissing,
-            Place::Management | Place::Loopback | Place::Anywhere => Cause::SourceAddress,
-        }
-    }
+/// The failure for an address that a probe needs on this host and that is missing. A host without its service address
+/// surely does not serve. A missing management address says nothing about the server.
+pub(super) fn missing(place: Place, why: String) -> Failure {
+    let cause = if place == Place::Service { Cause::AddressMissing } else { Cause::SourceAddress };
+    Failure::new(cause, why)
 }
 
 /// The sentence about an address that the kernel does not deliver locally; `device` is the VRF of the look-up.
 pub(crate) fn not_here(address: IpAddr, device: Option<&str>, delivery: Delivery) -> String {
     match delivery {
         Delivery::Here => format!("{address} is on this host"),
-        Delivery::Elsewhere => {
+        Delivery::Elsewhere(_) => {
             format!("{address} is not on this host: the kernel would send to another one")
         }
-        Delivery::Nowhere => format!("{address} is not on this host: the kernel has no route to it"),
+        Delivery::Nowhere(_) => format!("{address} is not on this host: the kernel has no route to it"),
         Delivery::NoDevice => {
             format!("{address} is not on this host: it has no device `{}`", device.unwrap_or_default())
         }
@@ -80,13 +69,20 @@ impl Path<'_> {
             Ok(Delivery::Here) => Ok(()),
             Ok(delivery) => Err(self.missing(delivery)),
             Err(_) if self.server.is_ipv4() => Ok(()),
-            Err(error) => Err(Trouble::NotKnown(self.server.ip(), error)),
+            Err(error) => {
+                let detail = format!(
+                    "cannot ask: the kernel does not say whether {} is on this host ({error}); without AF_NETLINK in \
+                     RestrictAddressFamilies= it cannot be asked",
+                    self.server.ip()
+                );
+                Err(Failure::new(Cause::Local, detail).into())
+            }
         }
     }
 
     fn missing(self, delivery: Delivery) -> Trouble {
         let why = not_here(self.server.ip(), self.locality.device.as_deref(), delivery);
-        Trouble::Missing(Missing { place: self.place(), why })
+        missing(self.place(), why).into()
     }
 
     /// Keeps the packets of this socket in the VRF, and on this host if the server has to be there. Call it before the
@@ -114,7 +110,7 @@ impl Path<'_> {
         match look_up(self.server.ip(), self.locality.device.as_deref()) {
             Ok(Delivery::Here) => error.into(),
             Ok(delivery) => self.missing(delivery),
-            Err(_) => self.missing(Delivery::Nowhere),
+            Err(_) => self.missing(Delivery::Nowhere("a route that is not known")),
         }
     }
 
@@ -140,7 +136,8 @@ impl Path<'_> {
             && self.place() != Place::Anywhere
             && listener(self.server, Protocol::Tcp).is_ok_and(|listens| listens)
         {
-            return Trouble::Declined;
+            let detail = "connection refused, although a socket listens on the port";
+            return Failure::new(Cause::Closed, detail).into();
         }
         self.cannot_send(error)
     }
@@ -182,15 +179,11 @@ impl Ignored {
 
     /// The end of a sentence; empty if nothing was ignored.
     pub(super) fn phrase(self, transport: Transport) -> String {
-        let counted = |number, thing: &str| match number {
-            0 => None,
-            1 => Some(format!("1 {thing}")),
-            many => Some(format!("{many} {thing}s")),
-        };
-        let messages = counted(self.messages, &format!("stray {}", transport.unit()));
-        let errors = counted(self.errors, "ICMP error");
-        let all: Vec<_> = messages.into_iter().chain(errors).collect();
-        if all.is_empty() { String::new() } else { format!(" ({} ignored)", all.join(" and ")) }
+        let stray = format!("stray {}", transport.unit());
+        let all = [(self.messages, stray.as_str()), (self.errors, "ICMP error")];
+        let some = all.iter().filter(|(number, _)| *number > 0);
+        let some = joined(some.map(|(number, thing)| counted(*number as usize, thing)), " and ");
+        if some.is_empty() { some } else { format!(" ({some} ignored)") }
     }
 }
 
