@@ -112,7 +112,7 @@ fn dns(f: &mut fmt::Formatter<'_>, set: &ProbeSet) -> fmt::Result {
     writeln!(f, "[service.check.dns]\nqueries = {}", toml_strings(&queries))?;
     writeln!(f, "server = {}\nsource = {}", toml_strings(&servers), toml_strings(&sources))?;
     writeln!(f, "transport = {}", toml_strings(&transports))?;
-    if !first.question.recursion_desired() {
+    if !first.question.options().recursion_desired {
         writeln!(f, "recursion-desired = false")?;
     }
     if set.need() < probes.len() {

@@ -37,7 +37,7 @@ pub(crate) mod flow;
 pub(crate) mod here;
 mod https;
 mod judge;
-mod limits;
+mod memory;
 mod names;
 mod options;
 mod query;

@@ -17,7 +17,7 @@ use super::options::PAYLOAD;
 use super::request::Request;
 use super::response::Response;
 use super::{DnsProbe, Finding, Rcode, Transport};
-use crate::outcome::{Cause, Failure, Lost, Outcome};
+use crate::outcome::{Cause, Class, Failure, Lost, Outcome};
 use crate::probe::deadline::{Deadline, no_answer};
 use crate::text::period::{Period, Shown};
 
@@ -68,7 +68,7 @@ impl DnsProbe {
     fn got_a_cookie(&self, exchanged: &Exchanged) -> bool {
         match &exchanged.answered {
             Some(Ok((response, _))) if self.question.options().cookie => {
-                let is_new = self.question.jar().keep(self.ends(), response);
+                let is_new = self.question.memory.keep_cookie(self.ends(), response);
                 is_new && Rcode::from(response.response_code) == Rcode::BADCOOKIE
             }
             _ => false,
@@ -113,7 +113,7 @@ impl DnsProbe {
             let mut third = pin!(self.repeat(deadline.third(2), &requests[2], &mut latest));
             let mut over_tcp = pin!(async {
                 sleep_until(deadline.third(1).into()).await;
-                match self.question.limits().ago(self.ends(), Instant::now()) {
+                match self.question.memory.limited_since(self.ends(), Instant::now()) {
                     Some(ago) => self.whole_over_tcp().await.map(|whole| (ago, whole)),
                     None => pending().await,
                 }
@@ -146,15 +146,15 @@ impl DnsProbe {
     /// Asks again at `at`. If this host cannot, the questions before it still count.
     async fn repeat(&self, at: Instant, request: &Request, ignored: &mut Ignored) -> Answered {
         sleep_until(at.into()).await;
-        match self.path().udp(request, ignored).await {
-            Err(trouble) if trouble.is_local() => pending().await,
-            answered => answered,
+        match self.path().udp(request, ignored).await.map_err(Failure::from) {
+            Err(failure) if failure.cause.class() == Class::Unknown => pending().await,
+            answered => Ok(answered?),
         }
     }
 
     /// The lost questions of a pass. Those that rate limiting has dropped do not count.
     fn loss(&self, lost: u32) -> Lost {
-        let is_limited = || self.question.limits().ago(self.ends(), Instant::now()).is_some();
+        let is_limited = || self.question.memory.limited_since(self.ends(), Instant::now()).is_some();
         match self.transport {
             Transport::Udp if lost == 0 || !is_limited() => Lost { lost: lost.min(1), of: 1 },
             _ => Lost::NONE,
@@ -191,7 +191,7 @@ impl DnsProbe {
     ) -> (Outcome, Option<Response>) {
         match whole {
             Some(Ok((whole, _))) if self.would_have_fitted(&whole) => {
-                self.question.limits().note(self.ends(), Instant::now());
+                self.question.memory.note_limit(self.ends(), Instant::now());
                 let detail = format!(
                     "truncated, although the whole answer has {} octets: the server limits the rate of answers to this host",
                     whole.octets
@@ -228,7 +228,8 @@ impl DnsProbe {
     /// Whether an answer over TCP is as expected and fits into a datagram. Servers send at most 1232 octets by default,
     /// whatever is offered.
     fn would_have_fitted(&self, whole: &Response) -> bool {
-        let fits = !whole.truncation && whole.octets <= self.question.payload().min(PAYLOAD.into());
+        let payload = self.question.template.payload.min(PAYLOAD);
+        let fits = !whole.truncation && whole.octets <= payload.into();
         fits && self.question.judge(whole, Duration::ZERO).passed()
     }
 
@@ -238,7 +239,7 @@ impl DnsProbe {
     }
 
     /// The server address and the source address.
-    pub(super) const fn ends(&self) -> (std::net::SocketAddr, Option<std::net::IpAddr>) {
+    pub(super) const fn ends(&self) -> super::memory::Path {
         (self.server, self.source)
     }
 

@@ -19,12 +19,12 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::here::{Ignored, Missing};
+use super::here::{Ignored, missing};
 use super::request::{Arrival, Request};
 use super::response::Response;
 use super::{Tls, Transport, https};
-use crate::outcome::{Cause, Class, Failure};
-use crate::probe::locality::{Locality, Place};
+use crate::outcome::{Cause, Failure};
+use crate::probe::locality::Locality;
 use crate::probe::own;
 
 thread_local! {
@@ -47,19 +47,43 @@ impl Path<'_> {
     /// Sends one datagram and receives until a response arrives; counts the other messages in `ignored`.
     pub(super) async fn udp(self, request: &Request, ignored: &mut Ignored) -> Answered {
         self.is_here()?;
-        let socket = self.datagram_socket().map_err(|error| self.cannot_bind(error))?;
-        socket.connect(self.server).map_err(|error| self.cannot_send(error))?;
+        let socket = self.datagram_socket()?;
         let start = Instant::now();
         socket.send(request.octets()).map_err(|error| self.cannot_send(error))?;
         own::note_question();
         // Registers the socket only after sending: the latency is then the server's alone.
         let socket = tokio::net::UdpSocket::from_std(socket)?;
+        Ok((self.response_on(&socket, request, ignored).await?, start.elapsed()))
+    }
+
+    /// A non-blocking socket at the source address, connected to the server.
+    pub(super) fn datagram_socket(self) -> Result<UdpSocket, Trouble> {
+        let family = if self.server.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let open = || -> io::Result<UdpSocket> {
+            let socket: OwnedFd = socket_with(family, SocketType::DGRAM, flags, None)?;
+            self.confine(&socket)?;
+            bind(&socket, &self.local())?;
+            Ok(socket.into())
+        };
+        let socket = open().map_err(|error| self.cannot_bind(error))?;
+        socket.connect(self.server).map_err(|error| self.cannot_send(error))?;
+        Ok(socket)
+    }
+
+    /// Receives on a connected socket until a response arrives.
+    pub(super) async fn response_on(
+        self,
+        socket: &tokio::net::UdpSocket,
+        request: &Request,
+        ignored: &mut Ignored,
+    ) -> Result<Response, Trouble> {
         loop {
-            match receive(&socket, request).await {
+            match receive(socket, request).await {
                 Ok(arrival) => {
                     own::note_answer();
                     if let Some(response) = accept(arrival, ignored)? {
-                        return Ok((response, start.elapsed()));
+                        return Ok(response);
                     }
                 }
                 Err(error) => self.on_socket_error(error, ignored)?,
@@ -67,27 +91,11 @@ impl Path<'_> {
         }
     }
 
-    /// A non-blocking socket at the source address.
-    pub(super) fn datagram_socket(self) -> io::Result<UdpSocket> {
-        let family = if self.server.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket: OwnedFd = socket_with(family, SocketType::DGRAM, flags, None)?;
-        self.confine(&socket)?;
-        bind(&socket, &self.local())?;
-        Ok(socket.into())
-    }
-
     /// Connects, writes the request in one write, and reads messages until a response arrives.
     pub(super) async fn tcp(self, request: &Request, ignored: &mut Ignored) -> Answered {
         let (mut stream, start) = self.connect().await?;
         stream.write_all(&request.framed()).await?;
-        let mut message = Vec::new();
-        loop {
-            read_message(&mut stream, &mut message).await?;
-            if let Some(response) = accept(request.sort(Transport::Tcp, &message), ignored)? {
-                return Ok((response, start.elapsed()));
-            }
-        }
+        Ok((read_response(&mut stream, request, ignored).await?, start.elapsed()))
     }
 
     /// The same over TLS, with a session of its own.
@@ -95,13 +103,7 @@ impl Path<'_> {
         let (mut stream, start) = tls.connect(self, Transport::Tls).await?;
         stream.write_all(&request.framed()).await?;
         stream.flush().await?;
-        let mut message = Vec::new();
-        loop {
-            read_message(&mut stream, &mut message).await?;
-            if let Some(response) = accept(request.sort(Transport::Tls, &message), ignored)? {
-                return Ok((response, start.elapsed()));
-            }
-        }
+        Ok((read_response(&mut stream, request, ignored).await?, start.elapsed()))
     }
 
     /// The same as one request over HTTPS.
@@ -110,7 +112,7 @@ impl Path<'_> {
         let message = https::post(&mut stream, &tls.authority(self), &tls.path, request.octets()).await?;
         match accept(request.sort(Transport::Https, &message), ignored)? {
             Some(response) => Ok((response, start.elapsed())),
-            None => Err(Trouble::Malformed("an answer to another question over HTTPS".to_owned())),
+            None => Err(malformed("an answer to another question over HTTPS").into()),
         }
     }
 
@@ -148,21 +150,21 @@ impl Path<'_> {
     pub(super) fn cannot_bind(self, error: io::Error) -> Trouble {
         match self.source {
             Some(address) if error.kind() == ErrorKind::AddrNotAvailable => {
-                let place = match self.locality.place(address) {
-                    Place::Service => Place::Service,
-                    _ => Place::Management,
-                };
                 let why = format!("cannot ask from {address}: the address is not on this host");
-                Trouble::Missing(Missing { place, why })
+                missing(self.locality.place(address), why).into()
             }
-            _ if error.raw_os_error() == Some(Errno::EAFNOSUPPORT as i32) => Trouble::NoFamily(self.server),
+            _ if error.raw_os_error() == Some(Errno::EAFNOSUPPORT as i32) => {
+                let family = if self.server.is_ipv4() { "IPv4" } else { "IPv6" };
+                let why = "here, the kernel or RestrictAddressFamilies= refuses it";
+                Failure::new(Cause::Local, format!("cannot ask: no {family} {why}")).into()
+            }
             _ => Trouble::Socket(error),
         }
     }
 }
 
 /// Receives one datagram and sorts it.
-pub(super) async fn receive(socket: &tokio::net::UdpSocket, request: &Request) -> io::Result<Arrival> {
+async fn receive(socket: &tokio::net::UdpSocket, request: &Request) -> io::Result<Arrival> {
     // An ICMP error makes a socket neither readable nor writable, and has to be waited for by name.
     let interest = Interest::READABLE | Interest::ERROR;
     let attempt = || {
@@ -175,22 +177,28 @@ pub(super) async fn receive(socket: &tokio::net::UdpSocket, request: &Request) -
     socket.async_io(interest, attempt).await
 }
 
-/// Reads one message behind its length (RFC 1035 §4.2.2) into `message`.
-pub(super) async fn read_message(
+/// Reads messages, each behind its length (RFC 1035 §4.2.2), until a response arrives.
+pub(super) async fn read_response(
     stream: &mut (impl AsyncRead + Unpin),
-    message: &mut Vec<u8>,
-) -> io::Result<()> {
-    let length = stream.read_u16().await?;
-    message.resize(length.into(), 0);
-    stream.read_exact(message).await?;
-    Ok(())
+    request: &Request,
+    ignored: &mut Ignored,
+) -> Result<Response, Trouble> {
+    let mut message = Vec::new();
+    loop {
+        let length = stream.read_u16().await?;
+        message.resize(length.into(), 0);
+        stream.read_exact(&mut message).await?;
+        if let Some(response) = accept(request.sort(Transport::Tcp, &message), ignored)? {
+            return Ok(response);
+        }
+    }
 }
 
 /// Returns the response and counts other messages.
-pub(super) fn accept(arrival: Arrival, ignored: &mut Ignored) -> Result<Option<Response>, Trouble> {
+fn accept(arrival: Arrival, ignored: &mut Ignored) -> Result<Option<Response>, Trouble> {
     match arrival {
         Arrival::Response(response) => Ok(Some(response)),
-        Arrival::Malformed(why) => Err(Trouble::Malformed(why)),
+        Arrival::Malformed(why) => Err(malformed(&why).into()),
         Arrival::Stray => {
             ignored.messages = ignored.messages.saturating_add(1);
             Ok(None)
@@ -201,73 +209,44 @@ pub(super) fn accept(arrival: Arrival, ignored: &mut Ignored) -> Result<Option<R
 /// Why an exchange ended without a response.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// An address of this host is missing.
-    Missing(Missing),
-    /// The look-up of this address failed.
-    NotKnown(IpAddr, io::Error),
-    /// A listening socket refused the connection.
-    Declined,
-    /// The kernel opens no socket of the family of the server.
-    NoFamily(SocketAddr),
-    /// The connection ended where a message was expected, or within one.
-    HungUp,
-    Malformed(String),
-    /// An error of TLS or HTTP.
-    Failed(Failure),
+    /// An error of a socket, with a meaning that [`explain`] finds.
     Socket(io::Error),
-}
-
-impl Trouble {
-    /// Whether the error says nothing about the server.
-    pub(super) fn is_local(&self) -> bool {
-        match self {
-            Self::Missing(missing) => missing.cause().class() == Class::Unknown,
-            Self::NotKnown(..) | Self::NoFamily(_) => true,
-            Self::Declined | Self::HungUp | Self::Malformed(_) => false,
-            Self::Failed(failure) => failure.cause.class() == Class::Unknown,
-            Self::Socket(error) => explain(error).cause.class() == Class::Unknown,
-        }
-    }
+    /// A failure that is explained already.
+    Explained(Failure),
 }
 
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            ErrorKind::UnexpectedEof => Self::HungUp,
+            ErrorKind::UnexpectedEof => hung_up().into(),
             _ => Self::Socket(error),
         }
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Explained(failure)
     }
 }
 
 impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Missing(missing) => Self::new(missing.cause(), missing.why),
-            Trouble::NotKnown(address, error) => Self::new(
-                Cause::Local,
-                format!(
-                    "cannot ask: the kernel does not say whether {address} is on this host ({error}); without \
-                     AF_NETLINK in RestrictAddressFamilies= it cannot be asked"
-                ),
-            ),
-            Trouble::Declined => {
-                Self::new(Cause::Closed, "connection refused, although a socket listens on the port")
-            }
-            Trouble::NoFamily(server) => {
-                let family = if server.is_ipv4() { "IPv4" } else { "IPv6" };
-                Self::new(
-                    Cause::Local,
-                    format!(
-                        "cannot ask: no {family} here, the kernel or RestrictAddressFamilies= refuses it"
-                    ),
-                )
-            }
-            Trouble::HungUp => Self::new(Cause::Closed, "connection closed before the answer"),
-            Trouble::Malformed(why) => Self::new(Cause::Malformed, format!("malformed answer: {why}")),
-            Trouble::Failed(failure) => failure,
             Trouble::Socket(error) => explain(&error),
+            Trouble::Explained(failure) => failure,
         }
     }
+}
+
+/// The connection ended where a message was expected, or within one.
+pub(super) fn hung_up() -> Failure {
+    Failure::new(Cause::Closed, "connection closed before the answer")
+}
+
+/// The answer is no DNS message, or no HTTP.
+pub(super) fn malformed(why: &str) -> Failure {
+    Failure::new(Cause::Malformed, format!("malformed answer: {why}"))
 }
 
 /// The outcome for a socket error: a failure of the server or the network, or unknown for one of this host.

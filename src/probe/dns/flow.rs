@@ -8,23 +8,19 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use hickory_resolver::proto::op::Message;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant as TokioInstant, timeout_at};
 
-use super::exchange::{Answered, Path, Trouble, accept, read_message, receive};
+use super::Question;
+use super::exchange::{Answered, Path, Trouble, read_response};
 use super::here::Ignored;
 use super::request::Request;
 use super::response::Response;
-use super::{Question, Transport};
 use crate::outcome::{Cause, Failure};
 use crate::probe::deadline::no_answer;
 use crate::probe::locality::Locality;
 use crate::text::period::Period;
-
-/// An answer, and the time from the question to it.
-pub(crate) type FlowAnswer = Result<(Box<Message>, Duration), Failure>;
 
 /// A connected UDP socket: one local port for all questions.
 #[derive(Debug)]
@@ -41,13 +37,8 @@ impl UdpFlow {
     /// The reason, if this host has no such socket or no route to the server.
     pub(crate) fn open(server: SocketAddr, source: Option<IpAddr>) -> Result<Self, Failure> {
         let locality = Locality::default();
-        let path = Path { server, source, locality: &locality };
-        let open = || -> Result<UdpSocket, Trouble> {
-            let socket = path.datagram_socket().map_err(|error| path.cannot_bind(error))?;
-            socket.connect(server).map_err(|error| path.cannot_send(error))?;
-            Ok(UdpSocket::from_std(socket)?)
-        };
-        let socket = open().map_err(Failure::from)?;
+        let socket = Path { server, source, locality: &locality }.datagram_socket();
+        let socket = socket.and_then(|socket| Ok(UdpSocket::from_std(socket)?)).map_err(Failure::from)?;
         Ok(Self { socket, server, locality })
     }
 
@@ -60,15 +51,7 @@ impl UdpFlow {
     ///
     /// # Errors
     /// The reason why no answer came.
-    pub(crate) async fn ask(&self, question: &Question, timeout: Duration) -> FlowAnswer {
-        self.measure(question, timeout).await.map(|(answer, took)| (answer.message, took))
-    }
-
-    /// The same, with the size of the answer.
-    ///
-    /// # Errors
-    /// The reason why no answer came.
-    pub(crate) async fn measure(
+    pub(crate) async fn ask(
         &self,
         question: &Question,
         timeout: Duration,
@@ -84,19 +67,10 @@ impl UdpFlow {
 
     async fn exchange(&self, request: &Request) -> Answered {
         let path = Path { server: self.server, source: None, locality: &self.locality };
-        let mut ignored = Ignored::default();
         let start = Instant::now();
         self.socket.send(request.octets()).await.map_err(|error| path.cannot_send(error))?;
-        loop {
-            match receive(&self.socket, request).await {
-                Ok(arrival) => {
-                    if let Some(response) = accept(arrival, &mut ignored)? {
-                        return Ok((response, start.elapsed()));
-                    }
-                }
-                Err(error) => path.on_socket_error(error, &mut ignored)?,
-            }
-        }
+        let response = path.response_on(&self.socket, request, &mut Ignored::default()).await?;
+        Ok((response, start.elapsed()))
     }
 }
 
@@ -157,14 +131,7 @@ async fn ask_in_two_segments(stream: &mut TcpStream, request: &Request) -> Resul
     let (first, second) = framed.split_at(framed.len() / 2);
     stream.write_all(first).await?;
     stream.write_all(second).await?;
-    let mut ignored = Ignored::default();
-    let mut message = vec![];
-    loop {
-        read_message(stream, &mut message).await?;
-        if let Some(response) = accept(request.sort(Transport::Tcp, &message), &mut ignored)? {
-            return Ok(response);
-        }
-    }
+    read_response(stream, request, &mut Ignored::default()).await
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::exchange::Trouble;
+use super::exchange::{Trouble, hung_up, malformed};
 use crate::outcome::{Cause, Failure};
 
 mod hpack;
@@ -59,9 +59,8 @@ pub(super) async fn post<S: AsyncRead + AsyncWrite + Unpin>(
         let [high, middle, low, kind, flags, id @ ..] = head;
         let length = u32::from_be_bytes([0, high, middle, low]) as usize;
         if length > LONGEST_FRAME {
-            return Err(malformed(format!(
-                "an HTTP/2 frame of {length} octets, expected at most {LONGEST_FRAME}"
-            )));
+            let why = format!("an HTTP/2 frame of {length} octets, expected at most {LONGEST_FRAME}");
+            return Err(malformed(&why).into());
         }
         payload.resize(length, 0);
         stream.read_exact(&mut payload).await?;
@@ -73,8 +72,8 @@ pub(super) async fn post<S: AsyncRead + AsyncWrite + Unpin>(
                 stream.write_all(&frame(kind, END_STREAM, 0, answer)).await?;
                 stream.flush().await?;
             }
-            GOAWAY if payload.get(4..8) != Some(&[0; 4]) => return Err(Trouble::HungUp),
-            RST_STREAM if of_stream => return Err(Trouble::HungUp),
+            GOAWAY if payload.get(4..8) != Some(&[0; 4]) => return Err(hung_up().into()),
+            RST_STREAM if of_stream => return Err(hung_up().into()),
             HEADERS | CONTINUATION | DATA if of_stream => {
                 is_last = response.add_frame(kind, flags, &payload)?;
             }
@@ -97,20 +96,19 @@ struct Response {
 
 impl Response {
     /// Adds one frame of the stream. Returns whether it was the last.
-    fn add_frame(&mut self, kind: u8, flags: u8, payload: &[u8]) -> Result<bool, Trouble> {
-        let content =
-            content(kind, flags, payload).ok_or_else(|| malformed("a padded HTTP/2 frame".to_owned()))?;
+    fn add_frame(&mut self, kind: u8, flags: u8, payload: &[u8]) -> Result<bool, Failure> {
+        let content = content(kind, flags, payload).ok_or_else(|| malformed("a padded HTTP/2 frame"))?;
         match kind {
             DATA => {
                 self.body.extend(content);
                 if self.body.len() > LONGEST_MESSAGE {
-                    return Err(malformed(format!("more than {LONGEST_MESSAGE} octets over HTTPS")));
+                    return Err(malformed(&format!("more than {LONGEST_MESSAGE} octets over HTTPS")));
                 }
             }
             _ => {
                 self.headers += content.len().max(1);
                 if self.headers > LONGEST_HEADERS {
-                    return Err(malformed(format!("HTTP headers of more than {LONGEST_HEADERS} octets")));
+                    return Err(malformed(&format!("HTTP headers of more than {LONGEST_HEADERS} octets")));
                 }
             }
         }
@@ -121,14 +119,14 @@ impl Response {
                 Some(100..=199) => {}
                 Some(status) => {
                     let detail = format!("HTTP status {status}, expected 200");
-                    return Err(Trouble::Failed(Failure::new(Cause::Http, detail)));
+                    return Err(Failure::new(Cause::Http, detail));
                 }
-                None => return Err(malformed("HTTP headers without a status".to_owned())),
+                None => return Err(malformed("HTTP headers without a status")),
             }
         }
         let is_last = kind != CONTINUATION && flags & END_STREAM != 0;
         if is_last && !self.is_ok {
-            return Err(malformed("an HTTP response without headers".to_owned()));
+            return Err(malformed("an HTTP response without headers"));
         }
         Ok(is_last)
     }
@@ -145,10 +143,6 @@ fn content(kind: u8, flags: u8, payload: &[u8]) -> Option<&[u8]> {
     };
     let skipped = if kind == HEADERS && flags & PRIORITY != 0 { 5 } else { 0 };
     rest.get(skipped..rest.len().checked_sub(padding)?)
-}
-
-fn malformed(why: String) -> Trouble {
-    Trouble::Malformed(why)
 }
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {

@@ -65,7 +65,7 @@ impl Default for Options {
     }
 }
 
-/// What differs from the default, as words: "rd=0 cd do edns=1232 cookie"; empty where nothing does.
+/// The options besides RD that differ from the default: "cd, do, cookie, edns 1232"; empty if none does.
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = [

@@ -1,13 +1,12 @@
 //! A query with its flags and expectations, encoded once; each probe gets a new ID and nonce.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use hickory_resolver::proto::op::{Edns, Message};
 use hickory_resolver::proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 
-use super::cookie::{CLIENT, CookieStore};
-use super::limits::Limits;
+use super::cookie::CLIENT;
+use super::memory::{Memory, Path};
 use super::options::{Options, PLAIN_PAYLOAD};
 use super::query::PLACEHOLDER;
 use super::request::Request;
@@ -23,12 +22,11 @@ pub(crate) struct Question {
     expect: Expectation,
     options: Options,
     tls: Arc<Tls>,
-    template: Vec<u8>,
-    question_end: usize,
+    /// With an ID of 0, with [`PLACEHOLDER`] for the nonce, and without a cookie.
+    pub(super) template: Request,
+    /// Where the nonce begins.
     nonce: Option<usize>,
-    payload: u16,
-    limits: Limits,
-    jar: CookieStore,
+    pub(super) memory: Memory,
 }
 
 impl Question {
@@ -63,9 +61,6 @@ impl Question {
         Self::encode(query, options, Expectation::anything(), Some(identify()))
     }
 
-    /// The option with the time for which a secondary still answers for a zone (RFC 7314).
-    pub(crate) const EXPIRE: EdnsCode = EdnsCode::Expire;
-
     /// Asks without recursion and with an empty EXPIRE option (RFC 7314 section 3.1); any response passes.
     ///
     /// # Errors
@@ -73,7 +68,7 @@ impl Question {
     /// Returns a sentence with the reason why the query cannot be encoded.
     pub(crate) fn about_expiry(query: Query) -> Result<Self, String> {
         let options = Options { recursion_desired: false, ..Options::default() };
-        let option = EdnsOption::Unknown(Self::EXPIRE.into(), vec![]);
+        let option = EdnsOption::Unknown(EdnsCode::Expire.into(), vec![]);
         Self::encode(query, options, Expectation::anything(), Some(option))
     }
 
@@ -112,21 +107,13 @@ impl Question {
             }
             message.set_edns(edns);
         }
-        let template = message.to_vec().map_err(|error| refuse(&error))?;
+        let octets = message.to_vec().map_err(|error| refuse(&error))?;
 
-        let nonce = template.windows(PLACEHOLDER.len()).position(|octets| octets == PLACEHOLDER);
-        Ok(Self {
-            query,
-            expect,
-            options,
-            tls: Arc::default(),
-            template,
-            question_end: bare.len(),
-            nonce,
-            payload: offered.unwrap_or(PLAIN_PAYLOAD).max(PLAIN_PAYLOAD),
-            limits: Limits::default(),
-            jar: CookieStore::default(),
-        })
+        let nonce = octets.windows(PLACEHOLDER.len()).position(|octets| octets == PLACEHOLDER);
+        let payload = offered.unwrap_or(PLAIN_PAYLOAD).max(PLAIN_PAYLOAD);
+        let template = Request { octets, question_end: bare.len(), payload, cookie: None };
+        let (tls, memory) = (Arc::default(), Memory::default());
+        Ok(Self { query, expect, options, tls, template, nonce, memory })
     }
 
     /// Asks over TLS and HTTPS as `tls` says.
@@ -139,11 +126,6 @@ impl Question {
     #[must_use]
     pub(crate) fn tls(&self) -> &Tls {
         &self.tls
-    }
-
-    /// Whether the query requests recursion.
-    pub(crate) const fn recursion_desired(&self) -> bool {
-        self.options.recursion_desired
     }
 
     /// Its options.
@@ -164,48 +146,18 @@ impl Question {
         &self.expect
     }
 
-    /// The servers that limit the rate of their answers to it.
-    pub(super) const fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// Octets of the largest response over UDP.
-    pub(super) fn payload(&self) -> usize {
-        self.payload.into()
-    }
-
-    /// The cookies of the servers.
-    pub(super) const fn jar(&self) -> &CookieStore {
-        &self.jar
-    }
-
     /// A request with an ID, a nonce if the query has one, and a cookie for `path` if the query sends cookies, that an
     /// attacker cannot predict.
-    pub(super) fn stamp(&self, path: (SocketAddr, Option<IpAddr>)) -> Request {
-        let mut octets = self.template.clone();
-        octets[..2].copy_from_slice(&random_id().to_be_bytes());
+    pub(super) fn stamp(&self, path: Path) -> Request {
+        let mut request = self.template.clone();
+        request.octets[..2].copy_from_slice(&random_id().to_be_bytes());
         if let Some(at) = self.nonce {
-            octets[at..at + PLACEHOLDER.len()].copy_from_slice(&random_label());
+            request.octets[at..at + PLACEHOLDER.len()].copy_from_slice(&random_label());
         }
-        let cookie = self.options.cookie.then(|| self.jar.get(path).unwrap_or_else(random_cookie));
-        if let Some(cookie) = &cookie {
-            self.append(&mut octets, cookie);
+        if self.options.cookie {
+            request.add_cookie(self.memory.cookie(path).unwrap_or_else(random_cookie));
         }
-        Request::new(octets, self.question_end, self.payload, cookie)
-    }
-
-    /// Appends an option to OPT, the last record of the message, whose name is the root.
-    fn append(&self, octets: &mut Vec<u8>, cookie: &[u8]) {
-        /// Octets of OPT before the length of its data.
-        const LENGTH: usize = 9;
-        let at = self.question_end + LENGTH;
-        let [high, low] = [octets[at], octets[at + 1]];
-        // At most 40 octets of cookie behind an empty NSID.
-        let length = u16::from_be_bytes([high, low]) + 4 + cookie.len() as u16;
-        octets[at..at + 2].copy_from_slice(&length.to_be_bytes());
-        octets.extend(u16::from(EdnsCode::Cookie).to_be_bytes());
-        octets.extend((cookie.len() as u16).to_be_bytes());
-        octets.extend(cookie);
+        request
     }
 }
 
@@ -234,11 +186,12 @@ fn random_cookie() -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, SocketAddr};
+
     use super::super::options::EdnsUse;
     use super::*;
 
-    const HERE: (SocketAddr, Option<IpAddr>) =
-        (SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 53), None);
+    const HERE: Path = (SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 53), None);
 
     fn question(query: &str, expect: Expectation) -> Question {
         Question::new(query.parse().unwrap(), true, expect).unwrap()
@@ -271,7 +224,7 @@ mod tests {
         let message = sent(&Question::about_expiry("example.org SOA".parse().unwrap()).unwrap());
         assert!(!message.recursion_desired);
         let edns = message.edns.unwrap();
-        assert_eq!(edns.option(Question::EXPIRE), Some(&EdnsOption::Unknown(9, vec![])));
+        assert_eq!(edns.option(EdnsCode::Expire), Some(&EdnsOption::Unknown(9, vec![])));
     }
 
     #[test]
@@ -334,7 +287,7 @@ mod tests {
         let whole = [cookie(&first), vec![7; 32]].concat();
         edns.options_mut().insert(EdnsOption::Unknown(10, whole.clone()));
         answer.set_edns(edns);
-        assert!(question.jar().keep(HERE, &answer));
+        assert!(question.memory.keep_cookie(HERE, &answer));
         let second = sent(&question);
         assert_eq!(cookie(&second), whole);
         assert!(second.edns.unwrap().option(EdnsCode::NSID).is_some());

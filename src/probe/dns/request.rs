@@ -6,6 +6,7 @@
 use std::time::SystemTime;
 
 use hickory_resolver::proto::op::{Message, Query};
+use hickory_resolver::proto::rr::rdata::opt::EdnsCode;
 use hickory_resolver::proto::serialize::binary::{BinDecodable, BinDecoder};
 
 use super::question::HEADER;
@@ -14,12 +15,15 @@ use super::text::printable;
 use super::{Rcode, Transport, cookie, names};
 
 /// The octets of one query message with its own ID.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Request {
-    octets: Vec<u8>,
-    question_end: usize,
-    payload: u16,
-    cookie: Option<Vec<u8>>,
+    pub(super) octets: Vec<u8>,
+    /// The length of header and question.
+    pub(super) question_end: usize,
+    /// The length of the largest response over UDP.
+    pub(super) payload: u16,
+    /// The cookie in it.
+    pub(super) cookie: Option<Vec<u8>>,
 }
 
 /// The class of a received message.
@@ -34,19 +38,22 @@ pub(super) enum Arrival {
 }
 
 impl Request {
-    /// `question_end` is the length of header and question, `payload` that of the largest response over UDP, `cookie` what is
-    /// sent of one.
-    pub(super) const fn new(
-        octets: Vec<u8>,
-        question_end: usize,
-        payload: u16,
-        cookie: Option<Vec<u8>>,
-    ) -> Self {
-        Self { octets, question_end, payload, cookie }
-    }
-
     pub(super) fn octets(&self) -> &[u8] {
         &self.octets
+    }
+
+    /// Appends a cookie to OPT, the last record of the message, whose name is the root.
+    pub(super) fn add_cookie(&mut self, cookie: Vec<u8>) {
+        /// Octets of OPT before the length of its data.
+        const LENGTH: usize = 9;
+        let at = self.question_end + LENGTH;
+        // At most 40 octets of cookie behind an empty NSID.
+        let length = u16::from_be_bytes([self.octets[at], self.octets[at + 1]]) + 4 + cookie.len() as u16;
+        self.octets[at..at + 2].copy_from_slice(&length.to_be_bytes());
+        self.octets.extend(u16::from(EdnsCode::Cookie).to_be_bytes());
+        self.octets.extend((cookie.len() as u16).to_be_bytes());
+        self.octets.extend(&cookie);
+        self.cookie = Some(cookie);
     }
 
     /// The message after its length (RFC 1035 §4.2.2), for a single write.
@@ -72,8 +79,8 @@ impl Request {
         }
         match u16::from_be_bytes([header[4], header[5]]) {
             _ if names::are_endless(message) => malformed(&"names of endless compression pointers"),
-            0 => self.decode(message, Named::No),
-            1 if self.is_repeated_in(message) => self.decode(message, Named::Yes),
+            0 => self.decode(message, false),
+            1 if self.is_repeated_in(message) => self.decode(message, true),
             1 => match Query::read(&mut BinDecoder::new(message).clone(HEADER as u16)) {
                 Ok(_) => Arrival::Stray,
                 Err(error) => malformed(&error),
@@ -95,14 +102,14 @@ impl Request {
 
     /// Decodes an answer. Without a question it counts only as an error: a server that cannot read the query answers
     /// with the twelve octets of a header.
-    fn decode(&self, message: &[u8], named: Named) -> Arrival {
+    fn decode(&self, message: &[u8], has_question: bool) -> Arrival {
         let response = match Message::from_vec(message) {
             Ok(response) => response,
             Err(error) => return malformed(&error),
         };
         let rcode = Rcode::from(response.response_code);
-        match (named, rcode) {
-            (Named::No, Rcode::NOERROR | Rcode::NXDOMAIN) => {
+        match rcode {
+            Rcode::NOERROR | Rcode::NXDOMAIN if !has_question => {
                 malformed(&format!("{rcode} without a question"))
             }
             _ if self.cookie.as_ref().is_some_and(|sent| !cookie::is_ours(&response, sent)) => Arrival::Stray,
@@ -113,12 +120,6 @@ impl Request {
             }),
         }
     }
-}
-
-/// Whether an answer repeats the question.
-enum Named {
-    Yes,
-    No,
 }
 
 fn malformed(why: &dyn ToString) -> Arrival {

@@ -96,10 +96,10 @@ impl Tls {
         let stream = connector.connect(name, stream).await.map_err(refused)?;
         let session = stream.get_ref().1;
         let chain = session.peer_certificates().unwrap_or_default();
-        certificate::judge(self, chain, SystemTime::now()).map_err(Trouble::Failed)?;
+        certificate::judge(self, chain, SystemTime::now())?;
         if transport == Transport::Https && session.alpn_protocol() != Some(H2) {
             let detail = "the server does not speak HTTP/2, expected `h2` in ALPN";
-            return Err(Trouble::Failed(Failure::new(Cause::Tls, detail)));
+            return Err(Failure::new(Cause::Tls, detail).into());
         }
         Ok((stream, start))
     }
@@ -114,7 +114,7 @@ impl Tls {
 }
 
 /// The settings of the handshake, made once for each protocol.
-fn config(transport: Transport) -> Result<Arc<ClientConfig>, Trouble> {
+fn config(transport: Transport) -> Result<Arc<ClientConfig>, Failure> {
     static DOT: OnceLock<Result<Arc<ClientConfig>, rustls::Error>> = OnceLock::new();
     static DOH: OnceLock<Result<Arc<ClientConfig>, rustls::Error>> = OnceLock::new();
     let (cell, protocols) = match transport {
@@ -133,8 +133,7 @@ fn config(transport: Transport) -> Result<Arc<ClientConfig>, Trouble> {
         config.alpn_protocols = protocols;
         Ok(Arc::new(config))
     });
-    made.clone()
-        .map_err(|error| Trouble::Failed(Failure::new(Cause::Local, format!("cannot use TLS: {error}"))))
+    made.clone().map_err(|error| Failure::new(Cause::Local, format!("cannot use TLS: {error}")))
 }
 
 /// The meaning of an error of the handshake.
@@ -142,7 +141,7 @@ fn refused(error: std::io::Error) -> Trouble {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(why) => {
             let detail = format!("TLS handshake failed: {}", text::printable(&why.to_string()));
-            Trouble::Failed(Failure::new(Cause::Tls, detail))
+            Failure::new(Cause::Tls, detail).into()
         }
         None => error.into(),
     }

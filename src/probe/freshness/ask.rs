@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use hickory_resolver::proto::op::{Message, Query, ResponseCode};
 use hickory_resolver::proto::rr::RData;
-use hickory_resolver::proto::rr::rdata::opt::EdnsOption;
+use hickory_resolver::proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 
 use super::serial::{newest, reached_by_most};
 use super::zone::{Here, Look, Soa};
@@ -143,7 +143,7 @@ fn read(response: &Message) -> Here {
 
 /// The time left until the zone expires (EDNS EXPIRE, RFC 7314 section 3.2: four octets, seconds).
 fn expiry(response: &Message) -> Option<Duration> {
-    let option = response.edns.as_ref()?.option(Question::EXPIRE)?;
+    let option = response.edns.as_ref()?.option(EdnsCode::Expire)?;
     let EdnsOption::Unknown(_, octets) = option else { return None };
     let seconds = u32::from_be_bytes(octets.as_slice().try_into().ok()?);
     Some(Duration::from_secs(seconds.into()))

@@ -65,7 +65,7 @@ impl Asking {
     /// Asks over UDP, and over TCP unless the answer is whole.
     pub(crate) async fn large(self, question: &Question) -> Large {
         let udp = match UdpFlow::open(self.server, self.source) {
-            Ok(flow) => flow.measure(question, self.timeout).await.map(|(answer, _)| answer),
+            Ok(flow) => flow.ask(question, self.timeout).await.map(|(answer, _)| answer),
             Err(failure) => Err(failure),
         };
         let of = |answer: &crate::probe::dns::Response| Answer {
