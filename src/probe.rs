@@ -2,8 +2,8 @@
 //!
 //! A check asks a [set of DNS probes](set), each on a fresh socket, runs a [command](mod@command), watches a
 //! [process](mod@process), an [`address`] or the sockets of a [`listener`], compares [zones](freshness) with reference
-//! servers, reads the [`counters`] of the server, looks up the [`route`] to clients, or resolves names as a client does ([`lookup`]). Each folds what it found into one [`Outcome`]. The engine learns
-//! nothing else about the network.
+//! servers, reads the [`counters`] of the server, looks up the [`route`] to clients, or resolves names as a client does
+//! ([`lookup`]). Each folds what it found into one [`Outcome`]. The engine learns nothing else about the network.
 
 use std::fmt;
 use std::time::Duration;
@@ -18,7 +18,9 @@ use self::lookup::LookupProbe;
 use self::process::ProcessProbe;
 use self::route::RouteProbe;
 use self::set::ProbeSet;
+use crate::engine::moment::Moment;
 use crate::outcome::{Cause, Outcome};
+use crate::sys::clock::since_boot;
 
 pub(crate) mod address;
 pub(crate) mod command;
@@ -74,7 +76,7 @@ impl Probe {
             Self::Process(process) => process.ask().await.1,
             Self::Address(address) => address.ask().await,
             Self::Freshness(freshness) => freshness.ask(severity).await,
-            Self::Listener(listener) => listener.ask_all(),
+            Self::Listener(listener) => listener.ask(),
             Self::Counters(counters) => counters.ask().await,
             Self::Route(route) => route.ask(severity),
             Self::Lookup(lookup) => lookup.ask(severity).await,
@@ -100,7 +102,7 @@ impl Probe {
                 vec![(label, finding(outcome))]
             }
             Self::Listener(listener) => {
-                listener.ask().into_iter().map(|(label, outcome)| (label, finding(outcome))).collect()
+                listener.ask_all().into_iter().map(|(label, outcome)| (label, finding(outcome))).collect()
             }
             Self::Lookup(lookup) => {
                 let found = lookup.ask_all().await.into_iter();
@@ -116,17 +118,15 @@ impl Probe {
         match self {
             Self::Dns(set) => set.need(),
             Self::Lookup(lookup) => lookup.names.len(),
-            // An address at which nothing listens, ever, is not judged.
-            Self::Listener(_) => 1,
-            Self::Command(_)
-            | Self::Process(_)
-            | Self::Address(_)
-            | Self::Freshness(_)
-            | Self::Counters(_)
-            | Self::Route(_)
-            | Self::Nothing => 1,
+            // An address at which nothing listens, ever, is not judged. The others have one result.
+            _ => 1,
         }
     }
+}
+
+/// The present, by a clock that counts while the host is suspended.
+fn now() -> Moment {
+    Moment::after_start(since_boot())
 }
 
 /// A short description for the log.

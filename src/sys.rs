@@ -9,11 +9,12 @@ pub(crate) mod pidfd;
 pub(crate) mod places;
 pub(crate) mod procfs;
 pub(crate) mod resources;
+pub(crate) mod signal_stream;
 pub mod signals;
-pub(crate) mod stop_signals;
 pub(crate) mod terminal;
 pub(crate) mod trusted_path;
 pub mod umask;
+pub(crate) mod wake;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

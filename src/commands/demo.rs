@@ -32,7 +32,8 @@ use crate::engine::moment::Moment;
 use crate::exabgp::command::ASK_VERSION;
 use crate::exit::Exit;
 use crate::responder::{Fault, Responder};
-use crate::sys::stop_signals::StopSignals;
+use crate::sys::signal_stream::SignalStream;
+use crate::sys::signals::STOPS;
 use crate::text;
 use crate::text::wrap::wrapped;
 use crate::timeline::Timeline;
@@ -101,7 +102,7 @@ async fn play() -> anyhow::Result<Timeline> {
         parent: Parent::ExaBgp,
         output: Output::channel(to_exabgp),
         input: Input::channel(heard),
-        signals: StopSignals::catch().context("cannot catch signals")?,
+        signals: SignalStream::catch(&STOPS).context("cannot catch signals")?,
         deadman: Deadman::new(std::fs::File::create("/dev/null")?),
         watchdog: Watchdog::default(),
     };

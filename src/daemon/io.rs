@@ -11,7 +11,8 @@ use super::input::Input;
 use super::output::Output;
 use super::watchdog::Watchdog;
 use crate::engine::api_session::Parent;
-use crate::sys::stop_signals::StopSignals;
+use crate::sys::signal_stream::SignalStream;
+use crate::sys::signals::STOPS;
 
 /// The streams and handlers of the loop.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(crate) struct LoopIo {
     /// Lines from ExaBGP.
     pub(crate) input: Input,
     /// Signals that ask the helper to stop.
-    pub(crate) signals: StopSignals,
+    pub(crate) signals: SignalStream,
     /// Withdraws if the loop stalls.
     pub(crate) deadman: Arc<Deadman>,
     /// Reports to systemd that the loop runs.
@@ -49,7 +50,7 @@ impl LoopIo {
             } else {
                 Input::stdin().context("cannot use standard input")?
             },
-            signals: StopSignals::catch().context("cannot catch signals")?,
+            signals: SignalStream::catch(&STOPS).context("cannot catch signals")?,
             deadman,
             watchdog: if terminal { Watchdog::default() } else { Watchdog::from_environment() },
         })

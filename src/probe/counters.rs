@@ -12,16 +12,17 @@
 //! return. Unreadable counters are an unknown outcome.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use futures_util::future::BoxFuture;
 
 use self::window::{Limits, Reading, Window};
 use crate::engine::moment::Moment;
 use crate::engine::probe_only::ProbeOnly;
 use crate::outcome::{Cause, Outcome};
 use crate::probe::dns::{DnsProbe, ProbePath};
-use crate::sys::clock::since_boot;
+use crate::probe::now;
 use crate::sys::lock;
 
 mod others;
@@ -30,16 +31,13 @@ pub(crate) mod window;
 /// Readings within a window.
 const READINGS: u32 = 3;
 
-/// A future that is boxed.
-pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
 /// A server with counters.
 pub(crate) trait CounterSource: fmt::Debug + Send + Sync {
     /// Reads them.
-    fn read(&self) -> Boxed<'_, Read>;
+    fn read(&self) -> BoxFuture<'_, Read>;
 
     /// The shortest time between two readings that does the server no harm.
-    fn pause(&self) -> Boxed<'_, Duration>;
+    fn pause(&self) -> BoxFuture<'_, Duration>;
 
     /// The name of the server in the configuration.
     fn name(&self) -> &str;
@@ -145,11 +143,6 @@ impl CountersProbe {
     async fn answers(&self) -> bool {
         self.witness.ask().await.response.is_some()
     }
-}
-
-/// The present, by a clock that counts while the host is suspended.
-fn now() -> Moment {
-    Moment::after_start(since_boot())
 }
 
 /// The outcome of counters that are not known.

@@ -25,10 +25,9 @@ use self::list::ZoneSource;
 use self::zone::Limits;
 use crate::engine::moment::Moment;
 use crate::outcome::{Cause, Outcome};
-use crate::sys::clock::since_boot;
+use crate::probe::now;
 use crate::sys::lock;
-use crate::text::counted;
-use crate::text::joined;
+use crate::text::{counted, joined};
 
 pub(crate) mod ask;
 mod catalog;
@@ -196,11 +195,6 @@ impl Known {
         }
         self.ledger.verdict(now(), probe.limits, took, severity)
     }
-}
-
-/// The present, by a clock that counts while the host is suspended: the references go on meanwhile.
-fn now() -> Moment {
-    Moment::after_start(since_boot())
 }
 
 impl fmt::Display for FreshnessProbe {

@@ -12,7 +12,7 @@ use crate::netlink::queues::Reader;
 use crate::netlink::sockets::{Protocol, Socket};
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::process::ProcessSource;
-use crate::text::counted;
+use crate::text::{counted, joined};
 
 pub(crate) mod watch;
 mod weigh;
@@ -36,13 +36,13 @@ pub(crate) struct ListenerProbe {
 
 impl ListenerProbe {
     /// Looks once, and folds the outcomes.
-    pub(crate) fn ask_all(&self) -> Outcome {
-        folded(self.ask().into_iter().map(|(_, outcome)| outcome))
+    pub(crate) fn ask(&self) -> Outcome {
+        folded(self.ask_all().into_iter().map(|(_, outcome)| outcome))
     }
 
     /// Looks once. Returns the outcome of each address behind its label. Sockets that are not seen prove nothing: the
     /// server may be in another network namespace.
-    pub(crate) fn ask(&self) -> Vec<(String, Outcome)> {
+    pub(crate) fn ask_all(&self) -> Vec<(String, Outcome)> {
         let began = Instant::now();
         let wanted = |socket: &Socket| self.addresses.iter().any(|address| socket.covers(*address));
         let all = Reader::default().read(self.port, self.protocol, wanted);
@@ -175,9 +175,8 @@ fn folded(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
 
 impl fmt::Display for ListenerProbe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all: Vec<_> =
-            self.addresses.iter().map(|address| SocketAddr::new(*address, self.port).to_string()).collect();
-        write!(f, "{} {}", all.join(", "), self.protocol)
+        let places = self.addresses.iter().map(|address| SocketAddr::new(*address, self.port));
+        write!(f, "{} {}", joined(places, ", "), self.protocol)
     }
 }
 
@@ -236,7 +235,7 @@ mod tests {
             stall: Duration::from_secs(1),
             process: None,
         };
-        let [(first, here), (second, nowhere)] = &probe.ask()[..] else { panic!() };
+        let [(first, here), (second, nowhere)] = &probe.ask_all()[..] else { panic!() };
         assert!(first.ends_with(" udp, 1 socket") && here.passed(), "{first} {here:?}");
         assert!(second.starts_with("127.0.0.2:") && matches!(nowhere, Outcome::Unknown(_)), "{nowhere:?}");
     }

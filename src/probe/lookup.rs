@@ -16,7 +16,7 @@ use self::chain::End;
 use super::deadline::no_answer;
 use super::dns::{DnsProbe, Expectation, Query, Question, Rcode, Transport};
 use super::locality::Locality;
-use crate::outcome::{Cause, Failure, Outcome};
+use crate::outcome::{Cause, Class, Failure, Outcome};
 use crate::text::joined;
 
 mod chain;
@@ -46,16 +46,15 @@ impl LookupProbe {
     /// Looks all names up. A failure has the cause that `severity` ranks highest, and of equals that of the first name.
     pub(crate) async fn ask<K: Ord>(&self, severity: impl Fn(Cause) -> K) -> Outcome {
         let found: Vec<_> = self.ask_all().await.into_iter().map(|(_, outcome)| outcome).collect();
-        let mut failures: Vec<_> = found.iter().filter_map(Outcome::failure).collect();
-        failures.sort_by_key(|failure| std::cmp::Reverse(severity(failure.cause)));
         let slowest = found.iter().filter_map(|outcome| match outcome {
             Outcome::Pass { latency, .. } => Some(*latency),
             Outcome::Fail(_) | Outcome::Unknown(_) => None,
         });
         // A failure says more than an unknown outcome.
-        let known = |outcome: &&&Failure| matches!(Outcome::from((**outcome).clone()), Outcome::Fail(_));
-        match failures.iter().find(known).or(failures.first()) {
-            Some(worst) => (**worst).clone().into(),
+        let rank = |failure: &&Failure| (failure.cause.class() != Class::Unknown, severity(failure.cause));
+        // Of equals it returns the last.
+        match found.iter().rev().filter_map(Outcome::failure).max_by_key(rank) {
+            Some(worst) => worst.clone().into(),
             None => Outcome::pass(slowest.max().unwrap_or_default()),
         }
     }

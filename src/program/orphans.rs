@@ -7,7 +7,6 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::os::unix::net;
 use std::sync::{Mutex, MutexGuard};
 
 use nix::errno::Errno;
@@ -15,12 +14,11 @@ use nix::sys::prctl::set_child_subreaper;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Pid, getpgid, getpgrp};
 use signal_hook::consts::SIGCHLD;
-use signal_hook::low_level::pipe;
-use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
 use crate::sys::lock;
 use crate::sys::procfs::{our_children, our_zombies};
+use crate::sys::signal_stream::SignalStream;
 
 /// Looks at our children before giving up: under a load of many that start and exit, two rarely are equal.
 const LOOKS: u32 = 100;
@@ -38,14 +36,11 @@ fn started() -> MutexGuard<'static, Vec<Pid>> {
 /// # Errors
 /// When the system has no descriptor left.
 pub(crate) fn adopt_orphans() -> io::Result<()> {
-    let (reader, writer) = net::UnixStream::pair()?;
-    reader.set_nonblocking(true)?;
-    let reader = UnixStream::from_std(reader)?;
-    pipe::register(SIGCHLD, writer)?;
+    let mut exits = SignalStream::catch(&[SIGCHLD])?;
     set_child_subreaper(true)?;
     tokio::spawn(async move {
-        while reader.readable().await.is_ok() {
-            let _ = reader.try_read(&mut [0; 64]);
+        loop {
+            exits.received().await;
             reap(&started());
         }
     });

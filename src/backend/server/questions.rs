@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+
 use super::Backend;
 use crate::backend::channel::{Reply, Request, enable};
 use crate::backend::{State, Status, Trouble, systemd};
-use crate::probe::counters::{self, CounterSource, Read};
-use crate::probe::freshness::list::{Boxed, ZoneLister};
+use crate::probe::counters::{CounterSource, Read};
+use crate::probe::freshness::list::ZoneLister;
 use crate::process::Missing;
 use crate::process::find::Finder;
 use crate::process::handle::ProcessHandle;
@@ -155,7 +157,7 @@ fn unread(request: Option<&Request>, text: &str, what: &str) -> Trouble {
 }
 
 impl ZoneLister for Backend {
-    fn list(&self) -> Boxed<'_, Result<Vec<String>, String>> {
+    fn list(&self) -> BoxFuture<'_, Result<Vec<String>, String>> {
         Box::pin(async { self.listed_zones().await.map_err(|trouble| trouble.to_string()) })
     }
 
@@ -165,7 +167,7 @@ impl ZoneLister for Backend {
 }
 
 impl CounterSource for Backend {
-    fn read(&self) -> counters::Boxed<'_, Read> {
+    fn read(&self) -> BoxFuture<'_, Read> {
         Box::pin(async {
             let Some(request) = &self.counters else {
                 return Read::Unknown(format!("{} has no counters", self.facts().name));
@@ -185,7 +187,7 @@ impl CounterSource for Backend {
         })
     }
 
-    fn pause(&self) -> counters::Boxed<'_, Duration> {
+    fn pause(&self) -> BoxFuture<'_, Duration> {
         Box::pin(async {
             let longest = self.driver().counters_pause(None);
             if longest.is_zero() {

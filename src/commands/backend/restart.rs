@@ -12,7 +12,8 @@ use crate::control::client::Client;
 use crate::exit::Exit;
 use crate::program::Program;
 use crate::restart::{Done, Operation, Outcome, Progress, Step, Transaction};
-use crate::sys::stop_signals::StopSignals;
+use crate::sys::signal_stream::SignalStream;
+use crate::sys::signals::STOPS;
 use crate::text;
 use crate::text::period::{Period, Shown};
 
@@ -97,7 +98,7 @@ pub(super) async fn run(
         removed: options.removed.clone(),
         reason,
     };
-    let mut signals = StopSignals::catch()?;
+    let mut signals = SignalStream::catch(&STOPS)?;
     let mut show = Show {
         quiet: options.json,
         live: io::stdout().is_terminal() && !options.json,

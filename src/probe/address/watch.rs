@@ -15,19 +15,17 @@
 //! A failed look-up changes nothing.
 
 use std::fmt;
-use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::io;
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
-
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::time::Timespec;
 
 use super::{APART, AddressProbe, Presence};
 use crate::netlink::changes::Changes;
 use crate::probe::route::RouteProbe;
 use crate::sys::lock;
+use crate::sys::wake::{self, Sleeper, Waker};
 
 /// The interval of look-ups without a change.
 const EACH: Duration = Duration::from_secs(1);
@@ -91,7 +89,7 @@ struct Watched {
 /// Watches addresses until it is dropped.
 pub(crate) struct Watch {
     watched: Arc<Mutex<Vec<Watched>>>,
-    attention: UnixStream,
+    waker: Waker,
 }
 
 impl fmt::Debug for Watch {
@@ -106,13 +104,11 @@ impl Watch {
     /// # Errors
     /// When the system has no thread or descriptor left.
     pub(crate) fn start() -> io::Result<Self> {
-        let (attention, asked) = UnixStream::pair()?;
-        attention.set_nonblocking(true)?;
-        asked.set_nonblocking(true)?;
+        let (waker, sleeper) = wake::pair()?;
         let watched = Arc::<Mutex<Vec<Watched>>>::default();
         let attended = Arc::clone(&watched);
-        thread::Builder::new().name("addresses".into()).spawn(move || run(&asked, &attended))?;
-        Ok(Self { watched, attention })
+        thread::Builder::new().name("addresses".into()).spawn(move || run(&sleeper, &attended))?;
+        Ok(Self { watched, waker })
     }
 
     /// Replaces the watched probes. The thread calls the function of a probe once when its addresses have gone. A probe
@@ -129,12 +125,11 @@ impl Watch {
         let probes = probes.into_iter();
         *watched = probes.map(|(probe, report)| Watched { state: state(&probe), probe, report }).collect();
         drop(watched);
-        // A full channel means that the thread has not yet handled the previous request.
-        let _ = (&self.attention).write(&[0]);
+        self.waker.wake();
     }
 }
 
-fn run(mut asked: &UnixStream, watched: &Mutex<Vec<Watched>>) {
+fn run(sleeper: &Sleeper, watched: &Mutex<Vec<Watched>>) {
     let mut changes = None;
     let mut is_reported = false;
     let (mut look_at, mut not_before) = (Instant::now(), Instant::now());
@@ -156,18 +151,11 @@ fn run(mut asked: &UnixStream, watched: &Mutex<Vec<Watched>>) {
         }
         let now = Instant::now();
         let pausing = now < not_before;
-        let subscribed =
-            changes.as_ref().filter(|_| !pausing).map(|changes| PollFd::new(changes, PollFlags::IN));
-        let mut fds: Vec<_> = [PollFd::new(asked, PollFlags::IN)].into_iter().chain(subscribed).collect();
+        let subscribed = changes.as_ref().filter(|_| !pausing).map(AsFd::as_fd);
         let wake = if pausing { not_before } else { look_at };
-        // If poll fails, the addresses are looked up after each pause.
-        if poll(&mut fds, timespec(wake.saturating_duration_since(now)).as_ref()).is_err() {
-            thread::sleep(PAUSE);
-        }
-        match asked.read(&mut [0; 64]) {
-            Ok(0) => return,
-            Ok(_) => look_at = now,
-            Err(error) if is_transient(&error) => {}
+        match sleeper.sleep(subscribed, wake.saturating_duration_since(now)) {
+            Ok(true) => look_at = now,
+            Ok(false) => {}
             Err(_) => return,
         }
         if !pausing {
@@ -196,14 +184,6 @@ fn look(now: Instant, watched: &mut [Watched]) -> bool {
         }
     }
     watched.iter().any(|watched| matches!(watched.state, AddressState::Suspect(_)))
-}
-
-fn timespec(time: Duration) -> Option<Timespec> {
-    Timespec::try_from(time).ok()
-}
-
-fn is_transient(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 #[cfg(test)]

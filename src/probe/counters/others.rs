@@ -8,11 +8,11 @@
 use std::time::Duration;
 
 use super::window::Reading;
-use super::{CountersProbe, Read, now};
+use super::{CountersProbe, Read};
 use crate::engine::moment::Moment;
 use crate::engine::probe_only::{Evidence, Failed, Reads};
 use crate::probe::dns::ProbePath;
-use crate::probe::own;
+use crate::probe::{now, own};
 use crate::sys::lock;
 
 /// The shortest time between two readings: shorter than that between two rounds of a check that is falling.

@@ -15,14 +15,14 @@ pub(super) struct Source {
 }
 
 impl CounterSource for Source {
-    fn read(&self) -> Boxed<'_, Read> {
+    fn read(&self) -> BoxFuture<'_, Read> {
         Box::pin(async {
             self.asked.fetch_add(1, Ordering::Relaxed);
             lock(&self.readings).pop().unwrap_or_else(|| Read::Unknown("no more".to_owned()))
         })
     }
 
-    fn pause(&self) -> Boxed<'_, Duration> {
+    fn pause(&self) -> BoxFuture<'_, Duration> {
         Box::pin(async { self.pause })
     }
 
@@ -70,7 +70,7 @@ pub(crate) fn answering(path: ProbePath, then: i64) -> CountersProbe {
     let source =
         Source { readings: Mutex::default(), pause: Duration::from_secs(60), asked: AtomicUsize::new(0) };
     let counters = of(Arc::new(source), Duration::from_secs(30), path.0);
-    let before = |millis: u64| Moment::after_start(since_boot() - Duration::from_millis(millis));
+    let before = |millis: u64| Moment::after_start(now().since_start() - Duration::from_millis(millis));
     let mut known = lock(&counters.memory.0);
     known.others.passed(path);
     for (millis, udp) in [(31_000, 0), (1_500, 2_950), (900, 3_000), (100, 3_000 + then * 8 / 10)] {

@@ -1,6 +1,7 @@
 //! Catalog zones (RFC 9432): the list of zones of a primary, read by zone transfer (AXFR, RFC 5936).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::io;
 
 use hickory_resolver::proto::op::{Message, MessageType, Query, ResponseCode};
@@ -21,36 +22,39 @@ const MOST_OCTETS: usize = 64 * 1024 * 1024;
 /// # Errors
 /// A sentence that names the server, if it refuses the transfer or the catalog must not be used.
 pub(super) async fn members(server: &Server, catalog: &str) -> Result<Vec<String>, String> {
-    let complain = |why: &dyn ToString| format!("catalog zone {catalog} of {server}: {}", why.to_string());
-    let name = Name::from_ascii(catalog).map_err(|error| complain(&error))?;
+    let transferred = transfer(server, catalog).await.and_then(|transfer| Ok(transfer.members()?));
+    transferred.map_err(|why| format!("catalog zone {catalog} of {server}: {why}"))
+}
+
+async fn transfer(server: &Server, catalog: &str) -> Result<Transfer, Box<dyn Error + Send + Sync>> {
+    let name = Name::from_ascii(catalog)?;
     let mut query = Message::query();
     query.metadata.recursion_desired = false;
     query.add_query(Query::query(name.clone(), RecordType::AXFR));
     let id = query.id;
-    let octets = query.to_bytes().map_err(|error| complain(&error))?;
-    let mut stream = connect(server).await.map_err(|error| complain(&error))?;
-    let length = u16::try_from(octets.len()).map_err(|error| complain(&error))?;
-    let framed = [&length.to_be_bytes()[..], &octets].concat();
-    stream.write_all(&framed).await.map_err(|error| complain(&error))?;
+    let octets = query.to_bytes()?;
+    let mut stream = connect(server).await?;
+    let framed = [&u16::try_from(octets.len())?.to_be_bytes()[..], &octets].concat();
+    stream.write_all(&framed).await?;
     let (mut transfer, mut message, mut total) = (Transfer::new(name), vec![], 0);
     while !transfer.is_over() {
-        let length = stream.read_u16().await.map_err(|error| complain(&error))?;
+        let length = stream.read_u16().await?;
         message.resize(length.into(), 0);
-        stream.read_exact(&mut message).await.map_err(|error| complain(&error))?;
+        stream.read_exact(&mut message).await?;
         total += message.len();
         if total > MOST_OCTETS {
-            return Err(complain(&format!("more than {} MiB", MOST_OCTETS >> 20)));
+            return Err(format!("more than {} MiB", MOST_OCTETS >> 20).into());
         }
         if names_are_endless(&message) {
-            return Err(complain(&"a message with names of endless compression pointers"));
+            return Err("a message with names of endless compression pointers".into());
         }
-        let message = Message::from_vec(&message).map_err(|error| complain(&error))?;
+        let message = Message::from_vec(&message)?;
         if message.id != id || message.message_type != MessageType::Response {
-            return Err(complain(&"a message that is no answer to the transfer"));
+            return Err("a message that is no answer to the transfer".into());
         }
-        transfer.add_message(&message).map_err(|why| complain(&why))?;
+        transfer.add_message(&message)?;
     }
-    transfer.members().map_err(|why| complain(&why))
+    Ok(transfer)
 }
 
 async fn connect(server: &Server) -> io::Result<tokio::net::TcpStream> {
@@ -99,13 +103,14 @@ impl Transfer {
         match &record.data {
             RData::SOA(_) if record.name == self.catalog => self.soas += 1,
             _ if self.soas == 0 => return Err("does not begin with its SOA".to_owned()),
-            RData::TXT(text) if self.is_below(&record.name, &[b"version"]) => {
+            RData::TXT(text) if self.is_below(&record.name, 1, b"version") => {
                 if self.version.is_some() {
                     return Err("has several versions, expected one".to_owned());
                 }
                 self.version = Some(String::from_utf8_lossy(&text.txt_data.concat()).into_owned());
             }
-            RData::PTR(member) if self.is_member(&record.name) => {
+            // `UNIQUE.zones.CATALOG` (RFC 9432 section 4.1).
+            RData::PTR(member) if self.is_below(&record.name, 2, b"zones") => {
                 if self.members.insert(record.name.to_lowercase(), member.0.to_lowercase()).is_some() {
                     let owner = record.name.to_ascii();
                     return Err(format!("{owner} has several PTR records, expected one"));
@@ -119,18 +124,14 @@ impl Transfer {
         Ok(())
     }
 
-    /// Whether the name has these labels and then the catalog's.
-    fn is_below(&self, name: &Name, labels: &[&[u8]]) -> bool {
-        usize::from(name.num_labels()) == usize::from(self.catalog.num_labels()) + labels.len()
+    /// Whether the name has so many labels before the catalog's, of which the last is `wanted`.
+    fn is_below(&self, name: &Name, labels: u8, wanted: &[u8]) -> bool {
+        name.num_labels() == self.catalog.num_labels() + labels
             && self.catalog.zone_of(name)
-            && name.iter().zip(labels).all(|(label, wanted)| label.eq_ignore_ascii_case(wanted))
-    }
-
-    /// `UNIQUE.zones.CATALOG` (RFC 9432 section 4.1).
-    fn is_member(&self, name: &Name) -> bool {
-        usize::from(name.num_labels()) == usize::from(self.catalog.num_labels()) + 2
-            && self.catalog.zone_of(name)
-            && name.iter().nth(1).is_some_and(|label| label.eq_ignore_ascii_case(b"zones"))
+            && name
+                .iter()
+                .nth(usize::from(labels) - 1)
+                .is_some_and(|label| label.eq_ignore_ascii_case(wanted))
     }
 
     /// The members, unless the catalog is broken: it must not be used then (RFC 9432 sections 3 and 4).

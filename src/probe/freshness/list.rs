@@ -4,10 +4,10 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 
 use super::ask::Server;
@@ -23,13 +23,10 @@ const MOST_OCTETS: u64 = 64 * 1024 * 1024;
 /// Longest time to read a list, from all its sources together.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// A future that is boxed.
-pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
 /// A server that lists its zones.
 pub(crate) trait ZoneLister: fmt::Debug + Send + Sync {
     /// The names as the server prints them, or why there are none.
-    fn list(&self) -> Boxed<'_, Result<Vec<String>, String>>;
+    fn list(&self) -> BoxFuture<'_, Result<Vec<String>, String>>;
 
     /// The name of the server in the configuration.
     fn name(&self) -> &str;

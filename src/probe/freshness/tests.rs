@@ -1,8 +1,9 @@
 use std::net::Ipv4Addr;
 
+use futures_util::future::BoxFuture;
 use hickory_resolver::proto::rr::RecordType;
 
-use super::list::{Boxed, ZoneLister};
+use super::list::ZoneLister;
 use super::*;
 use crate::outcome::Failure;
 use crate::probe::dns::{Transport, record_data};
@@ -110,7 +111,7 @@ async fn zones_by_the_hundred_thousand_take_bounded_time_and_memory() {
 struct Lister(Mutex<Vec<Result<Vec<String>, String>>>);
 
 impl ZoneLister for Lister {
-    fn list(&self) -> Boxed<'_, Result<Vec<String>, String>> {
+    fn list(&self) -> BoxFuture<'_, Result<Vec<String>, String>> {
         Box::pin(async { lock(&self.0).pop().unwrap_or_else(|| Err("no more".to_owned())) })
     }
 

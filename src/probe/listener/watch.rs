@@ -6,14 +6,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::io;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::weigh::Failures;
 use super::{ListenerProbe, Place, folded, receivers};
@@ -24,6 +23,7 @@ use crate::netlink::queues::Reader;
 use crate::netlink::sockets::{Protocol, Socket};
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::sys::lock;
+use crate::sys::wake::{self, Sleeper, Waker};
 
 /// Sampling interval without a suspicion. A queue that begins to grow is seen after this time at most; from then on
 /// [`STEP`] applies.
@@ -67,7 +67,7 @@ struct Watched {
 pub(crate) struct Watch {
     began: Instant,
     watched: Arc<Mutex<Vec<Watched>>>,
-    attention: UnixStream,
+    waker: Waker,
     /// The failing probes from a management address, and what the kernel counts of the queries of others.
     pub(super) failures: Mutex<Failures>,
 }
@@ -84,14 +84,12 @@ impl Watch {
     /// # Errors
     /// When the system has no thread or descriptor left.
     pub(crate) fn start() -> io::Result<Self> {
-        let (attention, asked) = UnixStream::pair()?;
-        attention.set_nonblocking(true)?;
-        asked.set_nonblocking(true)?;
+        let (waker, sleeper) = wake::pair()?;
         let (began, watched) = (Instant::now(), Arc::<Mutex<Vec<Watched>>>::default());
         let sampled = Arc::clone(&watched);
         let sampler = Sampler { began, reader: Reader::default(), is_refusal_logged: false };
-        thread::Builder::new().name("listeners".into()).spawn(move || sampler.run(&asked, &sampled))?;
-        Ok(Self { began, watched, attention, failures: Mutex::new(Failures::of_kernel()) })
+        thread::Builder::new().name("listeners".into()).spawn(move || sampler.run(&sleeper, &sampled))?;
+        Ok(Self { began, watched, waker, failures: Mutex::new(Failures::of_kernel()) })
     }
 
     /// Replaces the watched probes. A probe that was watched before keeps its state.
@@ -111,8 +109,7 @@ impl Watch {
 
     /// Samples at once.
     pub(crate) fn sample_now(&self) {
-        // A full channel means that the thread has not yet handled the previous request.
-        let _ = (&self.attention).write(&[0]);
+        self.waker.wake();
     }
 
     /// The present outcome; `None` if the probe is not watched, or before its first sample.
@@ -177,7 +174,7 @@ impl Watch {
 
 impl Watched {
     fn new(probe: ListenerProbe, report: Callback, work: WorkOf) -> Self {
-        let place = |address: &std::net::IpAddr| Place((*address, probe.port).into(), probe.protocol);
+        let place = |address: &IpAddr| Place((*address, probe.port).into(), probe.protocol);
         let listeners =
             probe.addresses.iter().map(|address| (place(address), Listener::new(probe.stall))).collect();
         Self { probe, listeners, is_sampled: false, unreadable: None, reported: None, report, work }
@@ -252,27 +249,19 @@ struct Sampler {
 }
 
 impl Sampler {
-    fn run(mut self, mut asked: &UnixStream, watched: &Mutex<Vec<Watched>>) {
+    fn run(mut self, sleeper: &Sleeper, watched: &Mutex<Vec<Watched>>) {
         let (mut look_at, mut not_before) = (Instant::now(), Instant::now());
         loop {
-            // Wait.
-            let wait = look_at.max(not_before).saturating_duration_since(Instant::now());
-            let is_resting = Instant::now() < not_before;
-            let mut fds = [PollFd::new(asked, PollFlags::IN)];
-            let heard = if is_resting { &mut fds[..0] } else { &mut fds[..] };
-            // Where the system refuses to wait, sleep for a step.
-            if poll(heard, Timespec::try_from(wait).ok().as_ref()).is_err() {
-                thread::sleep(STEP);
-            }
-            match asked.read(&mut [0; 64]) {
-                Ok(0) => return,
-                Ok(_) => look_at = look_at.min(Instant::now()),
-                Err(error) if is_transient(&error) => {}
+            // Rest, then sleep.
+            thread::sleep(not_before.saturating_duration_since(Instant::now()));
+            match sleeper.sleep(None, look_at.saturating_duration_since(Instant::now())) {
+                Ok(true) => look_at = look_at.min(Instant::now()),
+                Ok(false) => {}
                 Err(_) => return,
             }
             // Look.
             let began = Instant::now();
-            if began < look_at || began < not_before {
+            if began < look_at {
                 continue;
             }
             let cpu = cpu_time();
@@ -324,10 +313,6 @@ impl Sampler {
 /// The CPU time of this thread.
 fn cpu_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
-}
-
-fn is_transient(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 #[cfg(test)]

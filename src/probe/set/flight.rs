@@ -1,12 +1,11 @@
 //! Probes in flight: at most so many at once, their starts spread over time.
 
 use std::num::NonZeroUsize;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::time::{Instant, sleep_until};
 
 /// How many probes of a set are in flight at once, and how their starts are spread.
@@ -41,10 +40,10 @@ pub(in crate::probe) struct Flight<'a, T, F: Future> {
     began: Instant,
     /// Number of items started so far.
     started: usize,
-    in_flight: FuturesUnordered<Placed<F>>,
+    in_flight: FuturesUnordered<BoxFuture<'a, (usize, F::Output)>>,
 }
 
-impl<'a, T, F: Future> Flight<'a, T, F> {
+impl<'a, T, F: Future + Send + 'a> Flight<'a, T, F> {
     /// Starts nothing yet. The pace counts from now.
     pub(in crate::probe) fn new(items: &'a [T], pace: Pace) -> Self {
         Self { items, pace, began: Instant::now(), started: 0, in_flight: FuturesUnordered::new() }
@@ -76,44 +75,29 @@ impl<'a, T, F: Future> Flight<'a, T, F> {
             if due > now {
                 return Some(due);
             }
-            self.in_flight.push(Placed { place: self.started, future: Box::pin(start(item)) });
+            let place = self.started;
+            self.in_flight.push(start(item).map(move |output| (place, output)).boxed());
             self.started += 1;
         }
         None
     }
 }
 
-/// A future, and the place of its item.
-struct Placed<F> {
-    place: usize,
-    future: Pin<Box<F>>,
-}
-
-impl<F: Future> Future for Placed<F> {
-    type Output = (usize, F::Output);
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let place = self.place;
-        self.future.as_mut().poll(context).map(|output| (place, output))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     use super::*;
 
     #[tokio::test]
     async fn a_large_set_has_few_in_flight_and_is_spread_over_its_time() {
         let items: Vec<u32> = (0..1_000).collect();
-        let (in_flight, most) = (Cell::new(0), Cell::new(0));
+        let (in_flight, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let pace = Pace { max_in_flight: Pace::MAX_IN_FLIGHT, spread: Duration::from_millis(200) };
         let work = async |_: &u32| {
-            in_flight.set(in_flight.get() + 1);
-            most.set(most.get().max(in_flight.get()));
+            most.fetch_max(in_flight.fetch_add(1, Relaxed) + 1, Relaxed);
             tokio::task::yield_now().await;
-            in_flight.set(in_flight.get() - 1);
+            in_flight.fetch_sub(1, Relaxed);
         };
         let began = Instant::now();
         let mut flight = Flight::new(&items, pace);
@@ -123,16 +107,16 @@ mod tests {
         }
         places.sort_unstable();
         assert!(places.iter().copied().eq(0..1_000), "each once");
-        assert!(most.get() <= 64, "{} at once", most.get());
+        assert!(most.load(Relaxed) <= 64, "{most:?} at once");
         assert!(began.elapsed() >= pace.gap(1_000) * 999, "{:?}", began.elapsed());
     }
 
     #[tokio::test]
     async fn an_unanswered_probe_counts_against_the_limit() {
         let items: Vec<u32> = (0..1_000).collect();
-        let started = Cell::new(0);
+        let started = AtomicUsize::new(0);
         let work = |item: &u32| {
-            started.set(started.get() + 1);
+            started.fetch_add(1, Relaxed);
             let is_answered = *item == 0;
             async move {
                 if !is_answered {
@@ -142,6 +126,6 @@ mod tests {
         };
         let mut flight = Flight::new(&items, Pace::BURST);
         assert_eq!(flight.next(&work).await, Some((0, ())));
-        assert_eq!(started.get(), 64);
+        assert_eq!(started.load(Relaxed), 64);
     }
 }

@@ -1,28 +1,24 @@
 //! Which servers answer some queries and fail others.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-/// The outcomes of a round by server.
+/// The servers of a round with a probe that passed, and those with one that failed.
 #[derive(Debug, Default)]
-pub(super) struct Split(BTreeMap<SocketAddr, Counts>);
-
-#[derive(Debug, Default)]
-struct Counts {
-    passed: bool,
-    failed: bool,
+pub(super) struct Split {
+    passed: BTreeSet<SocketAddr>,
+    failed: BTreeSet<SocketAddr>,
 }
 
 impl Split {
     /// Counts a probe to `server` that passed or failed.
     pub(super) fn count(&mut self, server: SocketAddr, passed: bool) {
-        let counts = self.0.entry(server).or_default();
-        counts.passed |= passed;
-        counts.failed |= !passed;
+        let of_kind = if passed { &mut self.passed } else { &mut self.failed };
+        of_kind.insert(server);
     }
 
     /// Whether every server with a failure also passed.
     pub(super) fn is_partial(&self) -> bool {
-        self.0.values().all(|counts| counts.passed || !counts.failed)
+        self.failed.is_subset(&self.passed)
     }
 }

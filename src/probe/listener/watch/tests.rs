@@ -284,7 +284,7 @@ fn sockets_that_cannot_be_read_say_nothing_and_a_bad_verdict_stands() {
     let watch = Watch {
         began: Instant::now(),
         watched: Arc::new(Mutex::new(vec![Watched::new(listens.clone(), report, Box::new(|| STOPPED))])),
-        attention: UnixStream::pair().unwrap().0,
+        waker: wake::pair().unwrap().0,
         failures: Mutex::new(Failures::of_kernel()),
     };
     let place = Place(at, Protocol::Udp);
