@@ -86,34 +86,23 @@ impl Probe {
 
     /// Probes once, waits for all results, and returns each with its label.
     pub(crate) async fn ask_all(&self) -> Vec<(String, Finding)> {
+        let found = match self {
+            Self::Dns(set) => return set.ask_all().await,
+            Self::Command(command) => vec![(command.to_string(), command.ask().await)],
+            Self::Process(process) => vec![process.ask().await],
+            Self::Address(address) => vec![(address.to_string(), address.ask().await)],
+            Self::Freshness(freshness) => vec![freshness.ask_all().await],
+            Self::Listener(listener) => listener.ask_all(),
+            Self::Counters(counters) => vec![(counters.to_string(), counters.ask().await)],
+            Self::Route(route) => vec![(route.to_string(), route.ask(|_| 0))],
+            Self::Lookup(lookup) => lookup.ask_all().await,
+            Self::Nothing => vec![(self.to_string(), Outcome::pass(Duration::ZERO))],
+        };
         let finding = |outcome| Finding { outcome, strays: 0, lost: 0, is_alone: false, response: None };
-        match self {
-            Self::Dns(set) => set.ask_all().await,
-            Self::Command(command) => vec![(command.to_string(), finding(command.ask().await))],
-            Self::Process(process) => {
-                let (label, outcome) = process.ask().await;
-                vec![(label, finding(outcome))]
-            }
-            Self::Address(address) => vec![(address.to_string(), finding(address.ask().await))],
-            Self::Counters(counters) => vec![(counters.to_string(), finding(counters.ask().await))],
-            Self::Route(route) => vec![(route.to_string(), finding(route.ask(|_| 0)))],
-            Self::Freshness(freshness) => {
-                let (label, outcome) = freshness.ask_all().await;
-                vec![(label, finding(outcome))]
-            }
-            Self::Listener(listener) => {
-                listener.ask_all().into_iter().map(|(label, outcome)| (label, finding(outcome))).collect()
-            }
-            Self::Lookup(lookup) => {
-                let found = lookup.ask_all().await.into_iter();
-                found.map(|(label, outcome)| (label, finding(outcome))).collect()
-            }
-            Self::Nothing => vec![(self.to_string(), finding(Outcome::pass(Duration::ZERO)))],
-        }
+        found.into_iter().map(|(label, outcome)| (label, finding(outcome))).collect()
     }
 
     /// The number of results that have to pass.
-    #[must_use]
     pub(crate) const fn need(&self) -> usize {
         match self {
             Self::Dns(set) => set.need(),

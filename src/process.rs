@@ -45,13 +45,11 @@ impl ProcessSource {
     }
 
     /// The file into which the process writes its number.
-    #[must_use]
     pub(crate) fn pid_file(&self) -> Option<&Path> {
         self.pid_file.as_deref()
     }
 
     /// The systemd unit of the process.
-    #[must_use]
     pub(crate) fn unit(&self) -> Option<&str> {
         self.unit.as_deref()
     }
@@ -81,7 +79,6 @@ pub(crate) enum Missing {
 
 impl Missing {
     /// The sentence that says why.
-    #[must_use]
     pub(crate) fn why(&self) -> &str {
         let (Self::Surely(why) | Self::Perhaps(why)) = self;
         why

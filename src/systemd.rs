@@ -71,32 +71,27 @@ impl Unit {
     }
 
     /// Whether systemd sees the server up. A hung server counts as up.
-    #[must_use]
     pub(crate) fn is_active(&self) -> bool {
         matches!(self.active_state.as_str(), "active" | "reloading")
     }
 
     /// Whether it has no process, and is not about to start one.
-    #[must_use]
     pub(crate) fn is_down(&self) -> bool {
         matches!(self.active_state.as_str(), "inactive" | "failed")
     }
 
     /// The control group of its processes, if it has any. It is correct for an alias of the unit, too.
-    #[must_use]
     pub(crate) fn cgroup(&self) -> Option<&str> {
         Some(self.control_group.as_str()).filter(|path| path.len() > 1)
     }
 
     /// Whether it certainly does not run. systemd also calls an unknown or masked unit inactive; but then the configured
     /// name may be wrong, and the server be well.
-    #[must_use]
     pub(crate) fn is_certainly_down(&self) -> bool {
         self.main_pid.is_none() && self.load_state == "loaded" && self.is_down()
     }
 
     /// Why it has no main process, as the end of a sentence that starts with the unit.
-    #[must_use]
     pub(crate) fn without_process(&self) -> String {
         match self.load_state.as_str() {
             "loaded" => format!("is {} and has no main process", self.active_state),
@@ -107,7 +102,6 @@ impl Unit {
     }
 
     /// For people: `active (running)`, `failed (start-limit-hit)`, `not found`.
-    #[must_use]
     pub(crate) fn words(&self) -> String {
         match self.load_state.as_str() {
             "not-found" => "not found".to_owned(),

@@ -18,11 +18,10 @@ pub(crate) mod fnv;
 pub(crate) mod paint;
 pub(crate) mod period;
 pub(crate) mod words;
+pub(crate) mod wrap;
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
-
-pub(crate) mod wrap;
 
 /// Maximum number of characters of [`foreign`], and of each line of [`foreign_lines`].
 pub(crate) const LONGEST: usize = 240;
@@ -199,8 +198,8 @@ pub(crate) fn move_cursor(sequence: &'static str) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Draws these lines, each in its color, from the top of the terminal on standard output, in one piece, and clears what stood beside and
-/// below them. No line may be longer than the terminal is wide.
+/// Draws these lines, each in its color, from the top of the terminal on standard output, in one write, and clears the
+/// rest of the screen. No line may be longer than the terminal is wide.
 ///
 /// # Errors
 /// When standard output cannot be written to.

@@ -17,7 +17,7 @@ use super::targets::Target;
 use super::{Facts, Trouble, privilege};
 use crate::outcome::{Cause, Outcome};
 use crate::probe::dns::{Question, Transport};
-use crate::program::{End, Ended, KEPT, Limit, Program, run_keeping};
+use crate::program::{End, Ended, KEPT, Limit, Program, run_within};
 use crate::text::foreign;
 use crate::text::period::Period;
 
@@ -89,7 +89,7 @@ impl Request {
     pub(crate) async fn ask(&self, kept: usize, facts: &Facts, limit: Duration) -> Reply {
         match self {
             Self::Program(program) => {
-                let ended = run_keeping(program, Limit::Kill(limit), kept).await;
+                let ended = run_within(program, Limit::Kill(limit), kept).await;
                 read(program, &ended, facts)
             }
             Self::Socket { path, line } => {

@@ -187,11 +187,11 @@ impl Resolver<'_> {
         self.without_zero(place, words)?;
         match Program::from_words(words) {
             None => refuse("found no program"),
-            Some(program) if program.name().contains('/') && !program.name().starts_with('/') => refuse(
-                &format!("`{}` is a relative path, and ExaBGP starts its helpers in /", program.name()),
-            ),
-            Some(program) if program.name().contains(char::is_whitespace) && words.len() == 1 => {
-                refuse(&format!("`{}` contains spaces, and no shell splits it", program.name()))
+            Some(program) if program.name.contains('/') && !program.name.starts_with('/') => {
+                refuse(&format!("`{}` is a relative path, and ExaBGP starts its helpers in /", program.name))
+            }
+            Some(program) if program.name.contains(char::is_whitespace) && words.len() == 1 => {
+                refuse(&format!("`{}` contains spaces, and no shell splits it", program.name))
             }
             Some(program) => Ok(program),
         }

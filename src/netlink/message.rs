@@ -59,7 +59,6 @@ pub(super) struct Message<'a> {
 /// The content of a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Content<'a> {
-    /// Nothing.
     Nothing,
     /// The request failed with this error number; 0 is an acknowledgment.
     Error(i32),

@@ -52,7 +52,6 @@ impl Reader {
     }
 
     /// Why it reads `/proc/self/net` instead of asking netlink; `None` while it asks.
-    #[must_use]
     pub(crate) fn refused(&self) -> Option<&str> {
         self.refused.as_deref()
     }

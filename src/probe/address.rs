@@ -39,7 +39,6 @@ pub(crate) enum Presence {
 
 impl AddressProbe {
     /// Looks up every address once; takes microseconds.
-    #[must_use]
     pub(crate) fn look(&self) -> Presence {
         self.look_with(|address| look_up(address, self.device.as_deref()))
     }

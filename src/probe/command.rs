@@ -12,6 +12,7 @@
 use std::fmt;
 use std::io;
 use std::process::ExitStatus;
+use std::slice;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
@@ -42,14 +43,11 @@ pub(crate) enum CommandLine {
 
 impl CommandLine {
     /// As the configuration writes it.
-    #[must_use]
     pub(crate) fn in_toml(&self) -> String {
         match self {
             Self::Shell(text) => toml_string(text),
             Self::Program(program) => {
-                let name = [program.name()].into_iter();
-                let words: Vec<_> = name.chain(program.arguments().iter().map(String::as_str)).collect();
-                toml_strings(&words)
+                toml_strings(&[slice::from_ref(&program.name), &program.arguments].concat())
             }
         }
     }
@@ -67,7 +65,6 @@ pub(crate) enum Statuses {
 /// A check by a command. Shown as its text in backquotes, on one line, shortened.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct CommandProbe {
-    /// The command.
     pub(crate) line: CommandLine,
     /// The meaning of its exit statuses.
     pub(crate) statuses: Statuses,
@@ -88,8 +85,8 @@ impl CommandProbe {
     /// Await it on a tokio runtime with I/O and time enabled. Dropping it kills the command, and blocks until that is
     /// done.
     pub(crate) async fn ask(&self) -> Outcome {
-        let began = Instant::now();
-        let deadline = Deadline::after(self.timeout.unwrap_or(Duration::MAX));
+        let (began, limit) = (Instant::now(), self.timeout.unwrap_or(Duration::MAX));
+        let deadline = Deadline::after(limit);
         let (mut group, mut output) = match self.start() {
             Ok(started) => started,
             Err(error) => return self.fail(Cause::Local, &format!("cannot start {error}"), ""),
@@ -102,20 +99,14 @@ impl CommandProbe {
                 never = output.drain() => match never {},
             }
         };
-        let waited = timeout(self.timeout.unwrap_or(Duration::MAX), exit).await;
+        let waited = timeout(limit, exit).await;
         let took = began.elapsed();
         // Kill remaining processes.
         let ended = match waited {
-            Ok(Ok(())) => Ok(group.finish().await),
-            Ok(Err(error)) => Ok(Err(error)),
-            Err(_) => Err(group.kill().await),
-        };
-        match ended {
-            Ok(Ok((status, _))) if status.success() => Outcome::pass(took),
-            Ok(Ok((status, survivors))) => self.judge(status, &survivors, &output.kept()),
-            Ok(Err(error)) => self.fail(Cause::Local, &format!("cannot wait for it: {error}"), ""),
-            Err(survivors) => {
-                let limit = Period(self.timeout.unwrap_or_default());
+            Ok(Ok(())) => group.finish().await,
+            Ok(Err(error)) => Err(error),
+            Err(_) => {
+                let survivors = group.kill().await;
                 // If this process did not run, it does not know how long the command did.
                 let (cause, slept) = match deadline.slept(began + took) {
                     Some(late) => {
@@ -123,12 +114,14 @@ impl CommandProbe {
                     }
                     None => (Cause::Timeout, String::new()),
                 };
-                self.fail(
-                    cause,
-                    &format!("not done within {limit}{slept}{survivors}"),
-                    &last_lines(&output.kept()),
-                )
+                let why = format!("not done within {}{slept}{survivors}", Period(limit));
+                return self.fail(cause, &why, &last_lines(&output.kept()));
             }
+        };
+        match ended {
+            Ok((status, _)) if status.success() => Outcome::pass(took),
+            Ok((status, survivors)) => self.judge(status, &survivors, &output.kept()),
+            Err(error) => self.fail(Cause::Local, &format!("cannot wait for it: {error}"), ""),
         }
     }
 

@@ -57,7 +57,6 @@ pub(crate) enum Read {
 /// The counters of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct CountersProbe {
-    /// Their source.
     pub(crate) source: Arc<dyn CounterSource>,
     /// The limits beyond which they fail.
     pub(crate) limits: Limits,

@@ -142,11 +142,9 @@ impl fmt::Display for Transport {
 pub(crate) struct DnsProbe {
     /// The question and the expectation.
     pub(crate) question: Arc<Question>,
-    /// The server.
     pub(crate) server: SocketAddr,
     /// The source address; by default the kernel chooses.
     pub(crate) source: Option<IpAddr>,
-    /// The transport.
     pub(crate) transport: Transport,
     /// Timeout of the whole probe.
     pub(crate) timeout: Duration,
@@ -181,7 +179,6 @@ pub(crate) struct Finding {
 impl Finding {
     /// The name server identifier (RFC 5001) in the response: printable ASCII unchanged, anything else
     /// as `0x` and hexadecimal digits.
-    #[must_use]
     pub(crate) fn nsid(&self) -> Option<String> {
         self.response.as_deref().and_then(judge::nsid)
     }

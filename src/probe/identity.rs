@@ -26,7 +26,6 @@ mod split;
 /// How to ask one address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asking {
-    /// The server.
     pub(crate) server: SocketAddr,
     /// The local address; by default the kernel chooses.
     pub(crate) source: Option<IpAddr>,
@@ -79,36 +78,46 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// The name of the node: the NSID, else `id.server.`, else `hostname.bind.`.
-    #[must_use]
     pub(crate) fn name(&self) -> Option<&str> {
         self.nsid.as_deref().or(self.id_server.as_deref()).or(self.hostname_bind.as_deref())
     }
+}
 
+/// What the answers on one flow say.
+#[derive(Debug, Default)]
+struct Heard {
+    identity: Identity,
+    nsids: BTreeSet<String>,
+}
+
+impl Heard {
     fn learn(&mut self, topic: Topic, answer: &Message) {
-        if self.nsid.is_none() {
-            self.nsid = nsid(answer);
+        if let Some(nsid) = nsid(answer) {
+            self.identity.nsid.get_or_insert_with(|| nsid.clone());
+            self.nsids.insert(nsid);
         }
         let place = match topic {
             Topic::Nsid => return,
-            Topic::IdServer => &mut self.id_server,
-            Topic::HostnameBind => &mut self.hostname_bind,
-            Topic::VersionServer | Topic::VersionBind => &mut self.version,
+            Topic::IdServer => &mut self.identity.id_server,
+            Topic::HostnameBind => &mut self.identity.hostname_bind,
+            Topic::VersionServer | Topic::VersionBind => &mut self.identity.version,
         };
         if place.is_none() {
             *place = txt(answer);
         }
+    }
+
+    /// The node that gave the first NSID. Other NSIDs are of other nodes.
+    fn node(self, latency: Duration, end: Option<Failure>) -> FlowOutcome {
+        let Self { identity, nsids: mut others } = self;
+        others.retain(|nsid| Some(nsid) != identity.nsid.as_ref());
+        FlowOutcome::Node { identity, latency, end, others }
     }
 }
 
 /// The NSID of an answer, if it is not empty.
 fn nsid(answer: &Message) -> Option<String> {
     nsid_of(answer).filter(|name| !name.is_empty()).map(|name| foreign(&name))
-}
-
-/// The NSIDs that are not of this node.
-fn others(mut nsids: BTreeSet<String>, identity: &Identity) -> BTreeSet<String> {
-    nsids.retain(|nsid| Some(nsid) != identity.nsid.as_ref());
-    nsids
 }
 
 /// The first TXT record of an answer, with text in it.
@@ -159,15 +168,13 @@ impl Asking {
             Ok(flow) => flow,
             Err(failure) => return FlowOutcome::Unreachable(failure),
         };
-        let (mut identity, mut first, mut end) = (Identity::default(), None, None);
-        let mut nsids = BTreeSet::new();
+        let (mut heard, mut first, mut end) = (Heard::default(), None, None);
         for topic in Topic::ALL {
             let Ok(question) = topic.question() else { continue };
             match flow.ask(&question, self.timeout).await {
                 Ok((answer, latency)) => {
                     first.get_or_insert(latency);
-                    identity.learn(topic, &answer);
-                    nsids.extend(nsid(&answer));
+                    heard.learn(topic, &answer);
                 }
                 Err(failure) if first.is_none() => return FlowOutcome::Unreachable(failure),
                 // BIND drops the fourth question of a second. The first answers are enough.
@@ -177,8 +184,7 @@ impl Asking {
                 }
             }
         }
-        let others = others(nsids, &identity);
-        FlowOutcome::Node { identity, latency: first.unwrap_or_default(), end, others }
+        heard.node(first.unwrap_or_default(), end)
     }
 
     /// Asks all topics over one TCP connection.
@@ -192,14 +198,11 @@ impl Asking {
         if let ([], Some(end)) = (&conversation.answers[..], &conversation.end) {
             return FlowOutcome::Silent(end.clone());
         }
-        let mut identity = Identity::default();
-        let mut nsids = BTreeSet::new();
+        let mut heard = Heard::default();
         for (topic, answer) in Topic::ALL.into_iter().zip(&conversation.answers) {
-            identity.learn(topic, answer);
-            nsids.extend(nsid(answer));
+            heard.learn(topic, answer);
         }
-        let others = others(nsids, &identity);
-        FlowOutcome::Node { identity, latency: conversation.connected, end: conversation.end, others }
+        heard.node(conversation.connected, conversation.end)
     }
 
     /// The name of the node that answers on `flow`: its NSID, else a name in class CHAOS.
@@ -207,19 +210,19 @@ impl Asking {
     /// # Errors
     /// The reason why the first question has no answer.
     pub(crate) async fn name_on(self, flow: &UdpFlow) -> Result<Option<String>, Failure> {
-        let mut identity = Identity::default();
+        let mut heard = Heard::default();
         for topic in [Topic::Nsid, Topic::IdServer, Topic::HostnameBind] {
             let Ok(question) = topic.question() else { continue };
             match flow.ask(&question, self.timeout).await {
-                Ok((answer, _)) => identity.learn(topic, &answer),
+                Ok((answer, _)) => heard.learn(topic, &answer),
                 Err(failure) if topic == Topic::Nsid => return Err(failure),
                 Err(_) => break,
             }
-            if identity.name().is_some() {
+            if heard.identity.name().is_some() {
                 break;
             }
         }
-        Ok(identity.name().map(ToOwned::to_owned))
+        Ok(heard.identity.name().map(ToOwned::to_owned))
     }
 }
 

@@ -109,35 +109,31 @@ impl Place {
             Verdict::Reading | Verdict::Hidden => return Outcome::pass(Duration::ZERO),
             Verdict::Unseen => (
                 Cause::ListenerUnknown,
-                format!(
-                    "{self}: no socket in this network namespace; if the server is in another one, set `address = false`"
-                ),
+                "no socket in this network namespace; if the server is in another one, set `address = false`"
+                    .into(),
             ),
             Verdict::NeverRead => (
                 Cause::ListenerUnknown,
-                format!("{self}: queries have waited since the start: the sockets prove nothing"),
+                "queries have waited since the start: the sockets prove nothing".to_owned(),
             ),
             Verdict::Missing => {
-                (Cause::ListenerMissing, format!("{self}: the server has closed its sockets there"))
+                (Cause::ListenerMissing, "the server has closed its sockets there".to_owned())
             }
-            Verdict::NotReading(unread) => (
-                Cause::NotReading,
-                format!("{self}: the server hangs: {}, and it uses no CPU", unread.phrase()),
-            ),
+            Verdict::NotReading(unread) => {
+                (Cause::NotReading, format!("the server hangs: {}, and it uses no CPU", unread.phrase()))
+            }
             Verdict::Stalled(unread) => {
-                (Cause::Stalled, format!("{self}: the server does not read: {}", unread.phrase()))
+                (Cause::Stalled, format!("the server does not read: {}", unread.phrase()))
             }
             Verdict::PartlyHung(unread) => {
-                (Cause::PartlyHung, format!("{self}: a part of the server hangs: {}", unread.phrase()))
+                (Cause::PartlyHung, format!("a part of the server hangs: {}", unread.phrase()))
             }
             Verdict::Overload(dropped) => (
                 Cause::Overload,
-                format!(
-                    "{self}: overload: the kernel dropped {dropped} queries that the server had no time to read"
-                ),
+                format!("overload: the kernel dropped {dropped} queries that the server had no time to read"),
             ),
         };
-        Outcome::fail(cause, why)
+        Outcome::fail(cause, format!("{self}: {why}"))
     }
 
     fn unknown(self, error: &dyn fmt::Display) -> Outcome {

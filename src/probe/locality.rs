@@ -28,7 +28,6 @@ pub(crate) enum Place {
 
 impl Locality {
     /// The kind of this address.
-    #[must_use]
     pub(crate) fn place(&self, address: IpAddr) -> Place {
         if self.service.contains(&address) {
             Place::Service

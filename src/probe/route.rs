@@ -43,7 +43,6 @@ pub(crate) struct RouteProbe {
 
 impl RouteProbe {
     /// Looks once. Of several failures `severity` chooses the cause, of equals the first.
-    #[must_use]
     pub(crate) fn ask<K: Ord>(&self, severity: impl Fn(Cause) -> K) -> Outcome {
         let began = Instant::now();
         match self.failures() {
@@ -61,7 +60,6 @@ impl RouteProbe {
     }
 
     /// The same for the thread that watches changes.
-    #[must_use]
     pub(crate) fn look(&self) -> Presence {
         match self.failures() {
             Err(error) => Presence::Unknown(error.to_string()),

@@ -63,13 +63,11 @@ impl ProbeSet {
     }
 
     /// Whether partial failures have their own cause.
-    #[must_use]
     pub(crate) const fn reports_partial(&self) -> bool {
         self.partial
     }
 
     /// The probes to the servers for which `is_asked` is true. `None` if the others suffice for a pass.
-    #[must_use]
     pub(crate) fn at(&self, is_asked: impl Fn(SocketAddr) -> bool) -> Option<Self> {
         let probes: Vec<_> = self.probes.iter().filter(|probe| is_asked(probe.server)).cloned().collect();
         let need = self.need.saturating_sub(self.probes.len() - probes.len());
@@ -79,7 +77,6 @@ impl ProbeSet {
 
     /// Whether these outcomes, in the order of the probes, are a partial failure. `Some(true)` is a pass, `None` is
     /// unknown.
-    #[must_use]
     pub(crate) fn fails_in_part(&self, passed: impl Iterator<Item = Option<bool>>) -> bool {
         let mut split = Split::default();
         for (probe, passed) in self.probes.iter().zip(passed) {
@@ -91,25 +88,21 @@ impl ProbeSet {
     }
 
     /// Whether only probes that have passed can fail.
-    #[must_use]
     pub(crate) const fn needs_seen(&self) -> bool {
         self.seen.is_some()
     }
 
     /// The probes, in the order of the configuration.
-    #[must_use]
     pub(crate) fn probes(&self) -> &[DnsProbe] {
         &self.probes
     }
 
     /// Number of probes that have to pass.
-    #[must_use]
     pub(crate) const fn need(&self) -> usize {
         self.need
     }
 
     /// Limit of probes in flight, and how their starts are spread.
-    #[must_use]
     pub(crate) const fn pace(&self) -> Pace {
         self.pace
     }

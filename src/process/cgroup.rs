@@ -37,14 +37,12 @@ impl Membership {
     }
 
     /// Whether the process belongs to this unit.
-    #[must_use]
     pub(crate) fn is_of_unit(&self, unit: &str) -> bool {
         self.0.iter().any(|path| path.split('/').any(|part| part == unit))
     }
 
     /// The service of the system that the process belongs to, whatever its slice. A user manager names the cgroups below
     /// its own service as its user wants, and a service those below it.
-    #[must_use]
     pub(crate) fn system_service(&self) -> Option<&str> {
         let mut outermost =
             self.0.iter().filter_map(|path| path.split('/').skip(1).find(|part| !part.ends_with(".slice")));
@@ -52,13 +50,11 @@ impl Membership {
     }
 
     /// Whether the process is in this cgroup or below it.
-    #[must_use]
     pub(crate) fn is_below(&self, cgroup: &str) -> bool {
         self.0.iter().any(|path| Path::new(path).starts_with(cgroup))
     }
 
     /// The longest path, for people.
-    #[must_use]
     pub(crate) fn shown(&self) -> &str {
         self.0.iter().max_by_key(|path| path.len()).map_or("no cgroup", String::as_str)
     }

@@ -52,7 +52,6 @@ impl Finder {
     }
 
     /// Where it searches.
-    #[must_use]
     pub(crate) const fn source(&self) -> &ProcessSource {
         &self.source
     }
@@ -144,7 +143,7 @@ async fn by_systemd(unit: &str, instead: &NotFound, limit: Duration) -> Result<P
     let not_it = |what: String| perhaps(format!("systemd says that the main process of {unit} is {what}"));
     let process = ProcessHandle::open(pid).map_err(|why| not_it(format!("process {pid}{why}")))?;
     // Another process of that number would be in another cgroup. The cgroup also proves an alias of the unit.
-    let membership = process.membership();
+    let membership = &process.membership;
     if membership.is_of_unit(unit) || shown.cgroup().is_some_and(|cgroup| membership.is_below(cgroup)) {
         return Ok(process);
     }
@@ -161,8 +160,8 @@ pub(crate) fn by_pid_file(path: &Path, unit: Option<&str>) -> Result<ProcessHand
     let process = ProcessHandle::open(written.pid)
         .map_err(|why| format!("{shown} names process {}{why}", written.pid))?;
     match unit {
-        Some(unit) if !process.membership().is_of_unit(unit) => {
-            let cgroup = process.membership().shown();
+        Some(unit) if !process.membership.is_of_unit(unit) => {
+            let cgroup = process.membership.shown();
             let why = format!("{shown} names {process}, which is not of {unit} but in {cgroup}");
             Err(NotFound { why, other_alive: true })
         }
@@ -180,7 +179,7 @@ fn by_cgroup(unit: &str) -> Result<ProcessHandle, String> {
         [] => Err(format!("{unit} has no process in its cgroup")),
         [pid] => {
             let process = ProcessHandle::open(pid).map_err(|why| format!("{unit} has process {pid}{why}"))?;
-            if process.membership().is_of_unit(unit) {
+            if process.membership.is_of_unit(unit) {
                 return Ok(process);
             }
             Err(format!("{unit} had process {pid}, which has ended"))
@@ -222,7 +221,7 @@ mod tests {
     fn a_pid_file_is_believed_unless_it_is_older_than_its_process() {
         let daemon = Daemon::start("stale");
         let process = by_pid_file(&daemon.1, None).unwrap();
-        assert_eq!(process.pid(), daemon.0.pid());
+        assert_eq!(process.pid, daemon.0.pid());
         let written_at =
             |at: SystemTime| File::options().write(true).open(&daemon.1).unwrap().set_modified(at).unwrap();
         let day = Duration::from_secs(86_400);

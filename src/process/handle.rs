@@ -21,10 +21,13 @@ const TICKS: u64 = 100;
 #[derive(Debug)]
 pub(crate) struct ProcessHandle {
     pidfd: Pidfd,
-    pid: i32,
-    name: String,
-    membership: Membership,
-    age: Duration,
+    pub(crate) pid: i32,
+    /// As far as the kernel keeps it, fit to be printed. Empty if it cannot be seen.
+    pub(crate) name: String,
+    /// Its cgroups when it was opened.
+    pub(crate) membership: Membership,
+    /// Its age when it was opened, to 10 ms.
+    pub(crate) age: Duration,
 }
 
 impl ProcessHandle {
@@ -56,32 +59,7 @@ impl ProcessHandle {
         })
     }
 
-    /// Its number.
-    #[must_use]
-    pub(crate) const fn pid(&self) -> i32 {
-        self.pid
-    }
-
-    /// Its name, as far as the kernel keeps it, fit to be printed. Empty if it cannot be seen.
-    #[must_use]
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Its cgroups when it was opened.
-    #[must_use]
-    pub(crate) const fn membership(&self) -> &Membership {
-        &self.membership
-    }
-
-    /// Its age when it was opened, to 10 ms.
-    #[must_use]
-    pub(crate) const fn age(&self) -> Duration {
-        self.age
-    }
-
     /// Whether it ran already at that time, with 2 s of leeway for clocks that are set.
-    #[must_use]
     pub(crate) fn was_there_at(&self, time: SystemTime) -> bool {
         const LEEWAY: Duration = Duration::from_secs(2);
         let passed = SystemTime::now().duration_since(time).unwrap_or_default();
@@ -89,13 +67,11 @@ impl ProcessHandle {
     }
 
     /// Whether it has exited, reaped or not.
-    #[must_use]
     pub(crate) fn has_exited(&self) -> bool {
         self.pidfd.has_exited()
     }
 
     /// Whether a signal or a debugger has stopped it: it is there, and answers nothing.
-    #[must_use]
     pub(crate) fn is_stopped(&self) -> bool {
         ProcStat::read(Pid::from_raw(self.pid)).is_some_and(|process| process.is_stopped())
     }
@@ -140,7 +116,7 @@ mod tests {
     fn an_exit_is_seen_before_the_process_is_reaped() {
         let mut child = SleepProcess::start();
         let process = ProcessHandle::open(child.pid()).unwrap();
-        assert!(!process.has_exited() && process.age() < Duration::from_secs(600), "{process:?}");
+        assert!(!process.has_exited() && process.age < Duration::from_secs(600), "{process:?}");
         child.kill();
         while !process.has_exited() {
             std::thread::yield_now();
@@ -173,7 +149,7 @@ mod tests {
     fn a_stopped_process_has_not_exited() {
         let child = SleepProcess::start();
         let process = ProcessHandle::open(child.pid()).unwrap();
-        kill(Pid::from_raw(process.pid()), Signal::SIGSTOP).unwrap();
+        kill(Pid::from_raw(process.pid), Signal::SIGSTOP).unwrap();
         while !process.is_stopped() {
             std::thread::yield_now();
         }

@@ -5,8 +5,9 @@ use std::fmt;
 /// A program, by its path or a name to search for, and its arguments. Shown as one would type it in a shell.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Program {
-    name: String,
-    arguments: Vec<String>,
+    /// Its path or name.
+    pub(crate) name: String,
+    pub(crate) arguments: Vec<String>,
 }
 
 impl Program {
@@ -25,22 +26,9 @@ impl Program {
     }
 
     /// The same with `value` for `placeholder` in every argument.
-    #[must_use]
     pub(crate) fn with(&self, placeholder: &str, value: &str) -> Self {
         let arguments = self.arguments.iter().map(|argument| argument.replace(placeholder, value)).collect();
         Self { name: self.name.clone(), arguments }
-    }
-
-    /// Its path or name.
-    #[must_use]
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Its arguments.
-    #[must_use]
-    pub(crate) fn arguments(&self) -> &[String] {
-        &self.arguments
     }
 }
 

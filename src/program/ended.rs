@@ -38,7 +38,6 @@ pub(crate) enum End {
 
 impl Ended {
     /// Its exit status, if it exited.
-    #[must_use]
     pub(crate) fn code(&self) -> Option<i32> {
         match &self.end {
             End::Exited(status) => status.code(),
@@ -47,33 +46,28 @@ impl Ended {
     }
 
     /// Whether it exited with status 0.
-    #[must_use]
     pub(crate) fn succeeded(&self) -> bool {
         self.code() == Some(0)
     }
 
     /// Whether it was killed after its deadline.
-    #[must_use]
     pub(crate) const fn is_late(&self) -> bool {
         matches!(self.end, End::TimedOut(..))
     }
 
     /// Whether standard output or standard error contains these words, in any case.
-    #[must_use]
     pub(crate) fn prints(&self, words: &str) -> bool {
         let words = words.to_ascii_lowercase();
         [&self.err, &self.out].into_iter().any(|text| text.to_ascii_lowercase().contains(&words))
     }
 
     /// The last lines of standard error, or of standard output if that is empty, on one line.
-    #[must_use]
     pub(crate) fn last_output(&self) -> String {
         let errors = last_lines(self.err.as_bytes());
         if errors.is_empty() { last_lines(self.out.as_bytes()) } else { errors }
     }
 
     /// The lines of standard error, then of standard output, fit to be printed.
-    #[must_use]
     pub(crate) fn lines(&self) -> Vec<String> {
         let lines = self.err.lines().chain(self.out.lines()).map(str::trim_end);
         lines.filter(|line| !line.is_empty()).map(|line| foreign_within(line, KEPT)).collect()

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_child_subreaper;
@@ -26,10 +26,6 @@ const LOOKS: u32 = 100;
 /// The children that we started and that are not reaped yet.
 static STARTED: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
-fn started() -> MutexGuard<'static, Vec<Pid>> {
-    lock(&STARTED)
-}
-
 /// From now on the orphans of programs become our children, and are reaped when they exit. Call this once, on the tokio
 /// runtime that is to reap them.
 ///
@@ -41,7 +37,7 @@ pub(crate) fn adopt_orphans() -> io::Result<()> {
     tokio::spawn(async move {
         loop {
             exits.received().await;
-            reap(&started());
+            reap(&lock(&STARTED));
         }
     });
     Ok(())
@@ -50,7 +46,7 @@ pub(crate) fn adopt_orphans() -> io::Result<()> {
 /// Starts a child in a group of its own, and notes that it is no orphan.
 pub(super) fn spawn(command: &mut Command) -> io::Result<(Child, Pid)> {
     // Locked before the child exists: it may exit before it is on the list.
-    let mut started = started();
+    let mut started = lock(&STARTED);
     let child = command.process_group(0).spawn()?;
     let number = child.id().and_then(|number| i32::try_from(number).ok());
     let pid = Pid::from_raw(number.ok_or(io::ErrorKind::NotFound)?);
@@ -61,7 +57,7 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<(Child, Pid)> {
 /// Our children that we did not start, dead or alive; `None` if that cannot be seen.
 pub(super) fn adopted() -> Option<Vec<Pid>> {
     // Locked before the look: a child that is started meanwhile would be taken for an orphan.
-    let started = started();
+    let started = lock(&STARTED);
     let mut children = all_children()?;
     children.retain(|pid| !started.contains(pid));
     Some(children.into_iter().collect())
@@ -88,7 +84,7 @@ fn all_children() -> Option<BTreeSet<Pid>> {
 /// Takes a child off the list once it is reaped or given up, and reaps the dead orphans that it may have hidden. On the
 /// list, its number would hide an orphan that gets the same one later.
 pub(super) fn forget(pid: Pid) {
-    let mut started = started();
+    let mut started = lock(&STARTED);
     if let Some(place) = started.iter().position(|other| *other == pid) {
         started.swap_remove(place);
     }

@@ -25,43 +25,27 @@ pub(crate) const KEPT: usize = 64 * 1024;
 /// Time between TERM and KILL for [`Limit::Terminate`].
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
-/// How long a program may run.
+/// How long a program may run; [`Duration::MAX`] for no limit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Limit {
-    /// Until it exits.
-    Endless,
     /// Killed after this time.
     Kill(Duration),
     /// Ended by TERM after this time, and killed [`GRACE`] later.
     Terminate(Duration),
 }
 
-impl Limit {
-    const fn time(self) -> Option<Duration> {
-        match self {
-            Self::Endless => None,
-            Self::Kill(time) | Self::Terminate(time) => Some(time),
-        }
-    }
-}
-
 /// Runs a program until it exits, or until `limit`, then kills it with all that it started.
 ///
 /// Await it on a tokio runtime with I/O and time enabled. Dropping it kills the program.
 pub(crate) async fn run(program: &Program, limit: Duration) -> Ended {
-    run_within(program, Limit::Kill(limit)).await
+    run_within(program, Limit::Kill(limit), KEPT).await
 }
 
-/// The same with another kind of limit.
-pub(crate) async fn run_within(program: &Program, limit: Limit) -> Ended {
-    run_keeping(program, limit, KEPT).await
-}
-
-/// The same, keeping so many octets of its standard output.
-pub(crate) async fn run_keeping(program: &Program, limit: Limit, kept: usize) -> Ended {
+/// The same with a kind of limit, keeping so many octets of its standard output.
+pub(crate) async fn run_within(program: &Program, limit: Limit, kept: usize) -> Ended {
     // Find it.
     let path = search_path();
-    let found = match find(program.name(), &path) {
+    let found = match find(&program.name, &path) {
         Ok(found) => found,
         Err(end) => return Ended::unstarted(end),
     };
@@ -77,13 +61,12 @@ pub(crate) async fn run_keeping(program: &Program, limit: Limit, kept: usize) ->
         }
     };
     // Wait for it, and read its outputs.
-    let end = match (exit_within(&mut group, &mut out, &mut err, limit.time()).await, limit) {
+    let (Limit::Kill(time) | Limit::Terminate(time)) = limit;
+    let end = match (exit_within(&mut group, &mut out, &mut err, time).await, limit) {
         (Some(Ok(status)), _) => End::Exited(status),
         (Some(Err(error)), _) => End::NotStarted(format!("cannot wait for it: {error}")),
-        (None, Limit::Terminate(time)) => End::TimedOut(time, terminate(group, &mut out, &mut err).await),
-        (None, Limit::Kill(_) | Limit::Endless) => {
-            End::TimedOut(limit.time().unwrap_or_default(), group.kill().await.to_string())
-        }
+        (None, Limit::Terminate(_)) => End::TimedOut(time, terminate(group, &mut out, &mut err).await),
+        (None, Limit::Kill(_)) => End::TimedOut(time, group.kill().await.to_string()),
     };
     let text = |output: Output| String::from_utf8_lossy(&output.kept()).into_owned();
     Ended { end, out: text(out), err: text(err) }
@@ -94,7 +77,7 @@ async fn exit_within(
     group: &mut ChildGroup,
     out: &mut Output,
     err: &mut Output,
-    time: Option<Duration>,
+    time: Duration,
 ) -> Option<io::Result<ExitStatus>> {
     let exit = async {
         tokio::select! {
@@ -104,16 +87,13 @@ async fn exit_within(
             never = err.drain() => match never {},
         }
     };
-    match time {
-        Some(time) => timeout(time, exit).await.ok(),
-        None => Some(exit.await),
-    }
+    timeout(time, exit).await.ok()
 }
 
 /// Ends a program by TERM, after [`GRACE`] by KILL. Returns the end of a sentence that says which.
 async fn terminate(mut group: ChildGroup, out: &mut Output, err: &mut Output) -> String {
     group.terminate();
-    match exit_within(&mut group, out, err, Some(GRACE)).await {
+    match exit_within(&mut group, out, err, GRACE).await {
         Some(Ok(status)) => format!(", told to end by TERM, {}", describe_exit(status)),
         Some(Err(error)) => format!(", told to end by TERM, not waited for: {error}"),
         None => format!(", told to end by TERM, killed {} later{}", Period(GRACE), group.kill().await),
@@ -126,13 +106,13 @@ async fn terminate(mut group: ChildGroup, out: &mut Output, err: &mut Output) ->
 /// Without such a program in the search path.
 pub(crate) fn command(program: &Program) -> Result<Command, String> {
     let path = search_path();
-    let found = find(program.name(), &path).map_err(|_| format!("`{}` is not found", program.name()))?;
+    let found = find(&program.name, &path).map_err(|_| format!("`{}` is not found", program.name))?;
     Ok(prepare(program, &found, &path))
 }
 
 fn prepare(program: &Program, found: &Path, path: &[PathBuf]) -> Command {
     let mut command = Command::new(found);
-    command.args(program.arguments()).stdin(Stdio::null());
+    command.args(&program.arguments).stdin(Stdio::null());
     command.env("LC_ALL", "C").env("PATH", std::env::join_paths(path).unwrap_or_else(|_| OsString::new()));
     command
 }

@@ -54,7 +54,7 @@ impl Baseline {
     /// Why this process does not replace the earlier ones, which must have exited; `None` if it does. It may be one of
     /// them unless `another` is set.
     pub(super) fn not_replaced_by(&self, process: &ProcessHandle, another: bool) -> Option<String> {
-        let is_this = |earlier: &&ProcessHandle| earlier.pid() == process.pid();
+        let is_this = |earlier: &&ProcessHandle| earlier.pid == process.pid;
         let mut left = self.processes.iter().filter(|earlier| !earlier.has_exited());
         if left.clone().any(|earlier| is_this(&earlier)) && another {
             return Some(format!("it is still {process}, from before the restart"));
@@ -63,7 +63,7 @@ impl Baseline {
         Some(format!(
             "{process} is there, and {earlier}, from before the restart, has not exited: end it (kill -s KILL {}), then \
              restart the server",
-            earlier.pid()
+            earlier.pid
         ))
     }
 }
@@ -150,7 +150,7 @@ impl ListenerChanges {
 /// Whether this is the main process or descends from it.
 fn is_of(pid: i32, main: &ProcessHandle) -> bool {
     let parent = |pid: &i32| ProcStat::read(Pid::from_raw(*pid)).map(|process| process.parent.as_raw());
-    std::iter::successors(Some(pid), parent).take(MAX_GENERATIONS).any(|ancestor| ancestor == main.pid())
+    std::iter::successors(Some(pid), parent).take(MAX_GENERATIONS).any(|ancestor| ancestor == main.pid)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::{Journal, Transaction};
 use crate::backend::Trouble;
-use crate::program::{GRACE, Limit, Program, run_within};
+use crate::program::{GRACE, KEPT, Limit, Program, run_within};
 use crate::text::period::Period;
 
 /// The interval at which the drain is renewed. If a renewal is missed, the rest of the drain still covers the recovery
@@ -35,7 +35,7 @@ impl Transaction<'_> {
         guard: &InterruptGuard,
     ) -> Result<String, Trouble> {
         journal.note(&announcement(program, limit));
-        let limit = limit.map_or(Limit::Endless, Limit::Terminate);
+        let limit = Limit::Terminate(limit.unwrap_or(Duration::MAX));
         let noted = async {
             while !guard.interrupted.get() {
                 sleep(INTERRUPT_POLL).await;
@@ -43,7 +43,7 @@ impl Transaction<'_> {
             journal.note("interrupted: the command comes to its end first, then the services stay drained");
         };
         let command =
-            repeat_while(run_within(program, limit), DRAIN_RENEWAL, async || self.renew_drain().await);
+            repeat_while(run_within(program, limit, KEPT), DRAIN_RENEWAL, async || self.renew_drain().await);
         tokio::pin!(command);
         let ended = tokio::select! {
             ended = &mut command => ended,

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ impl<T> Handoff<T> {
 
     /// Appends an item, unless the queue is full or closed.
     pub(crate) fn offer(&self, item: T, weight: usize) -> Offered {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if state.closed {
             return Offered::Closed;
         }
@@ -97,7 +97,7 @@ impl<T> Handoff<T> {
 
     /// Replaces all waiting items by this one.
     pub(crate) fn supersede(&self, item: T) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if !state.closed {
             state.items.clear();
             state.weight = 0;
@@ -119,7 +119,7 @@ impl<T> Handoff<T> {
 
     /// As [`Self::take`], but waits no longer than `limit`.
     pub(crate) fn take_within(&self, limit: Duration) -> Taken<T> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.busy = false;
         self.changed.notify_all();
         let is_idle = |state: &mut State<T>| state.items.is_empty() && !state.closed;
@@ -135,13 +135,13 @@ impl<T> Handoff<T> {
 
     /// Accepts no further items; the worker still processes the waiting ones.
     pub(crate) fn close(&self) {
-        self.lock().closed = true;
+        lock(&self.state).closed = true;
         self.changed.notify_all();
     }
 
     /// Accepts no further items and drops the waiting ones: the worker has given up.
     pub(crate) fn abandon(&self) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         *state = State { items: VecDeque::new(), weight: 0, busy: false, closed: true };
         self.changed.notify_all();
     }
@@ -149,12 +149,8 @@ impl<T> Handoff<T> {
     /// Waits at most `limit` until every item is done. True if all are.
     pub(crate) fn wait_idle(&self, limit: Duration) -> bool {
         let unfinished = |state: &mut State<T>| state.busy || !state.items.is_empty();
-        let waited = self.changed.wait_timeout_while(self.lock(), limit, unfinished);
+        let waited = self.changed.wait_timeout_while(lock(&self.state), limit, unfinished);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        lock(&self.state)
     }
 }
 

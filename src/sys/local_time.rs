@@ -67,7 +67,6 @@ impl Zone {
     }
 
     /// The local time of this zone at `time`; in UTC if the zone does not say.
-    #[must_use]
     pub(crate) fn at(&self, time: SystemTime) -> Local {
         let unix = unix_seconds(time);
         let in_zone = |zone: &TimeZone| {
@@ -89,7 +88,6 @@ impl Zone {
 
     /// When the clocks of this zone show what clocks in UTC show at `shown`. Of an hour that occurs twice it is one of
     /// both.
-    #[must_use]
     pub(crate) fn when_shown(&self, shown: SystemTime) -> SystemTime {
         let estimate = shifted(shown, -self.at(shown).offset());
         shifted(shown, -self.at(estimate).offset())
@@ -109,19 +107,16 @@ impl Local {
     }
 
     /// "22:04:31".
-    #[must_use]
     pub(crate) fn time(&self) -> String {
         format!("{:02}:{:02}:{:02}", self.0.hour(), self.0.minute(), self.0.second())
     }
 
     /// "2026-11-26".
-    #[must_use]
     pub(crate) fn date(&self) -> String {
         format!("{:04}-{:02}-{:02}", self.0.year(), self.0.month(), self.0.month_day())
     }
 
     /// The zone in one word: "UTC", "CET"; of a zone without letters "UTC+05:30".
-    #[must_use]
     pub(crate) fn zone_word(&self) -> String {
         match self.0.local_time_type().time_zone_designation() {
             "" => "UTC".to_owned(),
@@ -131,7 +126,6 @@ impl Local {
     }
 
     /// "UTC", "CET (UTC+01:00)".
-    #[must_use]
     pub(crate) fn zone(&self) -> String {
         match self.0.local_time_type().time_zone_designation() {
             "" | "UTC" if self.offset() == 0 => "UTC".to_owned(),
@@ -140,7 +134,6 @@ impl Local {
     }
 
     /// Whether both are on the same day.
-    #[must_use]
     pub(crate) fn is_on_day_of(&self, other: &Self) -> bool {
         (self.0.year(), self.0.year_day()) == (other.0.year(), other.0.year_day())
     }

@@ -30,16 +30,10 @@ const HIGHEST_LIMIT: u64 = 524_288;
 /// A shortage that keeps a helper from starting.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Missing {
-    /// Too few descriptors are free.
-    Descriptors {
-        /// The number that is free.
-        free: usize,
-    },
-    /// Too few threads can be started.
-    Threads {
-        /// The number that can be started.
-        started: usize,
-    },
+    /// Only so many descriptors are free.
+    Descriptors(usize),
+    /// Only so many threads can be started.
+    Threads(usize),
 }
 
 impl Missing {
@@ -48,17 +42,17 @@ impl Missing {
     pub(crate) fn look() -> Option<Self> {
         let free = free_descriptors();
         if free < DESCRIPTORS {
-            return Some(Self::Descriptors { free });
+            return Some(Self::Descriptors(free));
         }
         let started = startable_threads();
-        (started < THREADS).then_some(Self::Threads { started })
+        (started < THREADS).then_some(Self::Threads(started))
     }
 }
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Descriptors { free } => {
+            Self::Descriptors(free) => {
                 let limit = getrlimit(Resource::Nofile).current;
                 let limit = limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string());
                 write!(
@@ -67,7 +61,7 @@ impl fmt::Display for Missing {
                      LimitNOFILE= of exabgp.service, or fs.file-max of the host"
                 )
             }
-            Self::Threads { started } => write!(
+            Self::Threads(started) => write!(
                 f,
                 "{started} threads can be started, expected at least {THREADS}: raise TasksMax= of exabgp.service or the \
                  user's limit of processes (ulimit -u), or end what has used them up"
@@ -157,8 +151,8 @@ mod tests {
 
     #[test]
     fn a_message_names_what_was_found_and_what_to_do() {
-        let text = Missing::Descriptors { free: 3 }.to_string();
+        let text = Missing::Descriptors(3).to_string();
         assert!(text.starts_with("3 descriptors are free, expected at least 32; the limit"), "{text}");
-        assert!(Missing::Threads { started: 1 }.to_string().contains("TasksMax="));
+        assert!(Missing::Threads(1).to_string().contains("TasksMax="));
     }
 }

@@ -72,32 +72,25 @@ fn is_stray(signal: Signal) -> bool {
     }
 }
 
-/// The log lines for received signals.
+/// When each signal was logged last, and how often it was received since.
 #[derive(Debug, Default)]
-struct Reports(Vec<Report>);
-
-#[derive(Debug)]
-struct Report {
-    signal: i32,
-    at: Instant,
-    unsaid: u32,
-}
+struct Reports(Vec<(i32, Instant, u32)>);
 
 impl Reports {
     /// The line for a signal received at `now`; `None` if the same one was logged within [`QUIET`].
     fn of(&mut self, signal: i32, now: Instant) -> Option<String> {
-        let known = self.0.iter_mut().find(|report| report.signal == signal);
+        let known = self.0.iter_mut().find(|(known, ..)| *known == signal);
         let unsaid = match known {
-            Some(report) if now.duration_since(report.at) < QUIET => {
-                report.unsaid += 1;
+            Some((_, at, unsaid)) if now.duration_since(*at) < QUIET => {
+                *unsaid += 1;
                 return None;
             }
-            Some(report) => {
-                report.at = now;
-                std::mem::take(&mut report.unsaid)
+            Some((_, at, unsaid)) => {
+                *at = now;
+                std::mem::take(unsaid)
             }
             None => {
-                self.0.push(Report { signal, at: now, unsaid: 0 });
+                self.0.push((signal, now, 0));
                 0
             }
         };

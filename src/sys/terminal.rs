@@ -84,7 +84,6 @@ impl Screen {
     }
 
     /// Whether keys can be read from standard input.
-    #[must_use]
     pub(crate) const fn has_keys(&self) -> bool {
         self.before.is_some()
     }

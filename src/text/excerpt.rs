@@ -13,18 +13,13 @@ const BREAK: &str = " | ";
 
 /// The beginning of a command, on one line.
 pub(crate) fn beginning(text: &str) -> String {
-    let line = foreign_octets(text.trim().as_bytes());
-    match line.char_indices().nth(NAME) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
+    cut(foreign_octets(text.trim().as_bytes()), NAME)
 }
 
 /// The last lines of an output, joined to one: as many as fit, or the end of the last one if it does not fit.
 pub(crate) fn last_lines(output: &[u8]) -> String {
-    let lines = output.split(|octet| matches!(octet, b'\n' | b'\r')).map(<[u8]>::trim_ascii);
     let mut shown = String::new();
-    for line in lines.rev().filter(|line| !line.is_empty()).map(foreign_octets) {
+    for line in lines(output).rev().map(foreign_octets) {
         let length = shown.chars().count() + line.chars().count();
         if shown.is_empty() {
             shown = match length.checked_sub(SHOWN) {
@@ -42,14 +37,23 @@ pub(crate) fn last_lines(output: &[u8]) -> String {
 
 /// The text that a monitoring plugin prints: its first line that is not empty, up to the `|` before performance data.
 pub(crate) fn status_line(output: &[u8]) -> String {
-    let mut lines = output.split(|octet| matches!(octet, b'\n' | b'\r')).map(<[u8]>::trim_ascii);
-    let line = lines.find(|line| !line.is_empty()).unwrap_or_default();
+    let line = lines(output).next().unwrap_or_default();
     let text = line.split(|octet| *octet == b'|').next().unwrap_or_default();
-    let text = foreign_octets(text.trim_ascii());
-    match text.char_indices().nth(SHOWN) {
+    cut(foreign_octets(text.trim_ascii()), SHOWN)
+}
+
+/// The first characters of a text.
+fn cut(text: String, most: usize) -> String {
+    match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
+}
+
+/// The lines of an output, without blanks around them.
+fn lines(output: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    let lines = output.split(|octet| matches!(octet, b'\n' | b'\r')).map(<[u8]>::trim_ascii);
+    lines.filter(|line| !line.is_empty())
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ impl Backend {
 /// Whether the file or its directory is among the arguments.
 fn is_given(program: &Program, file: &Path) -> bool {
     let directory = file.parent().unwrap_or(file).display().to_string();
-    program.arguments().iter().any(|argument| argument.contains(&directory))
+    program.arguments.iter().any(|argument| argument.contains(&directory))
 }
 
 /// The first lines of a longer text.

@@ -5,61 +5,40 @@ use std::str::FromStr;
 
 use hickory_resolver::proto::op::Metadata;
 
-/// A bit of the header that the server sets (RFC 1035 §4.1.1, RFC 4035 §3.2.3).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Bit {
-    Authoritative,
-    Truncated,
-    RecursionAvailable,
-    AuthenticData,
-}
+/// Whether a bit is set in a header.
+type IsSet = fn(&Metadata) -> bool;
 
-impl Bit {
-    /// In the order of the header.
-    const ALL: [Self; 4] =
-        [Self::Authoritative, Self::Truncated, Self::RecursionAvailable, Self::AuthenticData];
-
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Authoritative => "aa",
-            Self::Truncated => "tc",
-            Self::RecursionAvailable => "ra",
-            Self::AuthenticData => "ad",
-        }
-    }
-
-    const fn is_set(self, header: &Metadata) -> bool {
-        match self {
-            Self::Authoritative => header.authoritative,
-            Self::Truncated => header.truncation,
-            Self::RecursionAvailable => header.recursion_available,
-            Self::AuthenticData => header.authentic_data,
-        }
-    }
-}
+/// The bits of the header that the server sets (RFC 1035 §4.1.1, RFC 4035 §3.2.3), in the order of the header.
+const BITS: [(&str, IsSet); 4] = [
+    ("aa", |header| header.authoritative),
+    ("tc", |header| header.truncation),
+    ("ra", |header| header.recursion_available),
+    ("ad", |header| header.authentic_data),
+];
 
 /// One expectation: `aa`, `tc`, `ra` or `ad` for a bit that must be set, `!aa` and so on for one that must not.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Flag {
-    bit: Bit,
+    /// A word of [`BITS`].
+    bit: &'static str,
     set: bool,
 }
 
 impl Flag {
     /// Whether the header meets the expectation.
     #[must_use]
-    pub(crate) const fn holds(self, header: &Metadata) -> bool {
-        self.bit.is_set(header) == self.set
+    pub(crate) fn holds(self, header: &Metadata) -> bool {
+        set_in(header).any(|bit| bit == self.bit) == self.set
     }
 
     /// Whether a truncated answer is expected.
     pub(super) fn wants_truncation(self) -> bool {
-        self.bit == Bit::Truncated && self.set
+        self.bit == "tc" && self.set
     }
 
     /// Whether this is the AD bit, which a server sets only on request (RFC 6840 §5.8).
     pub(super) fn concerns_authentic_data(self) -> bool {
-        self.bit == Bit::AuthenticData
+        self.bit == "ad"
     }
 }
 
@@ -71,7 +50,7 @@ impl FromStr for Flag {
             Some(word) => (word, false),
             None => (text, true),
         };
-        Bit::ALL.into_iter().find(|bit| bit.word() == word).map(|bit| Self { bit, set }).ok_or_else(|| {
+        BITS.iter().find(|(bit, _)| *bit == word).map(|(bit, _)| Self { bit, set }).ok_or_else(|| {
             format!("unknown flag `{text}`, expected aa, tc, ra or ad, or one of them negated as in `!aa`")
         })
     }
@@ -79,18 +58,22 @@ impl FromStr for Flag {
 
 impl fmt::Display for Flag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", if self.set { "" } else { "!" }, self.bit.word())
+        write!(f, "{}{}", if self.set { "" } else { "!" }, self.bit)
     }
 }
 
 /// The names of the set flags in `header`: "aa ra", or "no flags".
 pub(super) fn words(header: &Metadata) -> String {
-    let set: Vec<_> = Bit::ALL.into_iter().filter(|bit| bit.is_set(header)).map(Bit::word).collect();
-    match set.len() {
-        0 => "no flags".to_owned(),
-        1 => format!("flag {}", set[0]),
-        _ => format!("flags {}", set.join(" ")),
+    match set_in(header).collect::<Vec<_>>()[..] {
+        [] => "no flags".to_owned(),
+        [one] => format!("flag {one}"),
+        ref several => format!("flags {}", several.join(" ")),
     }
+}
+
+/// The set flags in `header`.
+fn set_in(header: &Metadata) -> impl Iterator<Item = &'static str> {
+    BITS.iter().filter(|(_, is_set)| is_set(header)).map(|(word, _)| *word)
 }
 
 #[cfg(test)]

@@ -37,7 +37,6 @@ impl Query {
     }
 
     /// The type asked for.
-    #[must_use]
     pub(crate) const fn record_type(&self) -> RecordType {
         self.question.query_type
     }

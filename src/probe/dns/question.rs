@@ -123,25 +123,18 @@ impl Question {
     }
 
     /// What is expected of the certificate.
-    #[must_use]
     pub(crate) fn tls(&self) -> &Tls {
         &self.tls
     }
 
-    /// Its options.
-    #[must_use]
     pub(crate) const fn options(&self) -> Options {
         self.options
     }
 
-    /// The query.
-    #[must_use]
     pub(crate) const fn query(&self) -> &Query {
         &self.query
     }
 
-    /// The expectation.
-    #[must_use]
     pub(crate) const fn expect(&self) -> &Expectation {
         &self.expect
     }

@@ -136,14 +136,12 @@ impl Rcodes {
     }
 
     /// As [`Rcodes::from_words`] reads them.
-    #[must_use]
     pub(crate) fn words(&self) -> Vec<String> {
         let negation = if self.excluded { "!" } else { "" };
         self.codes.iter().map(|code| format!("{negation}{code}")).collect()
     }
 
     /// Whether `code` is expected.
-    #[must_use]
     pub(crate) fn contains(&self, code: Rcode) -> bool {
         self.codes.contains(&code) != self.excluded
     }

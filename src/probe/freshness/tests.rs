@@ -100,6 +100,11 @@ async fn zones_by_the_hundred_thousand_take_bounded_time_and_memory() {
     while !many.ask(EQUAL).await.passed() {
         // In a debug build on a busy machine; alone it takes eight seconds.
         assert!(began.elapsed() < Duration::from_secs(90), "{:?}", began.elapsed());
+        let mut known = lock(&many.memory.0);
+        if known.ledger.len() == 0 {
+            // It took longer than a list may: read it once more.
+            known.listed = None;
+        }
     }
     std::fs::remove_file(path).unwrap();
     assert_eq!(lock(&many.memory.0).ledger.len(), ledger::MOST_ZONES);

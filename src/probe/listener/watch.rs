@@ -113,14 +113,12 @@ impl Watch {
     }
 
     /// The present outcome; `None` if the probe is not watched, or before its first sample.
-    #[must_use]
     pub(crate) fn outcome(&self, probe: &ListenerProbe) -> Option<Outcome> {
         let watched = lock(&self.watched);
         watched.iter().find(|watched| watched.probe == *probe).and_then(Watched::outcome)
     }
 
     /// The last sample of each address and protocol.
-    #[must_use]
     pub(crate) fn seen(&self) -> Vec<(Place, Seen)> {
         let watched = lock(&self.watched);
         let listeners = watched.iter().flat_map(|watched| &watched.listeners);

@@ -26,10 +26,10 @@ impl Watch {
         now
     }
 
-    /// Weighs the finding of a probe of a round that began at `asked`, and notes that the server reads if it answered. If the server is overloaded, a question
-    /// that was lost says nothing, and a timeout becomes an unknown outcome: the kernel drops queries, and the one of the
-    /// probe may be among them. If only the probe fails, the cause is [`Cause::ProbeOnly`]; the `counters` of the server
-    /// may show that, too.
+    /// Weighs the finding of a probe of a round that began at `asked`. An answer shows that the server reads. If the server
+    /// is overloaded, the kernel drops queries, perhaps that of the probe: a lost question does not count, and a timeout
+    /// becomes an unknown outcome. If only the probe fails, the cause is [`Cause::ProbeOnly`]; what the kernel counts, or
+    /// the `counters` of the server, shows that.
     pub(crate) fn weigh(
         &self,
         probe: &DnsProbe,

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
@@ -69,7 +69,7 @@ impl Watch {
             Some(process) => {
                 // While the old process runs, only the pid-file can name another one.
                 let named = self.finder.named(limit).await;
-                if let Some(named) = named.filter(|named| named.pid() != process.pid()) {
+                if let Some(named) = named.filter(|named| named.pid != process.pid) {
                     self.watch(named);
                 }
                 return Outcome::pass(began.elapsed());
@@ -85,31 +85,26 @@ impl Watch {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, WatchState<Arc<ProcessHandle>>> {
-        lock(&self.state)
-    }
-
     fn running(&self) -> Option<Arc<ProcessHandle>> {
-        match &*self.state() {
+        match &*lock(&self.state) {
             WatchState::Running(process) => Some(Arc::clone(process)),
             WatchState::Unknown | WatchState::Gone(_) => None,
         }
     }
 
     /// The number of the process, while it runs.
-    #[must_use]
     pub(crate) fn pid(&self) -> Option<i32> {
-        self.running().filter(|process| !process.has_exited()).map(|process| process.pid())
+        self.running().filter(|process| !process.has_exited()).map(|process| process.pid)
     }
 
     fn handle(&self, event: WatchEvent<Arc<ProcessHandle>>) {
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         *state = std::mem::replace(&mut *state, WatchState::Unknown).after(event);
     }
 
     /// Watches this process instead of the earlier one.
     fn watch(self: &Arc<Self>, found: ProcessHandle) {
-        if self.running().is_some_and(|process| process.pid() == found.pid() && !process.has_exited()) {
+        if self.running().is_some_and(|process| process.pid == found.pid && !process.has_exited()) {
             return;
         }
         let process = Arc::new(found);
@@ -155,7 +150,7 @@ impl Watch {
 
     /// Reports an exit. Without effect if the process is no longer the watched one.
     fn exited(&self, exited: &Arc<ProcessHandle>) {
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         if !matches!(&*state, WatchState::Running(process) if Arc::ptr_eq(process, exited)) {
             return;
         }
@@ -170,7 +165,7 @@ impl Watch {
     fn missing(self: &Arc<Self>, missing: Missing) -> Outcome {
         let why = missing.why().to_owned();
         self.handle(WatchEvent::Missing(missing));
-        match &*self.state() {
+        match &*lock(&self.state) {
             // Another search has found it meanwhile.
             WatchState::Running(_) => Outcome::pass(Duration::ZERO),
             WatchState::Unknown => Outcome::fail(Cause::ProcessUnknown, why),

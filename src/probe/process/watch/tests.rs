@@ -114,7 +114,7 @@ async fn a_successor_is_watched_while_the_old_process_still_runs() {
     let mut old = std::mem::replace(&mut scene.daemon, SleepProcess::start());
     scene.write_pid_file();
     assert_eq!(scene.cause().await, None);
-    assert_eq!(scene.watch.running().unwrap().pid(), scene.daemon.pid());
+    assert_eq!(scene.watch.running().unwrap().pid, scene.daemon.pid());
     old.kill();
     old.reap();
     assert_eq!(scene.cause().await, None);
