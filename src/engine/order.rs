@@ -290,7 +290,7 @@ mod tests {
         drains.begin(Moment::START, order("unbound.service", Lasts::For(MINUTE)));
         let unit: Holder = "unbound.service".parse().unwrap();
         assert!(drains.let_return(Some(&unit)));
-        assert_eq!(drains.lift_returning(), [unit.clone()]);
+        assert_eq!(drains.lift_returning(), std::slice::from_ref(&unit));
         assert!(!drains.let_return(Some(&unit)), "it has none any more");
         assert_eq!(drains.lift(None), [Holder::operator()]);
         assert!(drains.is_empty());
