@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::engine::dampening::Mode;
 use crate::engine::moment::Moment;
+use crate::text::joined;
 use crate::text::period::Shown;
 use crate::timeline::sign::Sign;
 use crate::timeline::track::Track;
@@ -79,7 +80,7 @@ fn description(played: &[Played<'_>]) -> String {
             service.withdrawals
         )
     });
-    facts.collect::<Vec<_>>().join(" ")
+    joined(facts, " ")
 }
 
 /// Groups tracks of one name, in the order of the first of each.

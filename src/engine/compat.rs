@@ -10,7 +10,6 @@ use super::hysteresis;
 
 /// How the engine behaves where `exabgp healthcheck` and `run` differ. [`Compat::NONE`] is `run`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[expect(clippy::struct_excessive_bools, reason = "independent switches")]
 pub(crate) struct Compat {
     /// Probe while the disable-file exists.
     pub(crate) probe_while_disabled: bool,

@@ -61,11 +61,6 @@ impl fmt::Display for Cleared {
 }
 
 /// A penalty without its fraction.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "penalties are small and positive"
-)]
 fn whole(penalty: f64) -> u32 {
     penalty as u32
 }
@@ -74,7 +69,6 @@ fn whole(penalty: f64) -> u32 {
 mod exact {
     use serde::{Deserialize, Deserializer, Serializer};
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
     pub(super) fn serialize<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(number.to_bits())
     }

@@ -76,7 +76,6 @@ pub(crate) const NO_LONGER_CONFIGURED: &str = "(no longer configured)";
 /// The entry for drains of all services, those added later included. No service can have this name.
 pub(crate) const ALL_SERVICES: &str = "(all services)";
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 const fn is_zero(number: &u32) -> bool {
     *number == 0
 }

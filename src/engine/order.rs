@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::moment::Moment;
+use crate::text::joined;
 use crate::text::period::Period;
 
 pub(crate) use self::holder::RESTARTS;
@@ -169,6 +170,12 @@ impl Orders {
         self.0.iter()
     }
 
+    /// Each holder, what it does, and why: "operator drains it: new disk".
+    #[must_use]
+    pub(crate) fn reasons(&self, does: &str) -> String {
+        joined(self.iter().map(|(holder, order)| format!("{holder} {does}: {}", order.reason)), "; ")
+    }
+
     /// Whether all of them are held by restarts of ours.
     #[must_use]
     pub(crate) fn are_for_restarts(&self) -> bool {
@@ -211,8 +218,12 @@ impl Orders {
 
     /// Lets the same orders end once the checks pass. False if there are none.
     pub(crate) fn let_return(&mut self, whose: Option<&Holder>) -> bool {
-        let concerned = self.0.iter_mut().filter(|(holder, _)| is_of(holder, whose));
-        concerned.map(|(_, order)| order.returning = true).count() > 0
+        let mut any = false;
+        for (_, order) in self.0.iter_mut().filter(|(holder, _)| is_of(holder, whose)) {
+            order.returning = true;
+            any = true;
+        }
+        any
     }
 
     /// The checks pass: ends the orders that waited for it, and returns their holders.

@@ -91,8 +91,8 @@ pub(crate) struct Service {
     pub(crate) warms_until: Option<Moment>,
     /// The names of `warm-up` are to be asked now.
     begins_warm_up: bool,
-    /// The last acknowledged state, as far as it may still be valid: of an earlier helper, or from before the checks began
-    /// anew.
+    /// The state that stands while there is no verdict: its last one before the checks began anew, or the one that an
+    /// earlier helper saved as acknowledged, as far as that may still be valid.
     pub(super) acknowledged_before: Option<ServiceState>,
     state: ServiceState,
     /// Since when it has this state.

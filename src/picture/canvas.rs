@@ -28,15 +28,12 @@ pub(super) const TITLE: Font = Font { class: "title", cell: 9.1, line: 20 };
 impl Font {
     /// How wide this text is, rounded up.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "texts are short")]
-    #[expect(clippy::cast_precision_loss, reason = "texts are short")]
     pub(super) fn width(&self, text: &str) -> u32 {
         (cells(text) as f64 * self.cell).ceil() as u32
     }
 
     /// How many cells fit into this width.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "widths are small")]
     pub(super) fn fit(&self, width: u32) -> usize {
         (f64::from(width) / self.cell) as usize
     }

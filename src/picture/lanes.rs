@@ -117,11 +117,6 @@ impl Plot {
             canvas.path("class=\"limit\"", &format!("M{} {y:.1}H{right}", self.left));
             let baseline = (y + 4.0).max(lowest + 11.0);
             lowest = baseline + 3.0;
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "inside the picture"
-            )]
             canvas.text(right + 6, baseline.round() as u32, Anchor::Start, DIM, &text);
         }
     }

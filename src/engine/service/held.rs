@@ -5,8 +5,7 @@ use crate::engine::action::Action;
 use crate::engine::hold::HoldOrder;
 use crate::engine::moment::Moment;
 use crate::engine::notice::{Notice, OrderEnd};
-use crate::engine::order::{ActiveOrder, Holder, Kind};
-use crate::text::joined;
+use crate::engine::order::{Holder, Kind};
 
 impl Service {
     /// Begins a hold.
@@ -64,9 +63,7 @@ impl Service {
     /// The holders, and their reasons.
     #[must_use]
     pub(crate) fn explain_holds(&self) -> String {
-        let hold =
-            |(holder, hold): (&Holder, &ActiveOrder)| format!("{holder} holds it announced: {}", hold.reason);
-        let holds = joined(self.holds.iter().map(hold), "; ");
+        let holds = self.holds.reasons("holds it announced");
         match self.without_hold() {
             None => holds,
             Some(state) => format!("{holds}; without the hold {state}: {}", self.explain_state(state)),

@@ -13,6 +13,7 @@ use crate::engine::moment::Moment;
 use crate::engine::notice::until::Until;
 use crate::engine::order::{Kind, Orders};
 use crate::exabgp::Advertisement;
+use crate::text::joined;
 use crate::text::period::Period;
 
 impl Service {
@@ -105,9 +106,9 @@ impl Service {
     fn ignored(&self) -> String {
         let is_ignored = |check: &&Check| matches!(check.state(), CheckState::Unknown | CheckState::Down);
         let ignored = self.checks.iter().filter(is_ignored);
-        let shown: Vec<_> =
-            ignored.map(|check| format!("{}: {}, ignored", check.name(), check.state())).collect();
-        if shown.is_empty() { String::new() } else { format!(" ({})", shown.join("; ")) }
+        let shown =
+            joined(ignored.map(|check| format!("{}: {}, ignored", check.name(), check.state())), "; ");
+        if shown.is_empty() { shown } else { format!(" ({shown})") }
     }
 
     /// "the disable-file /run/off".
@@ -173,9 +174,7 @@ impl Service {
                 self.standing_state(state) + &self.unknown_suffix()
             }
             ServiceState::Drained => {
-                let drains =
-                    self.drains.iter().map(|(holder, drain)| format!("{holder} drains it: {}", drain.reason));
-                let drains = drains.collect::<Vec<_>>().join("; ");
+                let drains = self.drains.reasons("drains it");
                 let unknown = if self.waits_for_checks() { self.unknown_suffix() } else { String::new() };
                 drains + &unknown
             }

@@ -23,6 +23,7 @@ use crate::engine::ladder::Stated;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 use crate::outcome::Cause;
+use crate::text::joined;
 
 /// The alarm of a service whose witnesses have been unknown for `unknown-after`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -129,16 +130,13 @@ impl Service {
 
     /// The next moment at which one of the two rules may apply.
     pub(super) fn unknown_deadline(&self) -> Option<Moment> {
-        let unknown_checks = &self.unknown_checks;
-        let is_waiting = self.health.is_none() && self.checks.iter().any(|check| check.unknown.is_some());
-        let start = (is_waiting && !unknown_checks.is_over)
-            .then(|| unknown_checks.began + unknown_checks.unknown_after);
-        let unknown = if self.health.is_some() && !unknown_checks.all_unknown {
-            unknown_checks.all_unknown_since(&self.checks).map(|since| since + unknown_checks.unknown_after)
-        } else {
-            None
+        let UnknownChecks { began, is_over, all_unknown, unknown_after, .. } = self.unknown_checks;
+        let since = match self.health {
+            None if !is_over && self.checks.iter().any(|check| check.unknown.is_some()) => Some(began),
+            Some(_) if !all_unknown => self.unknown_checks.all_unknown_since(&self.checks),
+            _ => None,
         };
-        [start, unknown].into_iter().flatten().min()
+        since.map(|since| since + unknown_after)
     }
 
     /// Applies both rules at `now`.
@@ -206,7 +204,7 @@ impl Service {
             let unknown = check.unknown.as_ref()?;
             Some(format!("check {}: {}", check.name(), unknown.failure))
         });
-        reasons.collect::<Vec<_>>().join("; ")
+        joined(reasons, "; ")
     }
 }
 
