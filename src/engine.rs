@@ -127,7 +127,6 @@ impl Engine {
     }
 
     /// Writes everything but the configuration as one line, which [`Engine::restored`] reads.
-    #[must_use]
     pub(crate) fn snapshot(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
@@ -208,7 +207,6 @@ impl Engine {
     }
 
     /// The latest moment of the next call of [`Engine::handle`]; use [`Event::Tick`] if nothing else has happened.
-    #[must_use]
     pub(crate) fn deadline(&self) -> Option<Moment> {
         if self.phase != Phase::Running {
             return None;
@@ -219,26 +217,22 @@ impl Engine {
 
     /// Whether the next [`Event::Tick`] starts a round, or repeats the statement of a disabled service. In
     /// compatibility mode with `exabgp healthcheck` the caller looks for the disable-file at this moment.
-    #[must_use]
     pub(crate) fn is_round_due(&self, now: Moment) -> bool {
         let mut rounds = self.services.iter().filter_map(Service::next_round);
         self.phase == Phase::Running && rounds.any(|at| at <= now)
     }
 
     /// The services, in the order of the configuration.
-    #[must_use]
     pub(crate) fn services(&self) -> &[Service] {
         &self.services
     }
 
     /// The configuration of each service.
-    #[must_use]
     pub(crate) fn plans(&self) -> &[plan::Service] {
         &self.plans
     }
 
     /// The API session with ExaBGP.
-    #[must_use]
     pub(crate) const fn api_session(&self) -> &ApiSession {
         &self.api_session
     }

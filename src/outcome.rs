@@ -53,7 +53,6 @@ impl Outcome {
     }
 
     /// Why it did not pass.
-    #[must_use]
     pub(crate) const fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Pass { .. } => None,
@@ -62,7 +61,6 @@ impl Outcome {
     }
 
     /// Whether the probe passed.
-    #[must_use]
     pub(crate) const fn passed(&self) -> bool {
         matches!(self, Self::Pass { .. })
     }

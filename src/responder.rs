@@ -92,7 +92,6 @@ impl Responder {
 
     #[cfg(test)]
     /// All queries received so far, in order of arrival.
-    #[must_use]
     pub(crate) fn received(&self) -> Vec<Received> {
         self.shared.with_received(|received| received.clone())
     }

@@ -157,13 +157,11 @@ impl ApiSession {
     }
 
     /// The routes with their state.
-    #[must_use]
     pub(crate) fn entries(&self) -> &[RouteEntry] {
         &self.entries
     }
 
     /// Why no reply is awaited; `None` if replies are awaited.
-    #[must_use]
     pub(crate) fn silence(&self) -> Option<&'static str> {
         let not_awaited = !self.settings.compat.await_replies;
         match self.settings.parent {
@@ -233,7 +231,6 @@ impl ApiSession {
 
     /// The withdraws of all routes that ExaBGP may announce, to be sent at the exit. With `withdraw_all_at_exit` of `Compat`,
     /// those of all routes.
-    #[must_use]
     pub(crate) fn final_withdraws(&self) -> Vec<String> {
         self.entries
             .iter()
@@ -251,7 +248,6 @@ impl ApiSession {
     }
 
     /// The dialect in use: pinned, detected, or the one that most versions understand.
-    #[must_use]
     pub(crate) fn dialect(&self) -> Dialect {
         let learned = || self.version.as_ref().map(Version::dialect);
         self.settings.exabgp.dialect.or_else(learned).unwrap_or(match self.settings.parent {

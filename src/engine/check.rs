@@ -97,38 +97,32 @@ impl Check {
     }
 
     /// Its name, as configured or supplied.
-    #[must_use]
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// Whether any of its outcomes can move a route.
-    #[must_use]
     pub(crate) fn decides(&self) -> bool {
         self.worst() > Severity::Observe
     }
 
     /// Whether its failures are only observed because it has not been up yet.
-    #[must_use]
     pub(crate) const fn is_unproven(&self) -> bool {
         self.on_fail.once_up && !self.was_up
     }
 
     /// The state that it shows.
-    #[must_use]
     pub(crate) const fn state(&self) -> CheckState {
         self.shown.state()
     }
 
     /// The reason of the last failure, if no pass followed.
-    #[must_use]
     pub(crate) fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
     }
 
     /// Its verdict on the service: `None` before the first, `Some(Severity::Observe)` if it has no effect, because it passes
     /// or its failures are only observed.
-    #[must_use]
     pub(crate) fn verdict(&self) -> Option<Severity> {
         match (self.shown.verdict(), self.degrading.verdict(), self.downing.verdict()) {
             (_, _, Some(Verdict::Down)) => Some(Severity::Down),
@@ -178,14 +172,12 @@ impl Check {
     }
 
     /// The worst effect that an outcome of it can have on the service at present.
-    #[must_use]
     pub(crate) fn worst(&self) -> Severity {
         if self.is_unproven() { Severity::Observe } else { self.on_fail.worst().max(self.on_fail.unknown) }
     }
 
     /// The time between the starts of two rounds: the fast interval while any counter falls or has no verdict, otherwise
     /// the normal one. With [`RelapsePolicy::StartsAnew`], as in `exabgp healthcheck`, it is fast while a counter rises, too.
-    #[must_use]
     pub(crate) fn interval(&self) -> Duration {
         let counters = [&self.shown, &self.degrading, &self.downing];
         let in_doubt = |counter: &&Hysteresis| match counter.state() {

@@ -110,38 +110,32 @@ impl Dampening {
     }
 
     /// Whether the penalty keeps the service withdrawn.
-    #[must_use]
     pub(crate) fn enforced(&self) -> bool {
         self.suppressed && self.policy.mode == Mode::Enforce
     }
 
     /// The penalty at `now`.
-    #[must_use]
     pub(crate) fn penalty(&self, now: Moment) -> f64 {
         self.policy.decayed(self.penalty, now.since(self.since))
     }
 
     /// The penalty at `now` without its fraction.
-    #[must_use]
     pub(crate) fn whole_penalty(&self, now: Moment) -> u32 {
         whole(self.penalty(now))
     }
 
     /// Whether a service whose checks are up must stay withdrawn: it is suppressed, or its return takes longer.
-    #[must_use]
     pub(crate) fn holds(&self) -> bool {
         self.held_until().is_some()
     }
 
     /// When a service whose checks are up returns; `None` if nothing delays it.
-    #[must_use]
     pub(crate) fn held_until(&self) -> Option<Moment> {
         let suppressed = self.reused_at().filter(|_| self.enforced());
         [suppressed, self.return_time.waits_until()].into_iter().flatten().max()
     }
 
     /// The next moment at which something changes without an event.
-    #[must_use]
     pub(crate) fn deadline(&self) -> Option<Moment> {
         [self.reused_at(), self.return_time.waits_until()].into_iter().flatten().min()
     }
@@ -157,7 +151,6 @@ impl Dampening {
     }
 
     /// Whether the exit of a process may turn out to be no fall: a grace is configured, and not used up.
-    #[must_use]
     pub(crate) fn may_excuse(&self, now: Moment) -> bool {
         !self.policy.restart_grace.is_zero() && self.excused.count(now) < RESTARTS_EXCUSED
     }
@@ -169,7 +162,6 @@ impl Dampening {
     }
 
     /// What [`Dampening::clear`] would clear; `None` if there is nothing.
-    #[must_use]
     pub(crate) fn record(&self, now: Moment) -> Option<Cleared> {
         let record = Cleared {
             penalty: self.whole_penalty(now),
@@ -209,7 +201,6 @@ impl Dampening {
     }
 
     /// When the penalty will have decayed to `reuse`; `None` if the service is not suppressed.
-    #[must_use]
     pub(crate) fn reused_at(&self) -> Option<Moment> {
         self.suppressed.then(|| {
             let half_lives = libm::log2(self.penalty / f64::from(self.policy.reuse)).max(0.0);

@@ -14,7 +14,6 @@ use super::service::Service;
 
 impl Engine {
     /// Drains of all services, those added later included.
-    #[must_use]
     pub(crate) const fn drains_of_all(&self) -> &Orders {
         &self.drains_of_all
     }

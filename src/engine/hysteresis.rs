@@ -152,31 +152,26 @@ impl Hysteresis {
     }
 
     /// The state after the results so far.
-    #[must_use]
     pub(crate) const fn state(&self) -> CheckState {
         self.state
     }
 
     /// The verdict, which lasts while falling and rising. `None` before the first.
-    #[must_use]
     pub(crate) const fn verdict(&self) -> Option<Verdict> {
         self.verdict
     }
 
     /// Whether it is down because results alternated for too long, so neither row was ever complete.
-    #[must_use]
     pub(crate) const fn alternated(&self) -> bool {
         self.alternated
     }
 
     /// Why it is down, if the window has brought it down.
-    #[must_use]
     pub(crate) fn loss(&self) -> Option<String> {
         self.window.as_ref().filter(|_| self.is_lossy).map(Window::phrase)
     }
 
     /// How many passes it takes to go up, at least those of a row.
-    #[must_use]
     pub(crate) fn passes_to_rise(&self) -> u32 {
         let have = if let CheckState::Rising(count) = self.state { count } else { 0 };
         let row = self.thresholds.rise.get().saturating_sub(have);

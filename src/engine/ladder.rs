@@ -50,7 +50,6 @@ impl Ladder {
     }
 
     /// The advertisement in `state`; `None` before the first decision.
-    #[must_use]
     pub(crate) const fn at(&self, state: ServiceState) -> Option<&Advertisement> {
         match state {
             ServiceState::Starting => None,
@@ -62,7 +61,6 @@ impl Ladder {
     }
 
     /// The four rungs, best first, with their names.
-    #[must_use]
     pub(crate) const fn rungs(&self) -> [(ServiceState, &Advertisement); Self::STATES] {
         [
             (ServiceState::Up, &self.up),

@@ -82,7 +82,6 @@ const fn is_zero(number: &u32) -> bool {
 
 impl Remembered {
     /// Its orders of one kind.
-    #[must_use]
     pub(crate) const fn orders(&self, kind: Kind) -> &BTreeMap<Holder, RememberedOrder> {
         match kind {
             Kind::Drain => &self.drains,
@@ -101,7 +100,6 @@ impl Remembered {
 
 impl Memory {
     /// Drains of all services, those added later included, by holder.
-    #[must_use]
     pub(crate) fn drains_of_all(&self) -> &BTreeMap<Holder, RememberedOrder> {
         static NONE: BTreeMap<Holder, RememberedOrder> = BTreeMap::new();
         self.services.get(ALL_SERVICES).map_or(&NONE, |all| &all.drains)

@@ -196,7 +196,6 @@ impl RouteState {
 impl Notice {
     /// The level: falls are warnings, unless a restart by dnsherald causes them; the end of a warning is a notice. A
     /// notice that is not listed here is a warning.
-    #[must_use]
     pub(crate) fn urgency(&self) -> Urgency {
         match self {
             Self::Check { to: CheckState::Up, planned: false, .. }

@@ -128,7 +128,6 @@ pub(crate) struct ActiveOrder {
 
 impl ActiveOrder {
     /// Its age.
-    #[must_use]
     pub(crate) fn age(&self, now: Moment) -> Duration {
         self.before.saturating_add(now.since(self.since))
     }
@@ -160,7 +159,6 @@ pub(crate) struct Orders(BTreeMap<Holder, ActiveOrder>);
 
 impl Orders {
     /// Whether there are none.
-    #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -171,19 +169,16 @@ impl Orders {
     }
 
     /// Each holder, what it does, and why: "operator drains it: new disk".
-    #[must_use]
     pub(crate) fn reasons(&self, does: &str) -> String {
         joined(self.iter().map(|(holder, order)| format!("{holder} {does}: {}", order.reason)), "; ")
     }
 
     /// Whether all of them are held by restarts of ours.
-    #[must_use]
     pub(crate) fn are_for_restarts(&self) -> bool {
         !self.is_empty() && self.0.keys().all(Holder::is_restart)
     }
 
     /// When the last of them ends; `None` if one has no end of its own.
-    #[must_use]
     pub(crate) fn all_over_at(&self) -> Option<Moment> {
         let ends: Option<Vec<_>> = self.0.values().map(|order| order.expires).collect();
         ends?.into_iter().max()
@@ -206,7 +201,6 @@ impl Orders {
     }
 
     /// Whether it has an order of this holder, or of any if none is named.
-    #[must_use]
     pub(crate) fn has(&self, whose: Option<&Holder>) -> bool {
         self.0.keys().any(|holder| is_of(holder, whose))
     }
@@ -237,7 +231,6 @@ impl Orders {
     }
 
     /// When the next order ends by itself.
-    #[must_use]
     pub(crate) fn deadline(&self) -> Option<Moment> {
         self.0.values().filter_map(|order| order.expires).min()
     }
@@ -250,7 +243,6 @@ impl Orders {
     }
 
     /// The orders to save.
-    #[must_use]
     pub(crate) fn remember(&self, now: Moment) -> BTreeMap<Holder, RememberedOrder> {
         let remembered = |order: &ActiveOrder| RememberedOrder {
             reason: order.reason.clone(),

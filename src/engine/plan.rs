@@ -95,7 +95,6 @@ impl Check {
     /// Whether its outcome shows that the server of a service works. The outcome of a check that is only observed
     /// does not: the management address may answer while the service address does not. Nor does the outcome of a check
     /// that may never have passed.
-    #[must_use]
     pub(crate) fn is_witness(&self) -> bool {
         self.asks_server && !self.on_fail.once_up && self.on_fail.worst() > Severity::Observe
     }

@@ -187,7 +187,6 @@ impl Service {
 
     /// The next moment at which dampening ends, a fall is decided, a drain or a hold expires, checks have been unknown for
     /// `unknown-after`, the time of `recovery` ends, or the return no longer waits for the warm-up.
-    #[must_use]
     pub(crate) fn deadline(&self) -> Option<Moment> {
         let grace = self.grace.as_ref().map(Grace::until);
         let deadlines = [
@@ -203,7 +202,6 @@ impl Service {
     }
 
     /// When the next check is due, or would be if probing were not paused.
-    #[must_use]
     pub(crate) fn next_round(&self) -> Option<Moment> {
         if self.probing_paused() {
             return self.paused_round_at;

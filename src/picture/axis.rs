@@ -56,21 +56,18 @@ impl Axis {
     }
 
     /// The time at the left edge of a column.
-    #[must_use]
     pub(super) fn time(&self, column: u32) -> Moment {
         let nanos = self.span.as_nanos() * u128::from(column) / u128::from(self.columns);
         Moment::after_start(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
     }
 
     /// The column that shows this time, at most the last.
-    #[must_use]
     pub(super) fn column(&self, at: Moment) -> u32 {
         let column = at.since_start().as_nanos() * u128::from(self.columns) / self.span.as_nanos();
         u32::try_from(column).unwrap_or(u32::MAX).min(self.columns - 1)
     }
 
     /// The columns of the ticks, and their labels.
-    #[must_use]
     pub(super) fn ticks(&self) -> Vec<(u32, String)> {
         let step = self.step();
         let micros = u64::try_from(self.span.as_micros()).unwrap_or(u64::MAX).max(1);

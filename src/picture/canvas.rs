@@ -27,13 +27,11 @@ pub(super) const TITLE: Font = Font { class: "title", cell: 9.1, line: 20 };
 
 impl Font {
     /// How wide this text is, rounded up.
-    #[must_use]
     pub(super) fn width(&self, text: &str) -> u32 {
         (cells(text) as f64 * self.cell).ceil() as u32
     }
 
     /// How many cells fit into this width.
-    #[must_use]
     pub(super) fn fit(&self, width: u32) -> usize {
         (f64::from(width) / self.cell) as usize
     }
@@ -90,7 +88,6 @@ impl Canvas {
     }
 
     /// The complete picture.
-    #[must_use]
     pub(super) fn finish(&self, title: &str, description: &str, behind: &Self) -> String {
         let height = self.y + MARGIN;
         format!(

@@ -73,7 +73,6 @@ impl Outcomes {
     }
 
     /// All outcomes.
-    #[must_use]
     pub(crate) fn total(&self) -> Count {
         let mut total = Count::default();
         for (_, count) in &self.counted {

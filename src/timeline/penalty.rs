@@ -29,13 +29,11 @@ impl Penalty {
     }
 
     /// Whether there is a penalty in this policy.
-    #[must_use]
     pub(crate) fn is_on(&self) -> bool {
         self.policy.mode != Mode::Off
     }
 
     /// The penalty at `at`.
-    #[must_use]
     pub(crate) fn at(&self, at: Moment) -> f64 {
         let after = self.jumps.partition_point(|(since, _)| *since <= at);
         let (since, penalty) = after.checked_sub(1).map_or((at, 0.0), |index| self.jumps[index]);
@@ -43,7 +41,6 @@ impl Penalty {
     }
 
     /// The highest penalty between `from` and `until`.
-    #[must_use]
     pub(crate) fn highest(&self, from: Moment, until: Moment) -> f64 {
         let after = self.jumps.partition_point(|(at, _)| *at <= from);
         let coming = self.jumps[after..].iter().take_while(|(at, _)| *at < until).map(|(_, value)| *value);
@@ -51,7 +48,6 @@ impl Penalty {
     }
 
     /// The highest penalty of all.
-    #[must_use]
     pub(crate) fn peak(&self) -> f64 {
         self.jumps.iter().map(|(_, value)| *value).fold(0.0, f64::max)
     }

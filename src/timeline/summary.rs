@@ -105,7 +105,6 @@ fn shown(seconds: f64) -> String {
 
 impl Timeline {
     /// Computes the figures.
-    #[must_use]
     pub(crate) fn summary(&self) -> Summary {
         let services = self.services.iter().map(|service| ServiceSummary::new(service, self.end));
         Summary { seconds: self.end.since_start().as_secs_f64(), services: services.collect() }
@@ -114,7 +113,6 @@ impl Timeline {
 
 impl ServiceTrack {
     /// Whether any prefix is announced.
-    #[must_use]
     pub(crate) fn announced(&self) -> Track<bool> {
         let changes = self.routes.iter().flat_map(|route| &route.states.changes);
         let mut times: Vec<_> = changes.map(|(at, _)| *at).collect();
@@ -266,7 +264,6 @@ fn percent(share: f64) -> String {
 
 impl Summary {
     /// The summary as lines of text.
-    #[must_use]
     pub(crate) fn text(&self) -> String {
         let mut text = format!("Summary of {}\n", shown(self.seconds));
         for service in &self.services {
@@ -279,7 +276,6 @@ impl Summary {
     }
 
     /// Both summaries side by side, under these titles. Services that only one has are shown, too.
-    #[must_use]
     pub(crate) fn beside(&self, titles: [&str; 2], other: &Self) -> String {
         let mut text = format!("  {:<26}{:<26} {}\n", "", titles[0], titles[1]);
         let only_other = other.services.iter().filter(|service| self.find(&service.name).is_none());

@@ -34,7 +34,6 @@ type Row<'a> = (String, &'a Track<Sign>);
 impl Timeline {
     /// Returns a picture in lines of at most `width` characters, with at most `most` columns beside the names. Where the names
     /// leave less, it has [`FEWEST`].
-    #[must_use]
     pub(crate) fn draw(&self, width: usize, most: u32) -> Drawing<'_> {
         Drawing::new(self.rows(), self.end, width, most)
     }

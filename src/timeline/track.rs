@@ -25,20 +25,17 @@ impl<T: Copy + Ord> Track<T> {
     }
 
     /// The value at `at`; `None` before the first.
-    #[must_use]
     pub(crate) fn at(&self, at: Moment) -> Option<T> {
         let after = self.changes.partition_point(|(since, _)| *since <= at);
         after.checked_sub(1).map(|index| self.changes[index].1)
     }
 
     /// The greatest value between `from` and `until`, which is the worst of signs; `None` before the first.
-    #[must_use]
     pub(crate) fn worst(&self, from: Moment, until: Moment) -> Option<T> {
         self.between(from, until).max()
     }
 
     /// The least value between `from` and `until`; `None` before the first.
-    #[must_use]
     pub(crate) fn least(&self, from: Moment, until: Moment) -> Option<T> {
         self.between(from, until).min()
     }
@@ -59,13 +56,11 @@ impl<T: Copy + Ord> Track<T> {
     }
 
     /// How long the value was one that `is` accepts, until `end`.
-    #[must_use]
     pub(crate) fn lasted(&self, end: Moment, is: impl Fn(T) -> bool) -> Duration {
         self.spans(end).filter(|(.., value)| is(*value)).map(|(from, until, _)| until.since(from)).sum()
     }
 
     /// The first time from `from` on at which the value is one that `is` accepts.
-    #[must_use]
     pub(crate) fn first(&self, from: Moment, is: impl Fn(T) -> bool) -> Option<Moment> {
         if self.at(from).is_some_and(&is) {
             return Some(from);

@@ -114,7 +114,6 @@ impl Neighbors {
 
 impl BgpSession {
     /// Whether it is established.
-    #[must_use]
     pub(crate) const fn is_up(&self) -> bool {
         matches!(self.state, BgpState::Up)
     }

@@ -139,13 +139,11 @@ impl RouteEntry {
     }
 
     /// Whether the desired advertisement announces or withdraws, without its attributes.
-    #[must_use]
     pub(crate) fn route_state(&self) -> Option<RouteState> {
         self.desired.as_ref().map(RouteState::new)
     }
 
     /// Whether the desired state differs from the last log line about the route.
-    #[must_use]
     pub(crate) fn is_unreported(&self) -> bool {
         self.reported != self.fingerprint()
     }
@@ -163,7 +161,6 @@ impl RouteEntry {
     }
 
     /// The prefix, with the MED if it has one and the neighbors if they are not all.
-    #[must_use]
     pub(crate) fn shown(&self) -> String {
         let Route { prefix, med_offset, .. } = &self.route;
         let med = match &self.desired {
@@ -176,14 +173,12 @@ impl RouteEntry {
     }
 
     /// Its prefix, and its neighbors if not all.
-    #[must_use]
     pub(crate) fn with_neighbors(&self) -> String {
         let to = if self.route.neighbors.is_empty() { "" } else { " to " };
         format!("{}{to}{}", self.route.prefix, joined(&self.route.neighbors, "+"))
     }
 
     /// Whether there is a desired advertisement and ExaBGP has acknowledged exactly that one.
-    #[must_use]
     pub(crate) fn is_settled(&self) -> bool {
         self.desired.is_some() && self.desired == self.acknowledged
     }
@@ -259,7 +254,6 @@ impl RouteEntry {
     }
 
     /// Whether the desired advertisement has been sent.
-    #[must_use]
     pub(crate) fn is_sent(&self) -> bool {
         self.desired.is_some() && self.desired == self.sent
     }

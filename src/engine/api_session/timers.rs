@@ -29,7 +29,6 @@ impl ApiSession {
     }
 
     /// The next moment at which [`ApiSession::expire`] has something to do.
-    #[must_use]
     pub(crate) fn deadline(&self) -> Option<Moment> {
         if self.full {
             return None;

@@ -18,7 +18,6 @@ pub(crate) struct Forecast {
 impl Check {
     /// The earliest time at which it no longer brings the service down or degrades it, as `severity` says; `None` if it
     /// does not do so now, or waits for nothing.
-    #[must_use]
     pub(crate) fn rises(&self, now: Moment, severity: Severity) -> Option<Forecast> {
         let counter = self.counter(severity);
         if counter.verdict() == Some(Verdict::Up) {
@@ -30,7 +29,6 @@ impl Check {
 
     /// The earliest time at which it brings the service down or degrades it, as `severity` says, if it keeps failing;
     /// `None` if its last result does not lead there.
-    #[must_use]
     pub(crate) fn falls(&self, now: Moment, severity: Severity) -> Option<Forecast> {
         let counter = self.counter(severity);
         let CheckState::Falling(have) = counter.state() else { return None };

@@ -38,7 +38,6 @@ impl OnFail {
     }
 
     /// The severity of an outcome of this cause.
-    #[must_use]
     pub(crate) fn severity(&self, cause: Cause) -> Severity {
         // A withdraw for load alone moves the load to the next PoP.
         let unlisted = match cause {
@@ -52,13 +51,11 @@ impl OnFail {
     }
 
     /// The worst severity of any cause.
-    #[must_use]
     pub(crate) fn worst(&self) -> Severity {
         self.by_cause.values().copied().fold(self.otherwise, Severity::max)
     }
 
     /// Whether an outcome says that an address is not on this host and that this brings the service down.
-    #[must_use]
     pub(crate) fn misses_address(&self, outcome: &Outcome) -> bool {
         let is_missing = outcome.failure().is_some_and(|failure| failure.cause == Cause::AddressMissing);
         is_missing && self.severity(Cause::AddressMissing) == Severity::Down

@@ -27,13 +27,11 @@ impl Timing {
     }
 
     /// The longest time to the verdict on a fault that answers at once (a closed port, REFUSED).
-    #[must_use]
     pub(crate) fn detects_refusal(&self) -> Duration {
         self.interval.saturating_add(self.fast_interval.saturating_mul(self.thresholds.fall.get() - 1))
     }
 
     /// The longest time to the verdict on a fault without any answer.
-    #[must_use]
     pub(crate) fn detects_hang(&self) -> Duration {
         let repeated = self.fast_interval.max(self.timeout);
         let first = self.interval.saturating_add(self.timeout);
@@ -41,13 +39,11 @@ impl Timing {
     }
 
     /// The longest time from the end of a fault to the verdict.
-    #[must_use]
     pub(crate) fn returns(&self) -> Duration {
         self.interval.saturating_mul(self.thresholds.rise.get())
     }
 
     /// The time from the start to the verdict of a healthy server.
-    #[must_use]
     pub(crate) fn first_verdict(&self) -> Duration {
         self.fast_interval.saturating_mul(self.thresholds.rise.get() - 1)
     }

@@ -107,13 +107,11 @@ impl Policy {
     }
 
     /// A penalty after this time.
-    #[must_use]
     pub(crate) fn decayed(&self, penalty: f64, time: Duration) -> f64 {
         penalty * libm::exp2(-(time.as_secs_f64() / self.half_life.as_secs_f64()))
     }
 
     /// The highest possible penalty (RFC 2439, section 4.8.2).
-    #[must_use]
     pub(crate) fn ceiling(&self) -> f64 {
         f64::from(self.reuse) * libm::exp2(self.max_suppress.as_secs_f64() / self.half_life.as_secs_f64())
     }

@@ -86,13 +86,11 @@ impl ReturnTime {
     }
 
     /// The number of falls in the window.
-    #[must_use]
     pub(crate) fn falls(&self, now: Moment) -> u32 {
         self.falls.count(now)
     }
 
     /// The number of the fall that withdrew the service, if it has not returned yet; 0 if there is none.
-    #[must_use]
     pub(crate) const fn withdrawn_by(&self) -> u32 {
         match self.stage {
             Stage::Free => 0,
@@ -101,7 +99,6 @@ impl ReturnTime {
     }
 
     /// When a service whose checks are up returns; `None` if it need not wait.
-    #[must_use]
     pub(crate) const fn waits_until(&self) -> Option<Moment> {
         match self.stage {
             Stage::Waiting { until, .. } => Some(until),

@@ -53,7 +53,6 @@ impl Recent {
     }
 
     /// The number of events in the window.
-    #[must_use]
     pub(crate) fn count(&self, now: Moment) -> u32 {
         u32::try_from(self.ages(now).count()).unwrap_or(u32::MAX)
     }

@@ -20,7 +20,6 @@ pub(crate) struct Prefixes {
 
 impl Prefixes {
     /// Whether there are no prefixes.
-    #[must_use]
     pub(crate) const fn is_empty(&self) -> bool {
         self.named.is_empty()
     }

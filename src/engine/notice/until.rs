@@ -32,7 +32,6 @@ pub(crate) enum Until {
 
 impl Until {
     /// The time until it ends, or can end at the earliest.
-    #[must_use]
     pub(crate) const fn ends_in(&self) -> Option<Duration> {
         match self {
             Self::Over(time) | Self::ChecksPassAnd(time) => Some(*time),

@@ -17,7 +17,6 @@ pub(crate) const RESTARTS: &str = "backend/";
 
 impl Holder {
     /// Whether it is a restart of ours.
-    #[must_use]
     pub(crate) fn is_restart(&self) -> bool {
         self.0.starts_with(RESTARTS)
     }
@@ -29,7 +28,6 @@ impl Holder {
     }
 
     /// The word.
-    #[must_use]
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

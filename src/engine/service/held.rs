@@ -25,7 +25,6 @@ impl Service {
 
     /// Whether a hold announces it, regardless of its checks and its falls: it is not drained, its addresses are not
     /// known to be missing, and every check that decides has reported once, so a missing address would be known.
-    #[must_use]
     pub(crate) fn is_pinned(&self) -> bool {
         !self.holds.is_empty()
             && self.enabled
@@ -35,7 +34,6 @@ impl Service {
     }
 
     /// The state that its checks or its falls would give it without the hold, if that is withdrawn or degraded.
-    #[must_use]
     pub(crate) fn without_hold(&self) -> Option<ServiceState> {
         Some(self.by_checks())
             .filter(|state| self.is_pinned() && !self.revalidating && *state != ServiceState::Up)
@@ -61,7 +59,6 @@ impl Service {
     }
 
     /// The holders, and their reasons.
-    #[must_use]
     pub(crate) fn explain_holds(&self) -> String {
         let holds = self.holds.reasons("holds it announced");
         match self.without_hold() {

@@ -33,13 +33,11 @@ impl Next {
     }
 
     /// The earliest time; `None` if it is not known.
-    #[must_use]
     pub(crate) const fn at(&self) -> Option<Moment> {
         self.at
     }
 
     /// The sentence, with the time as `shown` writes it.
-    #[must_use]
     pub(crate) fn text(&self, shown: impl Fn(Moment) -> String) -> String {
         match self.at {
             None => self.before.clone(),
@@ -51,7 +49,6 @@ impl Next {
 impl Service {
     /// The next change if every check repeats its last outcome and no operator acts. `None` for a service that serves
     /// and expects no change.
-    #[must_use]
     pub(crate) fn next(&self, now: Moment) -> Option<Next> {
         match self.state {
             _ if !self.enabled => {

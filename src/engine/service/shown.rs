@@ -18,31 +18,26 @@ use crate::text::period::Period;
 
 impl Service {
     /// The name, as configured.
-    #[must_use]
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// The state.
-    #[must_use]
     pub(crate) const fn state(&self) -> ServiceState {
         self.state
     }
 
     /// Whether its disable-file existed when last looked for.
-    #[must_use]
     pub(crate) const fn is_disabled(&self) -> bool {
         !matches!(self.disabled, Disabled::No)
     }
 
     /// Whether its checks bring it down and it is not drained.
-    #[must_use]
     pub(crate) fn is_unwell(&self) -> bool {
         self.health == Some(Severity::Down) && !self.is_drained()
     }
 
     /// Its orders of one kind.
-    #[must_use]
     pub(crate) const fn orders(&self, kind: Kind) -> &Orders {
         match kind {
             Kind::Drain => &self.drains,
@@ -51,19 +46,16 @@ impl Service {
     }
 
     /// Its checks.
-    #[must_use]
     pub(crate) fn checks(&self) -> &[Check] {
         &self.checks
     }
 
     /// The remaining time for which it stays withdrawn though its checks are up; `None` if it does not.
-    #[must_use]
     pub(crate) fn returns_in(&self, now: Moment) -> Option<Duration> {
         self.dampening.held_until().filter(|_| self.awaits_return).map(|until| until.since(now))
     }
 
     /// The desired advertisement of its route at this place; `None` as long as there is none.
-    #[must_use]
     pub(crate) fn stated(&self, route: usize) -> Option<&Advertisement> {
         self.advertisement(self.stated?, route)
     }
@@ -76,7 +68,6 @@ impl Service {
     }
 
     /// The condition for its return, as long as it is withdrawn.
-    #[must_use]
     pub(crate) fn until(&self, now: Moment) -> Until {
         match self.state {
             _ if !self.enabled => Until::Open,
@@ -118,7 +109,6 @@ impl Service {
     }
 
     /// The reason of its state at the time of the transition. Later outcomes may point to another state.
-    #[must_use]
     pub(crate) fn reason(&self) -> String {
         self.entered.clone().unwrap_or_else(|| self.explain())
     }
@@ -150,7 +140,6 @@ impl Service {
     }
 
     /// The reason of its state.
-    #[must_use]
     pub(crate) fn explain(&self) -> String {
         if self.state == ServiceState::Up && self.is_pinned() {
             return self.explain_holds();
