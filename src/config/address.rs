@@ -7,7 +7,7 @@ use std::sync::Arc;
 use toml::Spanned;
 
 use super::file::Placed;
-use super::resolve::{Resolver, Result, Scope, addresses};
+use super::resolve::{CheckScope, Resolver, Result, Scope, addresses};
 use super::value::{Device, Text, WrittenAddress};
 use super::{Check, file};
 use crate::backend::targets::Target;
@@ -77,20 +77,20 @@ impl Resolver<'_> {
         targets
     }
 
-    /// The addresses of the service on this host, of which it needs at least one for this purpose.
+    /// The addresses of the service on this host, of which the check needs at least one for this purpose.
     pub(super) fn addresses_for(
         &self,
         purpose: &str,
-        of: Scope<'_>,
+        check: &CheckScope<'_>,
         place: &Range<usize>,
     ) -> Result<Vec<IpAddr>> {
-        let addresses = of.addresses();
+        let addresses = check.of.addresses();
         if !addresses.is_empty() {
             return Ok(addresses);
         }
         let message = format!(
             "service `{}` has no address on this host {purpose}, expected a host prefix, or `address = [\"…\"]` in the service",
-            of.service.name.get_ref()
+            check.of.service.name.get_ref()
         );
         Err(self.rule_error(&["prefixes", "address", "name"], place, message))
     }
@@ -99,8 +99,7 @@ impl Resolver<'_> {
     pub(super) fn address_probe(
         &self,
         written: &Spanned<toml::Table>,
-        of: Scope<'_>,
-        device: &Placed<Text<Device>>,
+        check: &CheckScope<'_>,
     ) -> Result<AddressProbe> {
         let unknown = written.get_ref().keys().map(|key| {
             let message = format!(
@@ -110,9 +109,9 @@ impl Resolver<'_> {
             self.value_error(&written.span(), message)
         });
         let refused = unknown.last().map_or(Ok(()), Err);
-        let addresses = self.addresses_for("to watch", of, &written.span());
+        let addresses = self.addresses_for("to watch", check, &written.span());
         refused?;
-        Ok(AddressProbe { addresses: addresses?, device: device_of(of.service, device) })
+        Ok(AddressProbe { addresses: addresses?, device: check.locality.device.clone() })
     }
 
     /// The default check of every service with addresses on this host, unless `others` contain such a check.

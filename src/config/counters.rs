@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::bounds::Bound;
 use super::defaults::PORT;
 use super::file::{self, Placed};
-use super::resolve::{Resolver, Result, Scope};
+use super::resolve::{CheckScope, Resolver, Result};
 use crate::probe::counters::window::Limits;
 use crate::probe::counters::{CountersProbe, Memory};
 use crate::probe::dns::{DnsProbe, Question, Transport};
@@ -34,21 +34,19 @@ impl Resolver<'_> {
     pub(super) fn counters(
         &self,
         written: &Spanned<file::Counters>,
-        check: &file::Check,
-        of: Scope<'_>,
-        timeout: Duration,
+        check: &CheckScope<'_>,
     ) -> Result<CountersProbe> {
         let table = written.get_ref();
         let window = self.period(&table.window, SHORTEST, WINDOW);
         let max_servfail = self.share("max-servfail-share", &table.max_servfail_share, MAX_SERVFAIL);
         let max_dropped = self.share("max-dropped-share", &table.max_dropped_share, MAX_DROPPED);
         let max_list = self.share("max-request-list-share", &table.max_request_list_share, MAX_REQUEST_LIST);
-        let source = of.backend.filter(|backend| backend.counters.is_some()).cloned().ok_or_else(|| {
+        let source = check.of.backend.filter(|backend| backend.counters.is_some()).cloned().ok_or_else(|| {
             let message = "the service has no backend with counters, expected `backend = \"…\"` in the service, of a kind \
                            that counts, or with `counters`";
             self.rule_error(&["backend"], &written.span(), message)
         });
-        let server = SocketAddr::new(self.deciding_addresses(of.service)[0], PORT);
+        let server = SocketAddr::new(self.deciding_addresses(check.of.service)[0], PORT);
         let question = "localhost. A".parse().and_then(Question::observing);
         let question = question.map_err(|message| self.error(&written.span(), message));
         let limits = Limits {
@@ -64,8 +62,8 @@ impl Resolver<'_> {
             server,
             source: Some(self.source(server, None).unwrap_or(server.ip())),
             transport: Transport::Udp,
-            timeout,
-            locality: self.locality(of.service, &check.device),
+            timeout: check.timing.timeout,
+            locality: Arc::clone(&check.locality),
         };
         Ok(CountersProbe {
             source: Arc::new(source?),

@@ -105,11 +105,7 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
     if !service.on_change.is_empty() {
         writeln!(f, "  on change: {}", service.on_change.join(" "))?;
     }
-    let policy = &service.dampening;
-    match policy.mode {
-        Mode::Off => writeln!(f, "  dampening off")?,
-        mode => describe_dampening(f, mode, policy)?,
-    }
+    describe_dampening(f, &service.dampening)?;
     for place in 0..Ladder::STATES {
         for (route, ladder) in service.announcements() {
             let (state, advertisement) = ladder.rungs()[place];
@@ -234,11 +230,15 @@ fn warn_of_unprobed_addresses(
     Ok(())
 }
 
-fn describe_dampening(f: &mut fmt::Formatter<'_>, mode: Mode, policy: &Policy) -> fmt::Result {
+fn describe_dampening(f: &mut fmt::Formatter<'_>, policy: &Policy) -> fmt::Result {
+    let mode = match policy.mode {
+        Mode::Off => return writeln!(f, "  dampening off"),
+        Mode::Enforce => "enforce",
+        Mode::Observe => "observe",
+    };
     writeln!(
         f,
-        "  dampening {}: penalty {} per fall, suppress {}, reuse {}, half-life {}, max-suppress {}",
-        if mode == Mode::Enforce { "enforce" } else { "observe" },
+        "  dampening {mode}: penalty {} per fall, suppress {}, reuse {}, half-life {}, max-suppress {}",
         policy.penalty,
         policy.suppress,
         policy.reuse,

@@ -13,8 +13,8 @@ use super::Check;
 use super::address::same_family;
 use super::defaults::{PORT, TIMING};
 use super::file::{self, Placed, place};
-use super::resolve::{Refused, Resolver, Result, Scope, addresses};
-use super::value::{OneOrMany, Server, Text, WordOr};
+use super::resolve::{CheckScope, Refused, Resolver, Result, Scope, addresses};
+use super::value::{Server, WordOr};
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::exabgp::command::Family;
 use crate::outcome::Cause;
@@ -99,9 +99,10 @@ impl Resolver<'_> {
         let timing = self.timing(&own, of.defaults);
         // Read the probes even if the timing is invalid, so that all errors are reported.
         let within = timing.unwrap_or(Timing { timeout: LONGEST, ..TIMING });
-        let probe = self.probe(written, &place, of, within);
+        let (name, locality) = (written.name.get_ref(), self.locality(of.service, &written.device));
+        let probe = self.probe(written, &place, &CheckScope { of, name, timing: within, locality });
         let has_window =
-            written.dns.is_some() || own.fall.as_ref().is_some_and(|fall| fall.get_ref().window.is_some());
+            written.dns.is_some() || own.fall.as_ref().is_some_and(|fall| fall.get_ref().has_window());
         let timing = timing.map(|timing| if has_window { timing } else { timing.without_window() });
         Ok(Check {
             name: written.name.get_ref().clone(),
@@ -113,17 +114,11 @@ impl Resolver<'_> {
     }
 
     /// Builds the probe of a check. Refuses a check with two kinds of probes, and `plugin` without a command.
-    fn probe(
-        &self,
-        check: &file::Check,
-        place: &Range<usize>,
-        of: Scope<'_>,
-        timing: Timing,
-    ) -> Result<Probe> {
-        let kinds = self.kinds(check, of, timing);
-        let plugin_fits = self.plugin_fits(check);
+    fn probe(&self, written: &file::Check, place: &Range<usize>, check: &CheckScope<'_>) -> Result<Probe> {
+        let kinds = self.kinds(written, check);
+        let plugin_fits = self.plugin_fits(written);
         let single = match &kinds[..] {
-            [] => Err(self.no_probe(check.name.get_ref(), place)),
+            [] => Err(self.no_probe(check.name, place)),
             [_] => plugin_fits,
             [(first, ..), (second, place, _), ..] => {
                 let message = format!("`{first}` and `{second}` in one check, expected one of them");
@@ -137,29 +132,20 @@ impl Resolver<'_> {
     }
 
     /// The kinds of probes that a check has; one in a valid file.
-    fn kinds<'r>(&'r self, check: &'r file::Check, of: Scope<'r>, timing: Timing) -> Vec<Kind<'r>> {
-        let (name, timeout, device) = (check.name.get_ref(), timing.timeout, &check.device);
-        let locality = || self.locality(of.service, device);
+    fn kinds<'r>(&'r self, written: &'r file::Check, check: &'r CheckScope<'_>) -> Vec<Kind<'r>> {
+        let (plugin, timeout) = (&written.plugin, check.timing.timeout);
         let kinds = [
-            kind("dns", &check.dns, Probe::Dns, move |dns| self.probe_set(dns, timing, &locality())),
-            kind("command", &check.command, Probe::Command, move |command| {
-                self.command(command, &check.plugin, timeout)
+            kind("dns", &written.dns, Probe::Dns, |dns| self.probe_set(dns, check)),
+            kind("command", &written.command, Probe::Command, move |line| {
+                self.command(line, plugin, timeout)
             }),
-            kind("process", &check.process, Probe::Process, move |table| {
-                self.process(table, name, of, timeout)
-            }),
-            kind("address", &check.address, Probe::Address, move |table| {
-                self.address_probe(table, of, device)
-            }),
-            kind("freshness", &check.freshness, Probe::Freshness, move |table| {
-                self.freshness(table, check, of, timeout)
-            }),
-            kind("listener", &check.listener, Probe::Listener, move |table| self.listener_probe(table, of)),
-            kind("counters", &check.counters, Probe::Counters, move |table| {
-                self.counters(table, check, of, timeout)
-            }),
-            kind("route", &check.route, Probe::Route, move |table| self.route_probe(table, of, device)),
-            kind("lookup", &check.lookup, Probe::Lookup, move |table| self.lookup(table, check, of, timeout)),
+            kind("process", &written.process, Probe::Process, |table| self.process(table, check)),
+            kind("address", &written.address, Probe::Address, |table| self.address_probe(table, check)),
+            kind("freshness", &written.freshness, Probe::Freshness, |table| self.freshness(table, check)),
+            kind("listener", &written.listener, Probe::Listener, |table| self.listener_probe(table, check)),
+            kind("counters", &written.counters, Probe::Counters, |table| self.counters(table, check)),
+            kind("route", &written.route, Probe::Route, |table| self.route_probe(table, check)),
+            kind("lookup", &written.lookup, Probe::Lookup, |table| self.lookup(table, check)),
         ];
         kinds.into_iter().flatten().collect()
     }
@@ -186,12 +172,8 @@ impl Resolver<'_> {
     }
 
     /// Builds a probe for every question, server, source and transport.
-    fn probe_set(
-        &self,
-        dns: &Spanned<file::Dns>,
-        timing: Timing,
-        locality: &Arc<Locality>,
-    ) -> Result<ProbeSet> {
+    fn probe_set(&self, dns: &Spanned<file::Dns>, check: &CheckScope<'_>) -> Result<ProbeSet> {
+        let timing = check.timing;
         let (span, dns) = (dns.span(), dns.get_ref());
         let nonempty = [
             self.require_nonempty(&dns.server, "server"),
@@ -199,7 +181,7 @@ impl Resolver<'_> {
             self.require_nonempty(&dns.transport, "transport"),
         ];
         let servers: Vec<Server> = match &dns.server {
-            Some(servers) => servers.get_ref().0.iter().map(|server| server.0).collect(),
+            Some(servers) => servers.get_ref().values(),
             None => {
                 self.management.iter().map(|address| Server(SocketAddr::new(*address, PORT), false)).collect()
             }
@@ -208,12 +190,13 @@ impl Resolver<'_> {
         let with_sources = |server: &Server| Ok((*server, self.sources_of(server.0, dns, &span)?));
         let servers: Vec<_> = servers.iter().map(with_sources).collect();
         let questions = self.questions(dns, &span, timing);
-        let transports = words(dns.transport.as_ref()).unwrap_or_else(|| vec![Transport::Udp]);
+        let written = dns.transport.as_ref();
+        let transports = written.map_or_else(|| vec![Transport::Udp], |written| written.get_ref().values());
         let fit = self.transports_fit(dns, &transports);
         nonempty.into_iter().collect::<Result<()>>()?;
         fit?;
         let servers = servers.into_iter().collect::<Result<Vec<_>>>()?;
-        let probes = probes(&questions?, &servers, &transports, timing.timeout, locality);
+        let probes = probes(&questions?, &servers, &transports, timing.timeout, &check.locality);
         let need = dns.pass.as_ref().map_or(probes.len(), |pass| *pass.get_ref());
         let place = dns.pass.as_ref().map_or(span, Spanned::span);
         let pace = pace(timing, dns.max_in_flight);
@@ -359,8 +342,4 @@ fn on_fail(written: &file::Check) -> OnFail {
         once_up: written.once_up,
         absorb: false,
     }
-}
-
-fn words<T: Clone>(written: Option<&Spanned<OneOrMany<Text<T>>>>) -> Option<Vec<T>> {
-    written.map(|written| written.get_ref().0.iter().map(|word| word.0.clone()).collect())
 }

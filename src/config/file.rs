@@ -22,6 +22,7 @@ use crate::engine::check::Severity;
 use crate::engine::dampening::Mode;
 use crate::exabgp::attributes::{Community, ExtendedCommunity, LargeCommunity, Origin};
 use crate::netlink::sockets::Protocol;
+use crate::outcome::Cause;
 use crate::probe::dns::Query;
 use crate::text::period::Period;
 
@@ -29,7 +30,7 @@ mod dns;
 mod words;
 
 pub(super) use self::dns::{Dns, Expect, Tls};
-pub(super) use self::words::{CauseWord, Off, Warmed, ZoneName};
+pub(super) use self::words::{Off, Warmed, ZoneName};
 
 /// An optional value with its place in the file.
 pub(crate) type Placed<T> = Option<Spanned<T>>;
@@ -305,7 +306,7 @@ pub(super) struct Check {
     pub(super) timeout: Placed<Period>,
     pub(super) rise: Option<NonZeroU32>,
     pub(super) fall: Placed<Fall>,
-    pub(super) on_fail: Option<WordOr<Severity, BTreeMap<CauseWord, Text<Severity>>>>,
+    pub(super) on_fail: Option<WordOr<Severity, BTreeMap<Text<Cause>, Text<Severity>>>>,
     pub(super) on_unknown: Option<Severity>,
     #[serde(default)]
     pub(super) once_up: bool,

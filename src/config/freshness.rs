@@ -12,7 +12,7 @@ use super::address::same_family;
 use super::bounds::{Bound, duplicate};
 use super::defaults::PORT;
 use super::file::{self, place};
-use super::resolve::{Resolver, Result, Scope, addresses};
+use super::resolve::{CheckScope, Resolver, Result, Scope, addresses};
 use crate::exabgp::command::Family;
 use crate::probe::freshness::ask::{References, Server};
 use crate::probe::freshness::list::ZoneSource;
@@ -39,15 +39,12 @@ impl Resolver<'_> {
     pub(super) fn freshness(
         &self,
         written: &Spanned<file::Freshness>,
-        check: &file::Check,
-        of: Scope<'_>,
-        timeout: Duration,
+        check: &CheckScope<'_>,
     ) -> Result<FreshnessProbe> {
         let table = written.get_ref();
-        let locality = self.locality(of.service, &check.device);
-        let zones = self.zone_source(written, of);
-        let here = self.zones_of(table, of.service, &locality);
-        let references = here.clone().and_then(|here| self.references(written, &here, &locality));
+        let zones = self.zone_source(written, check.of);
+        let here = self.zones_of(table, check);
+        let references = here.clone().and_then(|here| self.references(written, &here, &check.locality));
         let max_lag = self.period(&table.max_lag, LAG, MAX_LAG);
         let zone_interval = self.period(&table.zone_interval, INTERVAL, ZONE_INTERVAL);
         let expire_left = file::value(&table.expire_left).map_or(EXPIRE_LEFT, |left| left.0);
@@ -58,7 +55,7 @@ impl Resolver<'_> {
             limits: Limits { max_lag: max_lag?, expire_left },
             zone_interval: zone_interval?,
             max_queries: table.max_queries_per_second.unwrap_or(MAX_QUERIES),
-            timeout,
+            timeout: check.timing.timeout,
             memory: Memory::default(),
         })
     }
@@ -107,12 +104,8 @@ impl Resolver<'_> {
 
     /// The server whose zones are compared: the named one, else the first service address, else the first management
     /// address.
-    fn zones_of(
-        &self,
-        table: &file::Freshness,
-        service: &file::Service,
-        locality: &Arc<Locality>,
-    ) -> Result<Server> {
+    fn zones_of(&self, table: &file::Freshness, check: &CheckScope<'_>) -> Result<Server> {
+        let service = check.of.service;
         let address = match &table.server {
             Some(server) => server.get_ref().0.0,
             None => SocketAddr::new(self.deciding_addresses(service)[0], PORT),
@@ -121,14 +114,14 @@ impl Resolver<'_> {
         let own =
             table.server.is_none() && !self.management.iter().any(|own| same_family(*own, address.ip()));
         let source = if own { Ok(address.ip()) } else { self.reference_source(address, table, &place) };
-        Ok(Server { address, source: Some(source?), locality: Arc::clone(locality) })
+        Ok(Server { address, source: Some(source?), locality: Arc::clone(&check.locality) })
     }
 
     fn references(
         &self,
         written: &Spanned<file::Freshness>,
         here: &Server,
-        locality: &Arc<Locality>,
+        locality: &Locality,
     ) -> Result<References> {
         let table = written.get_ref();
         let (listed, make): (_, fn(Vec<Server>) -> References) = match (&table.primaries, &table.siblings) {

@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::address::free_name;
 use super::bounds;
 use super::defaults::PORT;
-use super::resolve::{Resolver, Result, Scope};
+use super::resolve::{CheckScope, Resolver, Result, Scope};
 use super::{Check, defaults, file};
 use crate::backend::Backend;
 use crate::engine::check::{OnFail, Severity};
@@ -26,14 +26,14 @@ impl Resolver<'_> {
     pub(super) fn listener_probe(
         &self,
         written: &Spanned<file::Listener>,
-        of: Scope<'_>,
+        check: &CheckScope<'_>,
     ) -> Result<ListenerProbe> {
         let listener = written.get_ref();
         let stall = self.period(&listener.stall, bounds::STALL, defaults::STALL);
-        let addresses = self.addresses_for("where a server listens", of, &written.span());
+        let addresses = self.addresses_for("where a server listens", check, &written.span());
         let port = listener.port.map_or(PORT, std::num::NonZeroU16::get);
         let protocol = listener.transport.as_ref().map_or(Protocol::Udp, |word| word.get_ref().0);
-        let process = of.backend.and_then(Backend::process_source);
+        let process = check.of.backend.and_then(Backend::process_source);
         Ok(ListenerProbe { addresses: addresses?, port, protocol, stall: stall?, process })
     }
 

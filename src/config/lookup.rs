@@ -1,7 +1,7 @@
 //! The `lookup` table of a check.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::sync::Arc;
 
 use toml::Spanned;
 
@@ -9,7 +9,7 @@ use super::address::service_addresses;
 use super::defaults::PORT;
 use super::file;
 use super::paste::{distinct, written_address};
-use super::resolve::{Resolver, Result, Scope, addresses};
+use super::resolve::{CheckScope, Resolver, Result, addresses};
 use crate::engine::service::warm_up;
 use crate::probe::lookup::LookupProbe;
 use crate::text::toml_strings;
@@ -22,9 +22,7 @@ impl Resolver<'_> {
     pub(super) fn lookup(
         &self,
         written: &Spanned<file::Lookup>,
-        check: &file::Check,
-        of: Scope<'_>,
-        timeout: Duration,
+        check: &CheckScope<'_>,
     ) -> Result<LookupProbe> {
         let table = written.get_ref();
         let nonempty = [
@@ -35,15 +33,15 @@ impl Resolver<'_> {
         nonempty.into_iter().collect::<Result<()>>()?;
         let servers: Vec<SocketAddr> = match &table.server {
             Some(servers) => servers.get_ref().0.iter().map(|server| server.0.0).collect(),
-            None => self.own_servers(of.service),
+            None => self.own_servers(check.of.service),
         };
         let sources = table.source.as_ref().map(|sources| addresses(&sources.get_ref().0));
         let from = |server: SocketAddr| (server, self.source(server, sources.as_deref()));
         Ok(LookupProbe {
-            names: table.names.get_ref().0.iter().map(|name| name.0.clone()).collect(),
+            names: table.names.get_ref().values(),
             servers: servers.into_iter().map(from).collect(),
-            timeout,
-            locality: self.locality(of.service, &check.device),
+            timeout: check.timing.timeout,
+            locality: Arc::clone(&check.locality),
         })
     }
 

@@ -1,12 +1,13 @@
 //! Rules between values: the timing of a check, and the thresholds of dampening.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use toml::Spanned;
 
 use super::file::{self, Placed, place, value};
 use super::resolve::{Refused, Resolver, Result, Scope};
-use super::value::{Fall, WrittenWindow as Written};
+use super::value::Fall;
 use super::{bounds, defaults};
 use crate::engine::check::Timing;
 use crate::engine::dampening::{Policy, PolicyError, Values};
@@ -77,22 +78,20 @@ impl Resolver<'_> {
     /// The value of the check, else that of `[defaults]`, else our own default.
     pub(super) fn timing(&self, check: &file::Timing, defaults: &file::Timing) -> Result<Timing> {
         let own = defaults::TIMING;
-        let pick = |check: &'_ Placed<Period>, defaults: &'_ Placed<Period>| {
-            check.clone().or_else(|| defaults.clone())
-        };
+        let pick =
+            |check: &Placed<Period>, defaults: &Placed<Period>| check.clone().or_else(|| defaults.clone());
         let interval = pick(&check.interval, &defaults.interval);
         let timeout = pick(&check.timeout, &defaults.timeout);
         let fast_interval = pick(&check.fast_interval, &defaults.fast_interval);
         let interval_read = self.period(&interval, bounds::INTERVAL, own.interval);
         // If only the interval is given, the values derived from it stay below it.
-        let fast_interval_read = match (&fast_interval, &interval) {
-            (None, Some(interval)) => Ok(own.fast_interval.min(interval.get_ref().0)),
-            _ => self.period(&fast_interval, bounds::FAST_INTERVAL, own.fast_interval),
+        let within_interval = |written: &Placed<Period>, bound, default: Duration| match (written, &interval)
+        {
+            (None, Some(interval)) => Ok(default.min(interval.get_ref().0)),
+            _ => self.period(written, bound, default),
         };
-        let timeout_read = match (&timeout, &interval) {
-            (None, Some(interval)) => Ok(own.timeout.min(interval.get_ref().0)),
-            _ => self.period(&timeout, bounds::TIMEOUT, own.timeout),
-        };
+        let fast_interval_read = within_interval(&fast_interval, bounds::FAST_INTERVAL, own.fast_interval);
+        let timeout_read = within_interval(&timeout, bounds::TIMEOUT, own.timeout);
         // If [defaults] has an error, a comparison with its values may be wrong.
         let mut compared = Ok(());
         if !self.survey.has_invalid(&["defaults"]) {
@@ -113,7 +112,7 @@ impl Resolver<'_> {
                 }
             }
         }
-        let has_window = |fall: &&Spanned<Fall>| fall.get_ref().window.is_some();
+        let has_window = |fall: &&Spanned<Fall>| fall.get_ref().has_window();
         let own_window = check.fall.as_ref().filter(has_window);
         let window = match own_window.or_else(|| defaults.fall.as_ref().filter(has_window)) {
             Some(fall) => self.window(fall),
@@ -138,12 +137,11 @@ impl Resolver<'_> {
 
     /// The window of a table `fall`.
     fn window(&self, fall: &Spanned<Fall>) -> Result<Option<WindowRule>> {
-        let (failures, of) = match fall.get_ref().window {
-            None | Some(Written { of: Some(0), .. }) => return Ok(None),
-            Some(Written { failures, of }) => {
-                (failures.and_then(NonZeroU32::new), of.and_then(NonZeroU32::new))
-            }
-        };
+        let Fall { failures, of, .. } = *fall.get_ref();
+        if of == Some(0) {
+            return Ok(None);
+        }
+        let (failures, of) = (failures.and_then(NonZeroU32::new), of.and_then(NonZeroU32::new));
         match (failures, of) {
             (Some(failures), Some(of)) if failures <= of && of <= LONGEST_WINDOW => {
                 Ok(Some(WindowRule { failures, of }))

@@ -1,10 +1,8 @@
 //! The `process` table of a check.
 
-use std::time::Duration;
-
 use toml::Spanned;
 
-use super::resolve::{Refused, Resolver, Result, Scope};
+use super::resolve::{CheckScope, Refused, Resolver, Result};
 use super::{Check, file};
 use crate::backend::Backend;
 use crate::engine::check::{OnFail, Severity, Timing};
@@ -17,11 +15,9 @@ impl Resolver<'_> {
     pub(super) fn process(
         &self,
         written: &Spanned<file::Process>,
-        check: &str,
-        of: Scope<'_>,
-        timeout: Duration,
+        check: &CheckScope<'_>,
     ) -> Result<ProcessProbe> {
-        let process = written.get_ref();
+        let (process, of) = (written.get_ref(), check.of);
         let pid_file = self.absolute(&process.pid_file);
         let unit = process.unit.as_ref().map(|unit| self.unit(unit)).transpose();
         let (pid_file, unit) = (pid_file?, unit?);
@@ -34,12 +30,13 @@ impl Resolver<'_> {
         let source = of_backend.map_or_else(|| ProcessSource::new(pid_file, unit), Ok);
         let source = source.map_err(|neither| {
             let message = format!(
-                "the process of check `{check}` {neither}, and its service has no backend with one, expected pid-file or unit \
-                 or both"
+                "the process of check `{}` {neither}, and its service has no backend with one, expected pid-file or unit \
+                 or both",
+                check.name
             );
             self.rule_error(&["pid-file", "unit", "process", "backend", "name"], &written.span(), message)
         })?;
-        Ok(ProcessProbe { source, timeout })
+        Ok(ProcessProbe { source, timeout: check.timing.timeout })
     }
 
     /// Reads the full name of a service unit. systemd names the cgroup after it, and polkit rules match it.

@@ -20,9 +20,11 @@ use super::value::{Text, Unscoped};
 use super::{Check, Config, DEFAULT_STATE, Node, Service, defaults};
 use crate::backend::Backend;
 use crate::control::DEFAULT_DIRECTORY;
+use crate::engine::check::Timing;
 use crate::engine::compat::Compat;
 use crate::engine::plan::ExaBgp;
 use crate::engine::service::StartPolicy;
+use crate::probe::locality::Locality;
 
 /// A part of the file is invalid, and the resolver has recorded the error with its place.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +64,16 @@ pub(super) struct Scope<'a> {
     pub(super) backend: Option<&'a Backend>,
     /// The table `[defaults]`.
     pub(super) defaults: &'a file::Timing,
+}
+
+/// A check of the file, and what else its probe depends on.
+#[derive(Clone, Debug)]
+pub(super) struct CheckScope<'a> {
+    pub(super) of: Scope<'a>,
+    pub(super) name: &'a str,
+    pub(super) timing: Timing,
+    /// The addresses of this host as the check knows them, and the device that its sockets bind to.
+    pub(super) locality: Arc<Locality>,
 }
 
 impl Scope<'_> {

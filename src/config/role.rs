@@ -47,15 +47,6 @@ const FROM_MANAGEMENT: &str =
 const SENTINEL: &str = "the names of `sentinel`, with an authoritative answer";
 const CRITICAL: &str = "the SOA of each zone of `critical`: without one of them this host shall not serve";
 
-/// The source addresses of a check.
-#[derive(Clone, Copy, Debug)]
-enum From<'a> {
-    /// The management address of the family, or the server's address itself if there is none.
-    Management,
-    /// Each of these addresses of the family; without one, as [`Self::Management`].
-    Clients(&'a [IpAddr]),
-}
-
 /// The common parts of the default checks of a service.
 struct CommonParts<'a> {
     service: &'a file::Service,
@@ -84,7 +75,7 @@ impl CommonParts<'_> {
             timing: self.timing,
             servers: &self.deciding,
             transports: &[Transport::Udp],
-            from: From::Clients(&self.clients),
+            from: &self.clients,
             one_is_enough: false,
             partial: false,
             once_seen: false,
@@ -101,7 +92,8 @@ struct Outline<'a> {
     timing: Timing,
     servers: &'a [IpAddr],
     transports: &'a [Transport],
-    from: From<'a>,
+    /// Each server is asked from those of its family; without one, from the management address.
+    from: &'a [IpAddr],
     /// Whether one probe that passes is enough.
     one_is_enough: bool,
     /// Whether a fault of some questions alone has its own cause.
@@ -153,15 +145,14 @@ impl Resolver<'_> {
         if !management.is_empty() {
             let transports = &[Transport::Udp, Transport::Tcp];
             let outline = common.outline("management", MANAGEMENT, observed(), &asked.plain);
-            let (servers, from) = (&management, From::Management);
-            outlines.push(Outline { servers, transports, from, ..outline });
+            outlines.push(Outline { servers: &management, transports, from: &[], ..outline });
         }
         let by_clients =
             |server: &&IpAddr| common.clients.iter().any(|client| same_family(*client, **server));
         let by_clients: Vec<_> = deciding.iter().filter(by_clients).copied().collect();
         if !by_clients.is_empty() {
             let outline = common.outline("from-management", FROM_MANAGEMENT, observed(), &asked.plain);
-            outlines.push(Outline { servers: &by_clients, from: From::Management, ..outline });
+            outlines.push(Outline { servers: &by_clients, from: &[], ..outline });
         }
         outlines.into_iter().map(|outline| self.role_check(common, outline)).collect()
     }
@@ -169,7 +160,7 @@ impl Resolver<'_> {
     /// The check of names in the zones, where the file has any.
     fn sentinel_check(&self, common: &CommonParts<'_>) -> Result<Option<Check>> {
         let Some(names) = &common.service.sentinel else { return Ok(None) };
-        let queries: Vec<_> = names.get_ref().0.iter().map(|name| name.0.clone()).collect();
+        let queries = names.get_ref().values();
         let flags = vec![self.flag("aa")?];
         let expect = Expectation { flags, not_empty: true, ..Expectation::default() };
         let role = Some(Role::Authoritative);
@@ -196,13 +187,10 @@ impl Resolver<'_> {
         Ok(Check::supplied(name, why, timing, on_fail, Probe::Dns(set)))
     }
 
-    fn sources_for(&self, server: IpAddr, from: From<'_>) -> Vec<IpAddr> {
-        if let From::Clients(clients) = from {
-            let clients: Vec<_> =
-                clients.iter().copied().filter(|client| same_family(*client, server)).collect();
-            if !clients.is_empty() {
-                return clients;
-            }
+    fn sources_for(&self, server: IpAddr, given: &[IpAddr]) -> Vec<IpAddr> {
+        let of_family: Vec<_> = given.iter().copied().filter(|source| same_family(*source, server)).collect();
+        if !of_family.is_empty() {
+            return of_family;
         }
         if self.management.contains(&server) {
             return vec![server];

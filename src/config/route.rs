@@ -4,10 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use toml::Spanned;
 
-use super::address::{device_of, same_family};
-use super::file::{self, Placed};
-use super::resolve::{Resolver, Result, Scope, addresses};
-use super::value::{Device, Text};
+use super::address::same_family;
+use super::file;
+use super::resolve::{CheckScope, Resolver, Result, addresses};
 use crate::exabgp::command::Family;
 use crate::probe::route::RouteProbe;
 use crate::text::toml_strings;
@@ -24,11 +23,10 @@ impl Resolver<'_> {
     pub(super) fn route_probe(
         &self,
         written: &Spanned<file::Route>,
-        of: Scope<'_>,
-        device: &Placed<Text<Device>>,
+        check: &CheckScope<'_>,
     ) -> Result<RouteProbe> {
         let table = written.get_ref();
-        let from = self.addresses_for("to answer from", of, &written.span());
+        let from = self.addresses_for("to answer from", check, &written.span());
         let known = from.clone().unwrap_or_default();
         let has_family = |address: &IpAddr| known.iter().any(|own| same_family(*own, *address));
         let to = match &table.to {
@@ -45,7 +43,8 @@ impl Resolver<'_> {
             return Err(self.rule_error(&["prefixes", "address"], &to.span(), message));
         }
         let interfaces = table.interfaces.0.iter().map(|interface| interface.0.0.clone()).collect();
-        let (neighbors, device) = (self.written_neighbors(of.service), device_of(of.service, device));
+        let neighbors = self.written_neighbors(check.of.service);
+        let device = check.locality.device.clone();
         Ok(RouteProbe { from, to, neighbors, interfaces, device })
     }
 

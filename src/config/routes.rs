@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::file;
 use super::resolve::{Resolver, Result};
-use super::value::{Address, OneOrMany, Prefix, Text, WordOr, WrittenNextHop};
+use super::value::{Address, Prefix, Text, WordOr, WrittenNextHop};
 use crate::engine::ladder::Ladder;
 use crate::exabgp::attributes::{Attributes, PathInformation};
 use crate::exabgp::command::{Family, LINE_LIMIT};
@@ -244,15 +244,11 @@ fn rung(written: Option<&Spanned<file::Rung>>, default: Advertisement) -> Advert
         Some(WordOr::Table(attributes)) => Advertisement::Announce(Attributes {
             med: attributes.med,
             local_preference: attributes.local_preference,
-            communities: list(&attributes.community),
-            extended_communities: list(&attributes.extended_community),
-            large_communities: list(&attributes.large_community),
+            communities: attributes.community.values(),
+            extended_communities: attributes.extended_community.values(),
+            large_communities: attributes.large_community.values(),
             as_path: attributes.as_path.clone(),
             origin: attributes.origin,
         }),
     }
-}
-
-fn list<T: Copy>(written: &OneOrMany<Text<T>>) -> Vec<T> {
-    written.0.iter().map(|item| item.0).collect()
 }

@@ -138,7 +138,7 @@ fn read(tree: &Spanned<DeTable<'_>>) -> (Option<File>, Vec<Invalid>) {
                     Some((key, value)) => {
                         put(left.get_mut(), &here.0, key, Spanned::new(span.clone(), value))
                     }
-                    None => remove(left.get_mut(), &here.0).is_some(),
+                    None => remove(left.get_mut(), &here.0),
                 });
                 invalid_values.push((error, Path::to(tree, &span)));
                 if !is_repaired {

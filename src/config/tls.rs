@@ -30,7 +30,7 @@ impl Resolver<'_> {
         Ok(Tls {
             path: path?.unwrap_or_else(|| Tls::default().path),
             name: name?,
-            pins: written.pin.0.iter().map(|pin| pin.0.clone()).collect(),
+            pins: written.pin.values(),
             left: file::value(&written.certificate_left).map(|left| left.0),
         })
     }

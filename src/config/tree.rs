@@ -163,6 +163,17 @@ impl Search<'_> {
     }
 }
 
+/// The value at these steps.
+fn value_mut<'t, 's>(table: &'t mut DeTable<'s>, steps: &[Step]) -> Option<&'t mut DeValue<'s>> {
+    let (Step::Key(first), rest) = steps.split_first()? else { return None };
+    let first = table.get_mut(first.as_str())?.get_mut();
+    rest.iter().try_fold(first, |value, step| match (value, step) {
+        (DeValue::Table(table), Step::Key(key)) => table.get_mut(key.as_str()).map(Spanned::get_mut),
+        (DeValue::Array(array), Step::Index(index)) => array.get_mut(*index).map(Spanned::get_mut),
+        _ => None,
+    })
+}
+
 /// Inserts a value into the table at these steps. Returns false if there is no such table or it has the key.
 pub(super) fn put<'s>(
     table: &mut DeTable<'s>,
@@ -170,46 +181,31 @@ pub(super) fn put<'s>(
     key: &str,
     value: Spanned<DeValue<'s>>,
 ) -> bool {
-    let Some((Step::Key(first), rest)) = steps.split_first() else { return false };
-    let first = table.get_mut(first.as_str()).map(Spanned::get_mut);
-    let found = rest.iter().try_fold(first, |value, step| match (value?, step) {
-        (DeValue::Table(table), Step::Key(key)) => Some(table.get_mut(key.as_str()).map(Spanned::get_mut)),
-        (DeValue::Array(array), Step::Index(index)) => Some(array.get_mut(*index).map(Spanned::get_mut)),
-        _ => None,
-    });
-    let Some(Some(DeValue::Table(table))) = found else { return false };
-    if table.contains_key(key) {
-        return false;
+    match value_mut(table, steps) {
+        Some(DeValue::Table(table)) if !table.contains_key(key) => {
+            table.insert(Spanned::new(value.span(), key.to_owned().into()), value);
+            true
+        }
+        _ => false,
     }
-    table.insert(Spanned::new(value.span(), key.to_owned().into()), value);
-    true
 }
 
-/// An entry of a table, or an element of a list, which has no key.
-pub(super) type Removed<'s> = (Option<Spanned<DeString<'s>>>, Spanned<DeValue<'s>>);
-
-/// Removes the value at these steps from the tree.
-pub(super) fn remove<'s>(table: &mut DeTable<'s>, steps: &[Step]) -> Option<Removed<'s>> {
-    let (Step::Key(key), rest) = steps.split_first()? else { return None };
-    if rest.is_empty() {
-        return table.remove_entry(key.as_str()).map(|(key, value)| (Some(key), value));
-    }
-    remove_from(table.get_mut(key.as_str())?.get_mut(), rest)
-}
-
-fn remove_from<'s>(value: &mut DeValue<'s>, steps: &[Step]) -> Option<Removed<'s>> {
-    match (value, steps) {
-        (DeValue::Table(table), steps) => remove(table, steps),
-        (DeValue::Array(array), [Step::Index(index)]) => {
-            // A list of tables that loses an element need not remember its notation.
-            let mut items: Vec<_> = std::mem::replace(array, DeArray::new()).into_iter().collect();
-            let removed = (*index < items.len()).then(|| items.remove(*index));
-            *array = items.into_iter().collect();
-            removed.map(|value| (None, value))
-        }
-        (DeValue::Array(array), [Step::Index(index), rest @ ..]) => {
-            remove_from(array.get_mut(*index)?.get_mut(), rest)
-        }
-        _ => None,
+/// Removes the value at these steps from the tree. Returns false if there is none.
+pub(super) fn remove(table: &mut DeTable<'_>, steps: &[Step]) -> bool {
+    match steps.split_last() {
+        Some((Step::Key(key), [])) => table.remove(key.as_str()).is_some(),
+        Some((last, parent)) => match (value_mut(table, parent), last) {
+            (Some(DeValue::Table(table)), Step::Key(key)) => table.remove(key.as_str()).is_some(),
+            (Some(DeValue::Array(array)), Step::Index(index)) => {
+                // A list of tables that loses an element need not remember its notation.
+                let mut items: Vec<_> = std::mem::replace(array, DeArray::new()).into_iter().collect();
+                let is_there = *index < items.len();
+                is_there.then(|| items.remove(*index));
+                *array = items.into_iter().collect();
+                is_there
+            }
+            _ => false,
+        },
+        None => false,
     }
 }

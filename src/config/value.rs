@@ -24,7 +24,7 @@ mod network;
 mod size;
 
 /// A value parsed from a string.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Text<T>(pub(crate) T);
 
 impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Text<T> {
@@ -59,6 +59,13 @@ impl Visitor<'_> for Seen<'_> {
 /// One value, or a list of them.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct OneOrMany<T>(pub(crate) Vec<T>);
+
+impl<T: Clone> OneOrMany<Text<T>> {
+    /// The values, in order.
+    pub(crate) fn values(&self) -> Vec<T> {
+        self.0.iter().map(|text| text.0.clone()).collect()
+    }
+}
 
 impl<T> Default for OneOrMany<T> {
     fn default() -> Self {
@@ -228,31 +235,26 @@ impl FromStr for WrittenPath {
 }
 
 /// `fall`: a number of failures in a row, or a table `{ consecutive = 3, failures = 30, of = 60 }`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Fall {
     /// Failures in a row.
     pub(crate) consecutive: Option<NonZeroU32>,
-    /// Failures in a window.
-    pub(crate) window: Option<WrittenWindow>,
+    /// Failures in the window.
+    pub(crate) failures: Option<u32>,
+    /// Rounds of the window.
+    pub(crate) of: Option<u32>,
 }
 
-/// Failures among the last rounds, as written.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct WrittenWindow {
-    pub(crate) failures: Option<u32>,
-    pub(crate) of: Option<u32>,
+impl Fall {
+    /// Whether it says something about the window.
+    pub(crate) const fn has_window(&self) -> bool {
+        self.failures.is_some() || self.of.is_some()
+    }
 }
 
 impl<'de> Deserialize<'de> for Fall {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(serde::Deserialize)]
-        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-        struct Table {
-            consecutive: Option<NonZeroU32>,
-            failures: Option<u32>,
-            of: Option<u32>,
-        }
-
         struct Seen;
 
         impl<'de> Visitor<'de> for Seen {
@@ -265,16 +267,14 @@ impl<'de> Deserialize<'de> for Fall {
             fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
                 let consecutive = u32::try_from(number).ok().and_then(NonZeroU32::new);
                 match consecutive {
-                    Some(_) => Ok(Fall { consecutive, window: None }),
+                    Some(_) => Ok(Fall { consecutive, failures: None, of: None }),
                     None => Err(E::invalid_value(Unexpected::Signed(number), &self)),
                 }
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                let Table { consecutive, failures, of } =
-                    Table::deserialize(MapAccessDeserializer::new(map))?;
-                let window = WrittenWindow { failures, of };
-                Ok(Fall { consecutive, window: (failures.is_some() || of.is_some()).then_some(window) })
+                // The derived function, for the table.
+                Fall::deserialize(MapAccessDeserializer::new(map))
             }
         }
 

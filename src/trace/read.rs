@@ -46,8 +46,7 @@ impl Header {
             }
             let (word, rest) = split_word(line);
             match word {
-                "" | "#" => {}
-                _ if word.starts_with('#') => {}
+                _ if word.is_empty() || word.starts_with('#') => {}
                 "exabgp" => header.exabgp = answering(rest).map_err(error)?,
                 "host" => header.host = Some(rest.to_owned()),
                 "memory" => {
@@ -140,9 +139,10 @@ impl Trace {
     pub(crate) fn require_start(&self) -> Result<(), String> {
         let start = |step: &Step| step.what == Effect::Event(Event::Start);
         let found = self.header.engine.is_some() || self.steps.iter().any(start);
-        found
-            .then_some(())
-            .ok_or_else(|| "the trace has no line `start`, expected one that starts the engine".to_owned())
+        match found {
+            true => Ok(()),
+            false => Err("the trace has no line `start`, expected one that starts the engine".to_owned()),
+        }
     }
 }
 
@@ -290,9 +290,7 @@ fn read_effect(verb: &str, object: &str, names: &Names) -> Result<Effect, String
 }
 
 fn read_drain(text: &str) -> Result<Order, String> {
-    let (holder, rest) = split_word(text);
-    let (lasts, reason) = split_word(rest);
-    let (lasts, uid) = split_uid(lasts)?;
+    let (holder, lasts, uid, reason) = split_order(text)?;
     let lasts = match lasts {
         "-" => Lasts::UntilLifted,
         UNTIL_EXIT => Lasts::UntilExit,
@@ -305,17 +303,17 @@ fn read_drain(text: &str) -> Result<Order, String> {
 }
 
 fn read_hold(text: &str) -> Result<HoldOrder, String> {
-    let (holder, rest) = split_word(text);
-    let (lasts, reason) = split_word(rest);
-    let (lasts, uid) = split_uid(lasts)?;
+    let (holder, lasts, uid, reason) = split_order(text)?;
     Ok(HoldOrder { holder: holder.parse()?, reason: reason.to_owned().into(), lasts: lasts.parse()?, uid })
 }
 
-/// The time that an order lasts, and the user id behind it, if there is one.
-fn split_uid(lasts: &str) -> Result<(&str, Option<u32>), String> {
-    let Some((lasts, uid)) = lasts.split_once(UID) else { return Ok((lasts, None)) };
+/// The holder of an order, the time that it lasts, the user id behind that time if there is one, and the reason.
+fn split_order(text: &str) -> Result<(&str, &str, Option<u32>, &str), String> {
+    let (holder, rest) = split_word(text);
+    let (lasts, reason) = split_word(rest);
+    let Some((lasts, uid)) = lasts.split_once(UID) else { return Ok((holder, lasts, None, reason)) };
     let uid = uid.parse().map_err(|_| format!("`{uid}` is not a user id, expected a number"))?;
-    Ok((lasts, Some(uid)))
+    Ok((holder, lasts, Some(uid), reason))
 }
 
 fn read_undrain(text: &str) -> Result<Lift, String> {
@@ -334,9 +332,8 @@ fn read_pass(text: &str) -> Result<Outcome, String> {
         Some((latency, lost)) => (latency.trim_end(), read_lost(lost)?),
         None => (text, Lost::NONE),
     };
-    let latency =
-        if latency.is_empty() { Ok(Duration::ZERO) } else { latency.parse().map(|period: Period| period.0) };
-    latency.map(|latency| Outcome::pass(latency).with(lost))
+    let latency = if latency.is_empty() { Duration::ZERO } else { latency.parse::<Period>()?.0 };
+    Ok(Outcome::pass(latency).with(lost))
 }
 
 fn read_lost(text: &str) -> Result<Lost, String> {

@@ -7,14 +7,6 @@ use crate::engine::check::Severity;
 use crate::exabgp::Advertisement;
 use crate::exabgp::attributes::Attributes;
 
-/// How `degraded` differs from `up`, over all routes of a service.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Difference {
-    None,
-    Med,
-    More,
-}
-
 /// Describes where degrading has no effect, and the conditions under which a different MED has one.
 pub(super) fn describe(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
     let degrading: Vec<_> =
@@ -22,19 +14,23 @@ pub(super) fn describe(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Re
     if degrading.is_empty() {
         return Ok(());
     }
-    let differences = service.announcements().map(|(_, ladder)| difference(&ladder.up, &ladder.degraded));
-    match differences.max() {
-        Some(Difference::None) => writeln!(
+    let is_same_in = |part: fn(&Advertisement) -> Advertisement| {
+        service.announcements().all(|(_, ladder)| part(&ladder.up) == part(&ladder.degraded))
+    };
+    if is_same_in(Advertisement::clone) {
+        writeln!(
             f,
             "  `degraded` advertises what `up` does: it moves no route and only raises an alarm: {}; set `degraded = {{ med = … }}`",
             degrading.join(", ")
-        ),
-        Some(Difference::Med) => writeln!(
+        )
+    } else if is_same_in(without_med) {
+        writeln!(
             f,
             "  `degraded` differs from `up` in MED only, which a router compares between routes of one neighboring AS only (RFC 4271, \
              9.1.2.2), unless it is told to compare it always"
-        ),
-        Some(Difference::More) | None => Ok(()),
+        )
+    } else {
+        Ok(())
     }
 }
 
@@ -49,17 +45,12 @@ fn can_degrade(check: &Check) -> bool {
         || on_fail.by_cause.values().any(|severity| *severity == Severity::Degraded)
 }
 
-fn difference(up: &Advertisement, degraded: &Advertisement) -> Difference {
-    let (Advertisement::Announce(up), Advertisement::Announce(degraded)) = (up, degraded) else {
-        return if up == degraded { Difference::None } else { Difference::More };
-    };
-    let without_med = |attributes: &Attributes| Attributes { med: None, ..attributes.clone() };
-    if up == degraded {
-        Difference::None
-    } else if without_med(up) == without_med(degraded) {
-        Difference::Med
-    } else {
-        Difference::More
+fn without_med(advertisement: &Advertisement) -> Advertisement {
+    match advertisement {
+        Advertisement::Announce(attributes) => {
+            Advertisement::Announce(Attributes { med: None, ..attributes.clone() })
+        }
+        withdraw => withdraw.clone(),
     }
 }
 

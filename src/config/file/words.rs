@@ -2,9 +2,6 @@
 
 use std::str::FromStr;
 
-use serde::Deserialize;
-
-use crate::outcome::Cause;
 use crate::probe::dns::Query;
 
 /// A zone name, stored as the query that checks the zone.
@@ -51,18 +48,5 @@ impl FromStr for Off {
                 "found `{text}`, expected \"off\" or a table such as {{ names = [\"example.org. A\"] }}"
             )),
         }
-    }
-}
-
-/// A cause as a key of a table.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
-#[serde(try_from = "String")]
-pub(in crate::config) struct CauseWord(pub(in crate::config) Cause);
-
-impl TryFrom<String> for CauseWord {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse().map(Self)
     }
 }

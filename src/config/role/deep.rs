@@ -198,9 +198,7 @@ impl Resolver<'_> {
                 let message = "no names, expected at least one, or \"off\" instead of the table";
                 Err(self.value_error(&asked.names.span(), message))
             }
-            Some(WordOr::Table(asked)) => {
-                Ok(asked.names.get_ref().0.iter().map(|name| name.0.clone()).collect())
-            }
+            Some(WordOr::Table(asked)) => Ok(asked.names.get_ref().values()),
         }
     }
 
