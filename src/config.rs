@@ -60,7 +60,6 @@ mod routes;
 pub(crate) mod salvage;
 mod since;
 mod survey;
-mod tls;
 mod tree;
 pub(crate) mod value;
 
@@ -258,19 +257,13 @@ impl Config {
         !self.services.iter().any(|service| service.enabled)
     }
 
-    /// Reads and resolves a file. `host` is the node name if the file sets none.
-    ///
-    /// # Errors
-    /// Returns an error with its place in the file if it has one.
+    /// Reads and resolves a file. `host` is the node name if the file sets none. An error has its place in the file.
     pub(crate) fn load(path: &Path, host: &str) -> Result<Self, ConfigError> {
         Self::from_bytes(path, std::fs::read(path), host)
     }
 
     /// Like [`Self::load`], but refuses everything except a regular file, because opening a pipe without a writer
     /// blocks.
-    ///
-    /// # Errors
-    /// Returns an error with its place in the file if it has one.
     pub(crate) fn load_file(path: &Path, host: &str) -> Result<Self, ConfigError> {
         Self::from_bytes(path, bytes_of_file(path), host)
     }

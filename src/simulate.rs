@@ -43,10 +43,12 @@ pub(crate) trait Watcher {
 /// Plays a trace to its end and returns the engine in its final state.
 pub(crate) fn play(config: &Config, trace: &Trace, watcher: &mut dyn Watcher) -> Engine {
     let (memory, age) = trace.header.memory.clone().unwrap_or((Memory::default(), Duration::ZERO));
+    let names = Names::new(config);
     let world = match trace.header.exabgp {
         Answering::Recorded(_) => BTreeMap::new(),
-        _ => present(config),
+        _ => present(config, &names),
     };
+    let series = |check| Random::new(trace.header.seed, &names.check(check));
     let plan = config.plan();
     // The caller has checked the snapshot.
     let snapshot = trace.header.engine.as_ref();
@@ -56,7 +58,7 @@ pub(crate) fn play(config: &Config, trace: &Trace, watcher: &mut dyn Watcher) ->
         answering: &trace.header.exabgp,
         world,
         lossy: BTreeMap::new(),
-        random: randoms(config, trace.header.seed),
+        random: names.checks().map(|check| (check, series(check))).collect(),
         open: BTreeSet::new(),
         pending: BinaryHeap::new(),
         sequence: 0,
@@ -75,16 +77,9 @@ pub(crate) fn play(config: &Config, trace: &Trace, watcher: &mut dyn Watcher) ->
 
 /// The initial state of the world: every service address is present, and its sockets are read, until the trace says
 /// otherwise.
-fn present(config: &Config) -> BTreeMap<CheckId, Outcome> {
+fn present(config: &Config, names: &Names) -> BTreeMap<CheckId, Outcome> {
     let is_present = |id: &CheckId| matches!(config.check(*id).probe, Probe::Address(_) | Probe::Listener(_));
-    let names = Names::new(config);
     names.checks().filter(is_present).map(|check| (check, Outcome::pass(Duration::ZERO))).collect()
-}
-
-/// A series of random numbers for each check.
-fn randoms(config: &Config, seed: u64) -> BTreeMap<CheckId, Random> {
-    let names = Names::new(config);
-    names.checks().map(|check| (check, Random::new(seed, &names.check(check)))).collect()
 }
 
 /// Pending repetitions: time, index of the step, number of the repetition.

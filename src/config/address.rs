@@ -65,14 +65,13 @@ impl Resolver<'_> {
 
     /// The addresses to query a backend at: the management addresses, then those of its services.
     pub(super) fn targets_of(&self, backend: &str, file: &file::File) -> Vec<Target> {
-        let services = file.service.iter().map(Spanned::get_ref);
-        let services =
-            services.filter(|service| service.backend.as_ref().is_some_and(|name| name.get_ref() == backend));
         let mut targets: Vec<_> = self.management.iter().copied().map(Target::management).collect();
-        for service in services {
-            let locality = self.locality(service, &None);
-            let addresses = service_addresses(service).unwrap_or_default();
-            targets.extend(addresses.into_iter().map(|address| Target::service(address, &locality)));
+        for service in file.service.iter().map(Spanned::get_ref) {
+            if service.backend.as_ref().is_some_and(|name| name.get_ref() == backend) {
+                let locality = self.locality(service, &None);
+                let addresses = service_addresses(service).unwrap_or_default();
+                targets.extend(addresses.into_iter().map(|address| Target::service(address, &locality)));
+            }
         }
         targets
     }

@@ -186,11 +186,10 @@ fn warn_of_unprobed_addresses(
     let probes: Vec<_> = service
         .checks
         .iter()
-        .filter_map(|check| match &check.probe {
-            Probe::Dns(set) => Some(set.probes()),
-            _ => None,
+        .flat_map(|check| match &check.probe {
+            Probe::Dns(set) => set.probes(),
+            _ => &[],
         })
-        .flatten()
         .collect();
     if probes.is_empty() {
         return Ok(());

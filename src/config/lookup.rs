@@ -1,6 +1,6 @@
 //! The `lookup` table of a check.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -62,10 +62,8 @@ impl Resolver<'_> {
     /// The service addresses, or without one the management addresses.
     fn own_servers(&self, service: &file::Service) -> Vec<SocketAddr> {
         let own = service_addresses(service).filter(|own| !own.is_empty());
-        own.unwrap_or_else(|| self.management.clone())
-            .into_iter()
-            .map(|address: IpAddr| SocketAddr::new(address, PORT))
-            .collect()
+        let own = own.unwrap_or_else(|| self.management.clone());
+        own.into_iter().map(|address| SocketAddr::new(address, PORT)).collect()
     }
 }
 

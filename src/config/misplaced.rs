@@ -12,78 +12,75 @@ use super::tree::{Path, Step, single_entry};
 /// Maximum number of commented headers to try.
 const CANDIDATES: usize = 8;
 
-/// A text and its parsed tree.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Misplaced<'t, 's> {
-    pub(super) text: &'s str,
-    pub(super) tree: &'t Spanned<DeTable<'s>>,
+/// The message about an unknown `key` at `path` and `span` of a text and its tree. `unknown` is the message of serde.
+pub(super) fn message(
+    (text, tree): (&str, &Spanned<DeTable<'_>>),
+    path: &Path,
+    span: &Range<usize>,
+    key: &str,
+    unknown: &str,
+) -> String {
+    let parent = path.parent();
+    let found = match (parent.0.as_slice(), path.value(tree)) {
+        ([], Some(DeValue::Table(_))) => format!("unknown table [{key}]"),
+        ([], _) => format!("unknown key `{key}` before the first table"),
+        _ => format!("unknown key `{key}` in {}", parent.header()),
+    };
+    if let Some((header, line)) = commented(text, span) {
+        return format!(
+            "{found}: it is a key of {header}, whose header is a comment on line {line}; uncomment the header"
+        );
+    }
+    if let Some(owner) = owner(tree, path) {
+        let (owner, here) = (owner.header(), parent.header());
+        return format!("{found}: it is a key of {owner}, expected it before {here}");
+    }
+    let expected = unknown.split_once("expected ").map_or("no key", |(_, expected)| expected);
+    format!("{found}, expected {expected}")
 }
 
-impl Misplaced<'_, '_> {
-    /// The message about an unknown `key` at `path` and `span`. `unknown` is the message of serde.
-    pub(super) fn message(&self, path: &Path, span: &Range<usize>, key: &str, unknown: &str) -> String {
-        let parent = path.parent();
-        let found = match (parent.0.as_slice(), path.value(self.tree)) {
-            ([], Some(DeValue::Table(_))) => format!("unknown table [{key}]"),
-            ([], _) => format!("unknown key `{key}` before the first table"),
-            _ => format!("unknown key `{key}` in {}", parent.header()),
-        };
-        if let Some((header, line)) = self.commented(span) {
-            return format!(
-                "{found}: it is a key of {header}, whose header is a comment on line {line}; uncomment the header"
-            );
+/// The nearest preceding header that is a comment and whose table knows the key, with its line.
+fn commented(text: &str, span: &Range<usize>) -> Option<(String, usize)> {
+    let before = text.get(..span.start)?;
+    let lines: Vec<_> = before.split_inclusive('\n').collect();
+    let (mut end, mut tried) = (before.len(), 0);
+    for (index, line) in lines.iter().enumerate().rev() {
+        let start = end - line.len();
+        end = start;
+        let line = line.trim();
+        if line.starts_with('[') {
+            return None;
         }
-        if let Some(owner) = self.owner(path) {
-            let (owner, here) = (owner.header(), parent.header());
-            return format!("{found}: it is a key of {owner}, expected it before {here}");
+        let Some(header) = header_in(line) else { continue };
+        tried += 1;
+        if tried > CANDIDATES {
+            return None;
         }
-        let expected = unknown.split_once("expected ").map_or("no key", |(_, expected)| expected);
-        format!("{found}, expected {expected}")
+        let mark = start + text[start..].find('#')?;
+        let mut live = text.to_owned();
+        let comment = line.len() - line.trim_start_matches('#').len();
+        live.replace_range(mark..mark + comment, &" ".repeat(comment));
+        let Ok(tree) = DeTable::parse(&live) else { continue };
+        if Path::to(&tree, span).is_some_and(|path| is_known(&tree, &path, &path.parent())) {
+            return Some((header.to_owned(), index + 1));
+        }
     }
+    None
+}
 
-    /// The nearest preceding header that is a comment and whose table knows the key, with its line.
-    fn commented(&self, span: &Range<usize>) -> Option<(String, usize)> {
-        let before = self.text.get(..span.start)?;
-        let lines: Vec<_> = before.split_inclusive('\n').collect();
-        let (mut end, mut tried) = (before.len(), 0);
-        for (index, line) in lines.iter().enumerate().rev() {
-            let start = end - line.len();
-            end = start;
-            let line = line.trim();
-            if line.starts_with('[') {
-                return None;
-            }
-            let Some(header) = header_in(line) else { continue };
-            tried += 1;
-            if tried > CANDIDATES {
-                return None;
-            }
-            let mark = start + self.text[start..].find('#')?;
-            let mut live = self.text.to_owned();
-            let comment = line.len() - line.trim_start_matches('#').len();
-            live.replace_range(mark..mark + comment, &" ".repeat(comment));
-            let Ok(tree) = DeTable::parse(&live) else { continue };
-            if Path::to(&tree, span).is_some_and(|path| is_known(&tree, &path, &path.parent())) {
-                return Some((header.to_owned(), index + 1));
-            }
+/// The enclosing table that knows the key.
+fn owner(tree: &Spanned<DeTable<'_>>, path: &Path) -> Option<Path> {
+    let mut owner = path.parent();
+    while !owner.0.is_empty() {
+        owner = owner.parent();
+        // Lists have no keys, and each key in `backend` is the name of a backend.
+        let Some(DeValue::Table(table)) = owner.value(tree) else { continue };
+        let is_there = matches!(path.0.last(), Some(Step::Key(key)) if table.contains_key(key.as_str()));
+        if !is_there && owner.header() != "[backend]" && is_known(tree, path, &owner) {
+            return Some(owner);
         }
-        None
     }
-
-    /// The enclosing table that knows the key.
-    fn owner(&self, path: &Path) -> Option<Path> {
-        let mut owner = path.parent();
-        while !owner.0.is_empty() {
-            owner = owner.parent();
-            // Lists have no keys, and each key in `backend` is the name of a backend.
-            let Some(DeValue::Table(table)) = owner.value(self.tree) else { continue };
-            let is_there = matches!(path.0.last(), Some(Step::Key(key)) if table.contains_key(key.as_str()));
-            if !is_there && owner.header() != "[backend]" && is_known(self.tree, path, &owner) {
-                return Some(owner);
-            }
-        }
-        None
-    }
+    None
 }
 
 /// Whether the table `owner` accepts the key at `path`.

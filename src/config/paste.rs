@@ -10,7 +10,7 @@ use super::{Check, Service, listener, lookup, route};
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::engine::hysteresis::WindowRule;
 use crate::probe::Probe;
-use crate::probe::command::{CommandProbe, Statuses};
+use crate::probe::command::Statuses;
 use crate::probe::counters::window::Limits;
 use crate::probe::dns::{EdnsUse, Expectation};
 use crate::probe::freshness::FreshnessProbe;
@@ -47,7 +47,10 @@ fn table(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Probe::Dns(set) => dns(f, set),
         // The backend defines the process.
         Probe::Process(_) => writeln!(f, "process = {{}}"),
-        Probe::Command(command) => self::command(f, command),
+        Probe::Command(command) => {
+            let plugin = if command.statuses == Statuses::Plugin { "plugin = true\n" } else { "" };
+            write!(f, "command = {}\n{plugin}", command.line.in_toml())
+        }
         Probe::Address(_) => writeln!(f, "address = {{}}"),
         Probe::Freshness(probe) => freshness(f, probe),
         Probe::Listener(probe) => writeln!(f, "listener = {}", listener::table(probe)),
@@ -150,14 +153,6 @@ fn dns(f: &mut fmt::Formatter<'_>, set: &ProbeSet) -> fmt::Result {
         period("signature-left", signature_left),
         nsid.unwrap_or_default()
     )
-}
-
-fn command(f: &mut fmt::Formatter<'_>, command: &CommandProbe) -> fmt::Result {
-    writeln!(f, "command = {}", command.line.in_toml())?;
-    match command.statuses {
-        Statuses::Plugin => writeln!(f, "plugin = true"),
-        Statuses::ZeroPasses => Ok(()),
-    }
 }
 
 /// The `counters` table of a check.

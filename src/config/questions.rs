@@ -1,4 +1,4 @@
-//! The questions of a `dns` table, and what it expects of the answers.
+//! The questions of a `dns` table, and what it expects of the answers and of the certificate.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -6,11 +6,16 @@ use std::sync::Arc;
 use hickory_resolver::proto::rr::{RData, RecordType};
 use toml::Spanned;
 
-use super::file::{Dns, Expect, Placed, value};
+use super::file::{self, Dns, Expect, Placed, value};
 use super::resolve::{Refused, Resolver, Result};
 use super::value::{OneOrMany, Text};
 use crate::engine::check::Timing;
-use crate::probe::dns::{Bounds, Expectation, Options, Query, Question, Rcode, Rcodes, record_data};
+use crate::probe::dns::{
+    Bounds, Expectation, Options, Query, Question, Rcode, Rcodes, Tls, record_data, tls_name,
+};
+
+/// Maximum length of the path of a request over HTTPS, in characters.
+const LONGEST_PATH: usize = 255;
 
 /// Stands for the name of the node in an expected NSID.
 const NODE: &str = "{node}";
@@ -143,6 +148,31 @@ impl Resolver<'_> {
         })
     }
 
+    /// The table `tls`, or its defaults.
+    fn tls(&self, written: Option<&Spanned<file::Tls>>) -> Result<Tls> {
+        let Some(written) = written.map(Spanned::get_ref) else { return Ok(Tls::default()) };
+        let read = |name: &Spanned<String>| {
+            tls_name(name.get_ref()).map_err(|message| self.value_error(&name.span(), message))
+        };
+        let name = written.name.as_ref().map(read).transpose();
+        let path = match &written.path {
+            Some(path) if !is_path(path.get_ref()) => {
+                let message = format!(
+                    "`{}` is not a path, expected one such as `/dns-query`",
+                    path.get_ref().escape_debug()
+                );
+                Err(self.value_error(&path.span(), message))
+            }
+            path => Ok(path.as_ref().map(|path| path.get_ref().clone())),
+        };
+        Ok(Tls {
+            path: path?.unwrap_or_else(|| Tls::default().path),
+            name: name?,
+            pins: written.pin.values(),
+            left: value(&written.certificate_left).map(|left| left.0),
+        })
+    }
+
     /// The bounds `min-KEY` and `max-KEY`; the first must not be above the second.
     fn bounds<T: Copy + PartialOrd + std::fmt::Display>(
         &self,
@@ -169,6 +199,10 @@ impl Resolver<'_> {
         let records = written.get_ref().0.iter().map(|text| record_data(asked, text).map_err(error));
         records.collect::<Vec<_>>().into_iter().collect()
     }
+}
+
+fn is_path(text: &str) -> bool {
+    text.starts_with('/') && text.len() <= LONGEST_PATH && text.bytes().all(|octet| octet.is_ascii_graphic())
 }
 
 fn options(dns: &Dns) -> Options {

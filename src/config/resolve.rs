@@ -84,10 +84,8 @@ impl Scope<'_> {
 }
 
 impl<'a> Resolver<'a> {
-    /// Resolves the whole file, on the host of this name.
-    ///
-    /// # Errors
-    /// Returns every invalid value and every violated rule, each at its place.
+    /// Resolves the whole file, on the host of this name. The error has every invalid value and every violated rule, each at
+    /// its place.
     pub(crate) fn config(source: Source<'a>, host: &str) -> std::result::Result<Config, ConfigError> {
         let mut survey = Survey::new(source);
         let file = survey.file.take();

@@ -21,6 +21,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use self::deep::way_back_checks;
 use self::questions::RoleQuestions;
 use super::address::{same_family, service_addresses};
 use super::defaults::PORT;
@@ -50,6 +51,7 @@ const CRITICAL: &str = "the SOA of each zone of `critical`: without one of them 
 /// The common parts of the default checks of a service.
 struct CommonParts<'a> {
     service: &'a file::Service,
+    asked: RoleQuestions,
     timing: Timing,
     locality: Arc<Locality>,
     /// The addresses that decide about the service.
@@ -115,21 +117,21 @@ impl Resolver<'_> {
         let clients = self.client_sources(service);
         let (timing, asked, clients) = (timing?, asked?, clients?);
         let (deciding, locality) = (self.deciding_addresses(service), self.locality(service, &None));
-        let common = CommonParts { service, timing, locality, deciding, clients };
+        let common = CommonParts { service, asked, timing, locality, deciding, clients };
         let process = backend.and_then(|backend| process_check::main_process_check(backend, timing));
         let mut checks: Vec<_> = process.into_iter().collect();
-        checks.extend(self.surface_checks(&common, &asked)?);
+        checks.extend(self.surface_checks(&common)?);
         checks.extend(self.sentinel_check(&common)?);
-        checks.extend(self.deep_checks(&common, asked.role)?);
-        checks.extend(self.large_check(&common, asked.role)?);
-        checks.extend(self.first_question_checks(&common, &asked)?);
-        checks.extend(self.way_back_checks(&common, asked.role));
+        checks.extend(self.deep_checks(&common)?);
+        checks.extend(self.large_check(&common)?);
+        checks.extend(self.first_question_checks(&common)?);
+        checks.extend(way_back_checks(&common));
         Ok(checks)
     }
 
     /// The checks of answers that the server gives by itself.
-    fn surface_checks(&self, common: &CommonParts<'_>, asked: &RoleQuestions) -> Result<Vec<Check>> {
-        let deciding = &common.deciding;
+    fn surface_checks(&self, common: &CommonParts<'_>) -> Result<Vec<Check>> {
+        let CommonParts { asked, deciding, .. } = common;
         let down = |by_cause| OnFail { by_cause, ..OnFail::always(Severity::Down) };
         let observed = || OnFail::always(Severity::Observe);
         let first = common.outline(asked.name, asked.why, down(asked.by_cause.clone()), &asked.questions);

@@ -181,11 +181,11 @@ impl Resolver<'_> {
     /// Reads the path identifier. It is part of the key of a route, so it cannot differ between states.
     fn path_information(&self, written: &file::Terms) -> Result<Option<PathInformation>> {
         let rungs = [&written.up, &written.degraded, &written.down, &written.drained];
-        let mut first: Option<Option<PathInformation>> = None;
+        let mut first = None;
         for rung in rungs.into_iter().flatten() {
             if let WordOr::Table(attributes) = rung.get_ref() {
                 let path = attributes.path_information.map(|path| path.0);
-                if first.is_some_and(|first| first != path) {
+                if *first.get_or_insert(path) != path {
                     let message = "path-information differs between the states of a service, expected the same in all: a different one is another route";
                     return Err(self.rule_error(
                         &["up", "degraded", "down", "drained"],
@@ -193,7 +193,6 @@ impl Resolver<'_> {
                         message,
                     ));
                 }
-                first = Some(path);
             }
         }
         Ok(first.flatten())

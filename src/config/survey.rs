@@ -12,7 +12,7 @@ use toml::de::{DeArray, DeTable, DeValue, Deserializer, Error};
 
 use super::cite::{Fault, Source};
 use super::file::File;
-use super::misplaced::Misplaced;
+use super::misplaced;
 use super::tree::{Path, put, remove};
 
 /// Maximum number of values to remove before giving up.
@@ -57,7 +57,6 @@ impl<'s> Survey<'s> {
             }
         };
         let (file, invalid_values) = read(&tree);
-        let misplaced = Misplaced { text: source.text, tree: &tree };
         let (mut faults, mut invalid, mut misspelled) = (vec![], vec![], vec![]);
         for (error, path) in invalid_values {
             let span = error.span().unwrap_or(0..0);
@@ -65,15 +64,14 @@ impl<'s> Survey<'s> {
             let message = match (&path, error.message()) {
                 (Some(path), unknown) if unknown.starts_with("unknown field") => {
                     misspelled.push(path.parent());
-                    misplaced.message(path, &span, word, unknown)
+                    misplaced::message((source.text, &tree), path, &span, word, unknown)
                 }
                 (Some(path), missing) if missing.starts_with("missing field") => {
                     invalid.push(path.child(word));
-                    if tree_lacks(&tree, path, word) {
-                        format!("{} has no `{word}`, expected one", path.header())
-                    } else {
+                    match path.value(&tree) {
                         // The key is present, and its value is the invalid one.
-                        continue;
+                        Some(DeValue::Table(table)) if table.contains_key(word) => continue,
+                        _ => format!("{} has no `{word}`, expected one", path.header()),
                     }
                 }
                 (path, message) => {
@@ -153,13 +151,6 @@ fn read(tree: &Spanned<DeTable<'_>>) -> (Option<File>, Vec<Invalid>) {
 /// The positions of invalid values in the text.
 pub(super) fn invalid_values(tree: &Spanned<DeTable<'_>>) -> HashSet<usize> {
     read(tree).1.into_iter().filter_map(|(error, _)| Some(error.span()?.start)).collect()
-}
-
-fn tree_lacks(tree: &Spanned<DeTable<'_>>, path: &Path, key: &str) -> bool {
-    match path.value(tree) {
-        Some(DeValue::Table(table)) => !table.contains_key(key),
-        _ => true,
-    }
 }
 
 /// Rewrites messages of serde and the TOML parser without names of Rust types.

@@ -107,23 +107,20 @@ pub(super) fn single_entry<'s>(
     key: Spanned<DeString<'s>>,
     value: Spanned<DeValue<'s>>,
 ) -> Spanned<DeTable<'s>> {
-    let mut table: DeTable<'s> = std::iter::once((key, value)).collect();
-    let mut steps = tables.iter().rev().peekable();
-    while let Some(step) = steps.next() {
-        let value = DeValue::Table(std::mem::take(&mut table));
-        let (key, value) = match (step, steps.peek()) {
-            // An element of a list, with the key of the list.
-            (Step::Index(_), Some(Step::Key(list))) => {
-                let only = DeValue::Array(std::iter::once(Spanned::new(0..0, value)).collect());
-                steps.next();
-                (list, only)
-            }
-            (Step::Key(key), _) => (key, value),
-            (Step::Index(_), _) => continue,
+    let table = |key, value| DeValue::Table(std::iter::once((key, value)).collect());
+    let mut outer = table(key, value);
+    for step in tables.iter().rev() {
+        let inner = Spanned::new(0..0, outer);
+        outer = match step {
+            Step::Key(key) => table(Spanned::new(0..0, key.clone().into()), inner),
+            Step::Index(_) => DeValue::Array(std::iter::once(inner).collect()),
         };
-        table.insert(Spanned::new(0..0, key.clone().into()), Spanned::new(0..0, value));
     }
-    Spanned::new(0..0, table)
+    match outer {
+        DeValue::Table(table) => Spanned::new(0..0, table),
+        // The steps begin with the key of a table.
+        _ => Spanned::new(0..0, DeTable::new()),
+    }
 }
 
 /// Search for the innermost value around a place.

@@ -52,10 +52,8 @@ pub(crate) enum Kind {
 }
 
 impl Faults {
-    /// Writes the trace for the checks of a configuration.
-    ///
-    /// # Errors
-    /// Returns a sentence if no check asks a server, or the trace is too long.
+    /// Writes the trace for the checks of a configuration. An error says that no check asks a server, or that the trace
+    /// is too long.
     pub(crate) fn trace(&self, config: &Config) -> Result<String, String> {
         let names = Names::new(config);
         let asks = |id: &CheckId| matches!(config.check(*id).probe, Probe::Dns(_) | Probe::Command(_));

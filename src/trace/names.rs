@@ -40,10 +40,7 @@ impl Names {
         })
     }
 
-    /// The service of this name.
-    ///
-    /// # Errors
-    /// Returns an error that lists the known services if there is none.
+    /// The service of this name. The error lists the known services.
     pub(crate) fn find_service(&self, name: &str) -> Result<ServiceId, String> {
         let place = self.services.iter().position(|(service, _)| service == name);
         place.map(ServiceId).ok_or_else(|| {

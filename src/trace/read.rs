@@ -14,6 +14,14 @@ use crate::engine::moment::Moment;
 use crate::outcome::{Cause, Class, Failure, Lost, Outcome};
 use crate::text::period::{LONGEST, Period};
 
+/// The peers on standard input that have a word in the header.
+static PEERS: [(&str, Answering); 4] = [
+    ("silent", Answering::Silent),
+    ("recorded", Answering::Recorded(Parent::ExaBgp)),
+    ("recorded-terminal", Answering::Recorded(Parent::Terminal)),
+    ("terminal", Answering::Terminal),
+];
+
 /// A syntax error in a trace, with its line.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TraceError {
@@ -30,10 +38,7 @@ impl fmt::Display for TraceError {
 impl std::error::Error for TraceError {}
 
 impl Header {
-    /// Reads the lines before the first event.
-    ///
-    /// # Errors
-    /// Returns the first line whose value is invalid.
+    /// Reads the lines before the first event. The error is about the first line whose value is invalid.
     pub(crate) fn read(text: &str) -> Result<Self, TraceError> {
         let mut header = Self::default();
         let mut configuration = String::new();
@@ -75,13 +80,11 @@ impl fmt::Display for Header {
         if let Some(host) = &self.host {
             writeln!(f, "host {host}")?;
         }
-        match &self.exabgp {
-            Answering::Ideal => {}
-            Answering::Version(version) => writeln!(f, "exabgp {version}")?,
-            Answering::Silent => writeln!(f, "exabgp silent")?,
-            Answering::Recorded(Parent::ExaBgp) => writeln!(f, "exabgp recorded")?,
-            Answering::Recorded(Parent::Terminal) => writeln!(f, "exabgp recorded-terminal")?,
-            Answering::Terminal => writeln!(f, "exabgp terminal")?,
+        if let Answering::Version(version) = &self.exabgp {
+            writeln!(f, "exabgp {version}")?;
+        }
+        if let Some((word, _)) = PEERS.iter().find(|(_, peer)| *peer == self.exabgp) {
+            writeln!(f, "exabgp {word}")?;
         }
         if self.seed != 0 {
             writeln!(f, "seed {}", self.seed)?;
@@ -103,16 +106,11 @@ fn seed(text: &str) -> Result<u64, String> {
 }
 
 fn answering(text: &str) -> Result<Answering, String> {
-    match text {
-        "silent" => Ok(Answering::Silent),
-        "recorded" => Ok(Answering::Recorded(Parent::ExaBgp)),
-        "recorded-terminal" => Ok(Answering::Recorded(Parent::Terminal)),
-        "terminal" => Ok(Answering::Terminal),
-        version if version.starts_with(|c: char| c.is_ascii_digit()) => {
-            Ok(Answering::Version(version.to_owned()))
-        }
-        other => Err(format!(
-            "`exabgp {other}` is unknown, expected a version that begins with a digit, silent, terminal, recorded or recorded-terminal"
+    match PEERS.iter().find(|(word, _)| *word == text) {
+        Some((_, peer)) => Ok(peer.clone()),
+        None if text.starts_with(|c: char| c.is_ascii_digit()) => Ok(Answering::Version(text.to_owned())),
+        None => Err(format!(
+            "`exabgp {text}` is unknown, expected a version that begins with a digit, silent, terminal, recorded or recorded-terminal"
         )),
     }
 }
@@ -133,9 +131,6 @@ impl Trace {
     }
 
     /// Checks that a line starts the engine. An engine does nothing before it is started.
-    ///
-    /// # Errors
-    /// Returns an error if there is no line `start`.
     pub(crate) fn require_start(&self) -> Result<(), String> {
         let start = |step: &Step| step.what == Effect::Event(Event::Start);
         let found = self.header.engine.is_some() || self.steps.iter().any(start);

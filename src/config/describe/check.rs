@@ -10,7 +10,7 @@ use crate::engine::check::Severity;
 use crate::engine::hysteresis::WindowRule;
 use crate::outcome::Cause;
 use crate::probe::Probe;
-use crate::probe::command::{CommandProbe, Statuses};
+use crate::probe::command::Statuses;
 use crate::probe::counters::CountersProbe;
 use crate::probe::dns::Transport;
 use crate::probe::freshness::FreshnessProbe;
@@ -65,7 +65,13 @@ fn describe_probe(f: &mut fmt::Formatter<'_>, probe: &Probe) -> fmt::Result {
                 writeln!(f, "      {}", ProbeShown(probe))?;
             }
         }
-        Probe::Command(command) => describe_command(f, command)?,
+        Probe::Command(command) => {
+            let meanings = match command.statuses {
+                Statuses::Plugin => "; a plugin: status 1 degrades at most, 3 and above are unknown",
+                Statuses::ZeroPasses => "",
+            };
+            writeln!(f, "    must exit with status 0: {command}{meanings}")?;
+        }
         Probe::Process(process) => writeln!(f, "    must run: {process}")?,
         Probe::Address(address) => writeln!(f, "    must be on this host: {address}")?,
         Probe::Freshness(freshness) => describe_freshness(f, freshness)?,
@@ -127,14 +133,6 @@ fn describe_detection(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result 
             )?;
             writeln!(f, "    after a start the verdict on a healthy server takes {first_verdict}")
         }
-    }
-}
-
-fn describe_command(f: &mut fmt::Formatter<'_>, command: &CommandProbe) -> fmt::Result {
-    write!(f, "    must exit with status 0: {command}")?;
-    match command.statuses {
-        Statuses::Plugin => writeln!(f, "; a plugin: status 1 degrades at most, 3 and above are unknown"),
-        Statuses::ZeroPasses => writeln!(f),
     }
 }
 

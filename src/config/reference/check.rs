@@ -91,15 +91,13 @@ pub(super) const TABLES: &[Table] = &[
                 Words("the service addresses"),
                 "Servers, tried in turn.",
             ),
-            key(
-                "source",
-                Kind::OneOrMany(&ADDRESS),
-                Words("the management addresses"),
-                "Addresses to ask from.",
-            ),
+            SOURCE,
         ],
     },
 ];
+
+const SOURCE: Key =
+    key("source", Kind::OneOrMany(&ADDRESS), Words("the management addresses"), "Addresses to ask from.");
 
 const EFFECT: Kind = Kind::Word(EFFECTS);
 
@@ -187,7 +185,7 @@ const FRESHNESS: &[Key] = &[
     ),
     key("zone-list", Kind::Bool, Value("false"), "Whether the backend lists the zones."),
     key("server", SERVER, Words("the first service address"), "The server whose zones are compared."),
-    key("source", Kind::OneOrMany(&ADDRESS), Words("the management addresses"), "Addresses to ask from."),
+    SOURCE,
     key(
         "primaries",
         Kind::OneOrMany(&SERVER),

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::questions::RoleQuestions;
 use super::{CommonParts, Outline, questions};
 use crate::backend::Role;
-use crate::config::address::{device_of, same_family, service_addresses};
+use crate::config::address::{same_family, service_addresses};
 use crate::config::resolve::{Resolver, Result};
 use crate::config::route::CLIENTS;
 use crate::config::value::WordOr;
@@ -92,8 +91,8 @@ impl CommonParts<'_> {
 
 impl Resolver<'_> {
     /// The deep checks of the role.
-    pub(super) fn deep_checks(&self, common: &CommonParts<'_>, role: Option<Role>) -> Result<Vec<Check>> {
-        let service = common.service;
+    pub(super) fn deep_checks(&self, common: &CommonParts<'_>) -> Result<Vec<Check>> {
+        let (service, role) = (common.service, common.asked.role);
         let (outlines, is_resolver) = match role {
             Some(Role::Resolver) => {
                 let rcodes = Rcodes::one_of([Rcode::NOERROR, Rcode::NXDOMAIN]);
@@ -130,8 +129,8 @@ impl Resolver<'_> {
     }
 
     /// The check of large answers: those of the file, else the keys of the zones or of the root.
-    pub(super) fn large_check(&self, common: &CommonParts<'_>, role: Option<Role>) -> Result<Option<Check>> {
-        let Some(role) = role else { return Ok(None) };
+    pub(super) fn large_check(&self, common: &CommonParts<'_>) -> Result<Option<Check>> {
+        let Some(role) = common.asked.role else { return Ok(None) };
         let service = common.service;
         let queries = match (&service.large, role) {
             (None, Role::Authoritative) => self.of_types(&questions::zones(&service.zones), &["DNSKEY"])?,
@@ -148,11 +147,8 @@ impl Resolver<'_> {
     }
 
     /// The checks of DNS over TLS and of the identifier, with the first question of the role.
-    pub(super) fn first_question_checks(
-        &self,
-        common: &CommonParts<'_>,
-        asked: &RoleQuestions,
-    ) -> Result<Vec<Check>> {
+    pub(super) fn first_question_checks(&self, common: &CommonParts<'_>) -> Result<Vec<Check>> {
+        let asked = &common.asked;
         let (Some(question), Some(_)) = (asked.plain.first(), asked.role) else { return Ok(vec![]) };
         let over_tls =
             common.deep_outline("tls", OVER_TLS, Severity::Degraded, std::slice::from_ref(question));
@@ -163,27 +159,6 @@ impl Resolver<'_> {
         let questions = self.role_questions(&place, &queries, asked.role, &expect, options())?;
         let outline = common.deep_outline("identity", IDENTITY, Severity::Observe, &questions);
         Ok(vec![tls, self.role_check(common, outline)?])
-    }
-
-    /// The checks of the routes to clients, one for each family of the service addresses, unless the file has its own.
-    /// They name no BGP neighbor: a PoP with two of them serves its clients over the other one.
-    pub(super) fn way_back_checks(&self, common: &CommonParts<'_>, role: Option<Role>) -> Vec<Check> {
-        let service = common.service;
-        let is_in_file = service.check.iter().any(|check| check.get_ref().route.is_some());
-        if role.is_none() || is_in_file {
-            return vec![];
-        }
-        let from = service_addresses(service).unwrap_or_default();
-        let of_families = ["way-back", "way-back-ipv6"].into_iter().zip(CLIENTS);
-        let asked =
-            of_families.filter(|(_, client)| from.iter().any(|address| same_family(*address, *client)));
-        let timing = patient(common.timing).without_window();
-        let checks = asked.map(|(name, client)| {
-            let (from, to, device) = (from.clone(), vec![client], device_of(service, &None));
-            let probe = RouteProbe { from, to, neighbors: vec![], interfaces: vec![], device };
-            Check::supplied(name, ROUTED, timing, once_up(Severity::Degraded), Probe::Route(probe))
-        });
-        checks.collect()
     }
 
     fn names(
@@ -211,4 +186,24 @@ impl Resolver<'_> {
         };
         zones.iter().flat_map(|zone| types.iter().map(move |kind| of_type(zone, kind))).collect()
     }
+}
+
+/// The checks of the routes to clients, one for each family of the service addresses, unless the file has its own.
+/// They name no BGP neighbor: a PoP with two of them serves its clients over the other one.
+pub(super) fn way_back_checks(common: &CommonParts<'_>) -> Vec<Check> {
+    let service = common.service;
+    let is_in_file = service.check.iter().any(|check| check.get_ref().route.is_some());
+    if common.asked.role.is_none() || is_in_file {
+        return vec![];
+    }
+    let from = service_addresses(service).unwrap_or_default();
+    let of_families = ["way-back", "way-back-ipv6"].into_iter().zip(CLIENTS);
+    let asked = of_families.filter(|(_, client)| from.iter().any(|address| same_family(*address, *client)));
+    let timing = patient(common.timing).without_window();
+    let checks = asked.map(|(name, client)| {
+        let (from, to, device) = (from.clone(), vec![client], common.locality.device.clone());
+        let probe = RouteProbe { from, to, neighbors: vec![], interfaces: vec![], device };
+        Check::supplied(name, ROUTED, timing, once_up(Severity::Degraded), Probe::Route(probe))
+    });
+    checks.collect()
 }
