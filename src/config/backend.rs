@@ -64,16 +64,9 @@ impl Resolver<'_> {
         // Values of the file replace the known facts about the kind of server. Without its kind they are read as well,
         // so that all errors are reported.
         let facts = kind.unwrap_or(Kind::Generic).facts();
-        let unit = match &written.unit {
-            Some(unit) => self.unit(unit).map(Some),
-            None => Ok(facts.unit.map(str::to_owned)),
-        };
-        let restart = self.program(&written.restart).and_then(|program| match (program, unit.clone()?) {
-            (Some(program), _) => Ok(Restart::Program(program)),
-            (None, Some(unit)) => Ok(Restart::Unit(unit)),
-            (None, None) if kind.is_err() => Err(Refused),
-            (None, None) => Err(self.no_restart(name.get_ref(), &place)),
-        });
+        let known_unit = || Ok(facts.unit.map(str::to_owned));
+        let unit = written.unit.as_ref().map_or_else(known_unit, |unit| self.unit(unit).map(Some));
+        let restart = self.restart(name.get_ref(), &place, written, unit.clone(), kind.is_ok());
         let or = |file: Option<PathBuf>, known: Option<&str>| file.or_else(|| known.map(Into::into));
         let config_file = self.absolute(&written.config_file).map(|file| or(file, facts.config_file));
         let pid_file = self.absolute(&written.pid_file).map(|file| or(file, facts.pid_file));
@@ -87,38 +80,30 @@ impl Resolver<'_> {
             &written.zone_list,
         ]
         .map(|written| self.program(written));
-        let timeout = self.period(&written.timeout, TIMEOUT, default::TIMEOUT);
-        let config_check_timeout =
-            self.period(&written.config_check_timeout, CHECK_TIMEOUT, default::CHECK_TIMEOUT);
+        let timeouts = self.timeouts(written);
         let quiet = self.quiet(written);
-        let start_timeout = self.period(&written.start_timeout, START_TIMEOUT, default::START_TIMEOUT);
         let heal = written.heal.as_ref().map(|heal| self.heal(heal.get_ref())).transpose();
         let (holder, kind, unit, config_file) = (holder?, kind?, unit?, config_file?);
         // Fill the placeholders in the commands of the driver.
         let (file, unit_name) = (config_file.as_deref(), unit.as_deref());
         let known = Known { config_file: file, unit: unit_name, control: facts.control, targets };
-        let reload = match reload? {
-            Some(first) => vec![Step { first, otherwise: None }],
-            None => facts.reload.iter().filter_map(|reload| known.step(reload)).collect(),
-        };
-        let asked =
-            |program: Option<Program>, ask| program.map(Request::Program).or_else(|| known.request(ask));
+        let [timeout, config_check_timeout, start_timeout] = timeouts?;
         Ok(Backend {
             name: name.get_ref().clone(),
             holder,
             kind,
             config_check: config_check?.or_else(|| known.program(facts.check)),
-            reload,
+            reload: known.reload(reload?, facts.reload),
             restart: restart?,
-            status: asked(status?, facts.status),
-            version: asked(version?, facts.version),
-            counters: asked(counters?, facts.counters),
-            zone_list: asked(zone_list?, facts.zone_list),
+            status: known.request(status?, facts.status),
+            version: known.request(version?, facts.version),
+            counters: known.request(counters?, facts.counters),
+            zone_list: known.request(zone_list?, facts.zone_list),
             rate_limit_commands: known.rate_limit_commands(facts.rate_limit),
-            timeout: timeout?,
-            config_check_timeout: config_check_timeout?,
+            timeout,
+            config_check_timeout,
             quiet: quiet?,
-            start_timeout: start_timeout?,
+            start_timeout,
             heal: heal?,
             unit,
             pid_file: pid_file?,
@@ -137,11 +122,34 @@ impl Resolver<'_> {
         })
     }
 
-    fn no_restart(&self, name: &str, place: &Range<usize>) -> Refused {
-        let message = format!(
-            "backend `{name}` has no unit and no restart command, expected `unit = \"…\"` or `restart = [\"…\"]`"
-        );
-        self.rule_error(&["kind", "unit", "restart"], place, message)
+    /// How to restart the server: the command of the file, else its unit. Without a valid kind its unit may not be known.
+    fn restart(
+        &self,
+        name: &str,
+        place: &Range<usize>,
+        written: &file::Backend,
+        unit: Result<Option<String>>,
+        has_kind: bool,
+    ) -> Result<Restart> {
+        match (self.program(&written.restart)?, unit?) {
+            (Some(program), _) => Ok(Restart::Program(program)),
+            (None, Some(unit)) => Ok(Restart::Unit(unit)),
+            (None, None) if !has_kind => Err(Refused),
+            (None, None) => {
+                let message = format!(
+                    "backend `{name}` has no unit and no restart command, expected `unit = \"…\"` or `restart = [\"…\"]`"
+                );
+                Err(self.rule_error(&["kind", "unit", "restart"], place, message))
+            }
+        }
+    }
+
+    /// The timeouts of control commands, of the check of the configuration, and of a start.
+    fn timeouts(&self, written: &file::Backend) -> Result<[Duration; 3]> {
+        let timeout = self.period(&written.timeout, TIMEOUT, default::TIMEOUT);
+        let check = self.period(&written.config_check_timeout, CHECK_TIMEOUT, default::CHECK_TIMEOUT);
+        let start = self.period(&written.start_timeout, START_TIMEOUT, default::START_TIMEOUT);
+        Ok([timeout?, check?, start?])
     }
 
     fn quiet(&self, written: &file::Backend) -> Result<Quiet> {
@@ -232,8 +240,15 @@ impl Known<'_> {
         if words.len() > self.control.len() { self.program(&words) } else { None }
     }
 
-    fn step(&self, reload: &Reload) -> Option<Step> {
-        Some(Step { first: self.control(reload.first)?, otherwise: self.control(reload.otherwise) })
+    /// The command of the file, else those of the driver.
+    fn reload(&self, written: Option<Program>, known: &[Reload]) -> Vec<Step> {
+        let step = |reload: &Reload| {
+            Some(Step { first: self.control(reload.first)?, otherwise: self.control(reload.otherwise) })
+        };
+        match written {
+            Some(first) => vec![Step { first, otherwise: None }],
+            None => known.iter().filter_map(step).collect(),
+        }
     }
 
     fn rate_limit_commands(&self, source: rate_limit::Source) -> rate_limit::Commands {
@@ -247,7 +262,11 @@ impl Known<'_> {
         }
     }
 
-    fn request(&self, ask: Ask) -> Option<Request> {
+    /// The command of the file, else what the driver asks.
+    fn request(&self, written: Option<Program>, ask: Ask) -> Option<Request> {
+        if let Some(program) = written {
+            return Some(Request::Program(program));
+        }
         match ask {
             Ask::Nothing => None,
             Ask::Control(words) => self.control(words).map(Request::Program),
@@ -272,11 +291,10 @@ pub(super) fn describe(f: &mut fmt::Formatter<'_>, backend: &Backend) -> fmt::Re
     if let Some(unit) = &backend.unit {
         writeln!(f, "  unit {unit}")?;
     }
-    if let Some(file) = &backend.config_file {
-        writeln!(f, "  config-file {}", file.display())?;
-    }
-    if let Some(file) = &backend.pid_file {
-        writeln!(f, "  pid-file {}", file.display())?;
+    for (key, file) in [("config-file", &backend.config_file), ("pid-file", &backend.pid_file)] {
+        if let Some(file) = file {
+            writeln!(f, "  {key} {}", file.display())?;
+        }
     }
     describe_commands(f, backend)?;
     let Quiet { below, lasting, max_wait, settle } = backend.quiet;

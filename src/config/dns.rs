@@ -49,16 +49,14 @@ impl Resolver<'_> {
         };
         let (mut checks, mut names) = (vec![], vec![]);
         for written in &service.check {
-            let name = &written.get_ref().name;
-            let mut own = self.name(name, "check");
-            if names.contains(&name.get_ref()) {
-                let message = format!(
-                    "another check of this service is called `{}`, expected a unique name",
-                    name.get_ref()
-                );
-                own = Err(self.value_error(&name.span(), message));
+            let (place, name) = (written.get_ref().name.span(), written.get_ref().name.get_ref());
+            let mut own = self.name(&written.get_ref().name, "check");
+            if names.contains(&name) {
+                let message =
+                    format!("another check of this service is called `{name}`, expected a unique name");
+                own = Err(self.value_error(&place, message));
             }
-            names.push(name.get_ref());
+            names.push(name);
             let check = self.check(written, of);
             checks.push(own.and(check));
         }

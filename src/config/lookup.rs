@@ -71,7 +71,8 @@ impl Resolver<'_> {
 pub(super) fn table(probe: &LookupProbe) -> String {
     let names: Vec<_> = probe.names.iter().map(ToString::to_string).collect();
     let servers: Vec<_> = probe.servers.iter().map(|(server, _)| written_address(*server)).collect();
-    let sources = distinct(probe.servers.iter().filter_map(|(_, source)| source.as_ref()));
+    let sources = probe.servers.iter().filter_map(|(_, source)| Some((*source)?.to_string()));
+    let sources = distinct(sources.collect());
     let source =
         if sources.is_empty() { String::new() } else { format!(", source = {}", toml_strings(&sources)) };
     format!("{{ names = {}, server = {}{source} }}", toml_strings(&names), toml_strings(&servers))

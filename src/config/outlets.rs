@@ -8,11 +8,11 @@ use super::value::Size;
 use super::{Config, defaults};
 use crate::metrics::Outlets;
 
-/// The smallest recorder, in bytes: a few minutes of a service with five checks.
-const LEAST: usize = 64 << 10;
+/// The smallest recorder: a few minutes of a service with five checks.
+const LEAST: Size = Size(64 << 10);
 
-/// The largest recorder, in bytes: it lives in memory.
-const MOST: usize = 16 << 20;
+/// The largest recorder: it lives in memory.
+const MOST: Size = Size(16 << 20);
 
 impl Resolver<'_> {
     /// Resolves `[metrics]`.
@@ -46,20 +46,13 @@ impl Resolver<'_> {
 
     /// Resolves the size of the flight recorder.
     pub(super) fn recorder(&self, written: &Placed<Size>) -> Result<usize> {
-        let Some(size) = written else { return Ok(defaults::RECORDER) };
-        match size.get_ref().0 {
-            0 => Ok(0),
-            bytes if (LEAST..=MOST).contains(&bytes) => Ok(bytes),
-            bytes => {
-                let message = format!(
-                    "recorder is {}, expected {} to {}, or 0 for none",
-                    Size(bytes),
-                    Size(LEAST),
-                    Size(MOST)
-                );
-                Err(self.value_error(&size.span(), message))
-            }
+        let Some(written) = written else { return Ok(defaults::RECORDER) };
+        let size = *written.get_ref();
+        if size.0 == 0 || (LEAST.0..=MOST.0).contains(&size.0) {
+            return Ok(size.0);
         }
+        let message = format!("recorder is {size}, expected {LEAST} to {MOST}, or 0 for none");
+        Err(self.value_error(&written.span(), message))
     }
 }
 

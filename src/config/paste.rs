@@ -12,7 +12,7 @@ use crate::engine::hysteresis::WindowRule;
 use crate::probe::Probe;
 use crate::probe::command::Statuses;
 use crate::probe::counters::window::Limits;
-use crate::probe::dns::{EdnsUse, Expectation};
+use crate::probe::dns::{DnsProbe, EdnsUse, Expectation};
 use crate::probe::freshness::FreshnessProbe;
 use crate::probe::freshness::ask::Server;
 use crate::probe::freshness::list::ZoneSource;
@@ -108,10 +108,11 @@ fn timing(f: &mut fmt::Formatter<'_>, timing: &Timing, has_window: bool) -> fmt:
 fn dns(f: &mut fmt::Formatter<'_>, set: &ProbeSet) -> fmt::Result {
     let probes = set.probes();
     let Some(first) = probes.first() else { return Ok(()) };
-    let queries = distinct(probes.iter().map(|probe| probe.question.query()));
-    let servers = distinct(probes.iter().map(|probe| written_address(probe.server)));
-    let sources = distinct(probes.iter().filter_map(|probe| probe.source));
-    let transports = distinct(probes.iter().map(|probe| probe.transport));
+    let values = |of: fn(&DnsProbe) -> String| distinct(probes.iter().map(of).collect());
+    let queries = values(|probe| probe.question.query().to_string());
+    let servers = values(|probe| written_address(probe.server));
+    let sources = values(|probe| probe.source.map(|source| source.to_string()).unwrap_or_default());
+    let transports = values(|probe| probe.transport.to_string());
     writeln!(f, "[service.check.dns]\nqueries = {}", toml_strings(&queries))?;
     writeln!(f, "server = {}\nsource = {}", toml_strings(&servers), toml_strings(&sources))?;
     writeln!(f, "transport = {}", toml_strings(&transports))?;
@@ -195,10 +196,11 @@ pub(super) fn written_address(server: SocketAddr) -> String {
     }
 }
 
-/// The distinct texts of these values, in order.
-pub(super) fn distinct(values: impl Iterator<Item: ToString>) -> Vec<String> {
+/// Each text once, in order.
+pub(super) fn distinct(mut texts: Vec<String>) -> Vec<String> {
     let mut seen = BTreeSet::new();
-    values.map(|value| value.to_string()).filter(|text| seen.insert(text.clone())).collect()
+    texts.retain(|text| seen.insert(text.clone()));
+    texts
 }
 
 #[cfg(test)]

@@ -102,11 +102,9 @@ impl Resolver<'_> {
                 let (Ok(interval_read), Ok(read)) = (interval_read, read) else { continue };
                 if read > interval_read {
                     let place = placed.or(interval.as_ref()).map(Spanned::span);
-                    let message = format!(
-                        "{name} {} is longer than the interval {}, expected at most that",
-                        Period(read),
-                        Period(interval_read)
-                    );
+                    let (read, most) = (Period(read), Period(interval_read));
+                    let message =
+                        format!("{name} {read} is longer than the interval {most}, expected at most that");
                     let keys = &["interval", "timeout", "fast-interval"];
                     compared = Err(self.rule_error(keys, &place.unwrap_or(0..0), message));
                 }

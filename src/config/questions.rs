@@ -182,12 +182,9 @@ impl Resolver<'_> {
     ) -> Result<Bounds<T>> {
         match (min, max) {
             (Some(min), Some(max)) if min.get_ref() > max.get_ref() => {
-                let message = format!(
-                    "max-{key} is {}, expected at least min-{key}, which is {}",
-                    max.get_ref(),
-                    min.get_ref()
-                );
-                Err(self.value_error(&max.span(), message))
+                let (min, place, max) = (min.get_ref(), max.span(), max.get_ref());
+                let message = format!("max-{key} is {max}, expected at least min-{key}, which is {min}");
+                Err(self.value_error(&place, message))
             }
             _ => Ok(Bounds { min: value(min), max: value(max) }),
         }

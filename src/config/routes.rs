@@ -137,13 +137,13 @@ impl Resolver<'_> {
         neighbors: Option<&[IpAddr]>,
     ) -> Result<NextHop> {
         let family = Family::of(prefix.addr());
+        let name = family.name();
         let of_family = |address: &IpAddr| Family::of(*address) == family;
         let Some(hops) = &written.next_hop else {
             let own = self.management.iter().copied().find(of_family);
             return own.map(NextHop::Address).ok_or_else(|| {
                 let message = format!(
-                    "`{prefix}` has no next hop: node.management has no {0} address; add one, or set `next-hop` in the service",
-                    family.name()
+                    "`{prefix}` has no next hop: node.management has no {name} address; add one, or set `next-hop` in the service"
                 );
                 self.rule_error(&["next-hop", "announce"], place, message)
             });
@@ -157,10 +157,8 @@ impl Resolver<'_> {
             return Ok(NextHop::Address(address));
         }
         if !listed.clone().any(|hop| hop == WrittenNextHop::Itself) {
-            let message = format!(
-                "`{prefix}` has no next hop: `next-hop` lists no {} address, expected one",
-                family.name()
-            );
+            let message =
+                format!("`{prefix}` has no next hop: `next-hop` lists no {name} address, expected one");
             return Err(self.value_error(&hops.span(), message));
         }
         let Some(neighbors) = neighbors.filter(|_| !self.misses_neighbors()) else {
@@ -170,7 +168,6 @@ impl Resolver<'_> {
         if sessions_known || (!neighbors.is_empty() && neighbors.iter().all(of_family)) {
             return Ok(NextHop::Itself);
         }
-        let name = family.name();
         let message = format!(
             "next hop \"self\" of `{prefix}` needs {name} sessions only, because ExaBGP uses the address of the session; \
              list the {name} neighbors in `neighbors`, or set an address"

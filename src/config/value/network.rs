@@ -1,7 +1,7 @@
 //! Values that name prefixes, addresses, devices and servers.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -190,7 +190,7 @@ impl FromStr for Server {
         })?;
         require_unicast(server.ip())?;
         match server {
-            SocketAddr::V6(v6) if needs_interface(&v6) => Err(format!(
+            SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 => Err(format!(
                 "`{}` is a link-local address, which needs an interface, expected its number as well, such as \
                  `[{0}%2]:{}`",
                 v6.ip(),
@@ -199,10 +199,6 @@ impl FromStr for Server {
             _ => Ok(Self(server, has_port)),
         }
     }
-}
-
-const fn needs_interface(server: &SocketAddrV6) -> bool {
-    server.ip().is_unicast_link_local() && server.scope_id() == 0
 }
 
 /// The next hop of announced routes.
@@ -218,14 +214,12 @@ impl FromStr for WrittenNextHop {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "self" => Ok(Self::Itself),
-            _ => {
-                let address = text
-                    .parse()
-                    .map_err(|_| format!("`{text}` is not a next hop, expected an address or \"self\""))?;
-                require_unicast(address).and_then(require_unscoped).map(Self::Address)
-            }
+        if text == "self" {
+            return Ok(Self::Itself);
         }
+        let address = text
+            .parse()
+            .map_err(|_| format!("`{text}` is not a next hop, expected an address or \"self\""))?;
+        require_unicast(address).and_then(require_unscoped).map(Self::Address)
     }
 }
