@@ -297,6 +297,9 @@ pub(super) struct Dampening {
     pub(super) restart_grace: Placed<Period>,
 }
 
+/// The effect of each cause that it names.
+pub(super) type ByCause = BTreeMap<Text<Cause>, Text<Severity>>;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Check {
@@ -306,7 +309,7 @@ pub(super) struct Check {
     pub(super) timeout: Placed<Period>,
     pub(super) rise: Option<NonZeroU32>,
     pub(super) fall: Placed<Fall>,
-    pub(super) on_fail: Option<WordOr<Severity, BTreeMap<Text<Cause>, Text<Severity>>>>,
+    pub(super) on_fail: Option<WordOr<Severity, ByCause>>,
     pub(super) on_unknown: Option<Severity>,
     #[serde(default)]
     pub(super) once_up: bool,
