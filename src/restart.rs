@@ -63,7 +63,6 @@ pub(crate) enum Outcome {
 /// The operation on the server while it is drained.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Operation {
-    /// Restart it.
     Restart,
     /// Make it read its configuration again.
     Reload,

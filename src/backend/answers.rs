@@ -71,11 +71,8 @@ pub(crate) async fn zones(targets: &Targets, timeout: Duration) -> Vec<Zone> {
 
 /// Queries one address for the SOA record of a zone.
 pub(super) async fn zone(query: Query, target: &Target, timeout: Duration) -> Zone {
-    let name = query.name().to_owned();
-    let of = |serial, trouble: Option<String>, cause| {
-        let (server, is_service) = (target.server, target.is_service);
-        Zone { zone: name.clone(), server, is_service, serial, trouble, cause }
-    };
+    let (name, server, is_service) = (query.name().to_owned(), target.server, target.is_service);
+    let of = |serial, trouble, cause| Zone { zone: name, server, is_service, serial, trouble, cause };
     let question = match Question::observing(query) {
         Ok(question) => question,
         Err(why) => return of(None, Some(why), None),

@@ -28,9 +28,7 @@ const OURS: &str = " backend stopping ";
 /// The time limit of each command that stops a unit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum StopTime {
-    /// This time.
     Within(Duration),
-    /// No limit.
     Infinite,
 }
 

@@ -227,23 +227,20 @@ fn cited(error: &serde_json::Error) -> anyhow::Error {
 
 fn unreachable(socket: &Path, error: &io::Error) -> anyhow::Error {
     let socket = socket.display();
-    match error.kind() {
-        ErrorKind::NotFound => anyhow::anyhow!(
-            "no helper is running: there is no {socket}; start ExaBGP, with a process section that runs \
-             `dnsherald run`. If the helper reads another file, name that with -c; a changed control.directory takes effect \
-             at the next start of the helper"
+    let start = "start ExaBGP, with a process section that runs `dnsherald run`";
+    anyhow::Error::msg(match error.kind() {
+        ErrorKind::NotFound => format!(
+            "no helper is running: there is no {socket}; {start}. If the helper reads another file, name that with -c; a \
+             changed control.directory takes effect at the next start of the helper"
         ),
         ErrorKind::ConnectionRefused => {
-            anyhow::anyhow!(
-                "no helper is running: {socket} is there, but no process listens on it; start ExaBGP, with a process \
-                 section that runs `dnsherald run`"
-            )
+            format!("no helper is running: {socket} is there, but no process listens on it; {start}")
         }
-        ErrorKind::PermissionDenied => anyhow::anyhow!(
+        ErrorKind::PermissionDenied => format!(
             "not permitted to connect to {socket}: only root, the user whom ExaBGP runs helpers as, and its group may"
         ),
-        _ => anyhow::anyhow!("cannot connect to {socket}: {error}"),
-    }
+        _ => format!("cannot connect to {socket}: {error}"),
+    })
 }
 
 #[cfg(test)]

@@ -43,8 +43,10 @@ impl Processes {
             if let Some(watched) = self.watched.get(source) {
                 *lock(&watched.reporter) = reporter;
             } else {
-                let watched = Watched::new(source, reporter);
-                self.watched.insert(source.clone(), watched);
+                let reporter = Arc::new(Mutex::new(reporter));
+                let reported = Arc::clone(&reporter);
+                let watch = Watch::new(source.clone(), move |why: &str| lock(&reported).report(why));
+                self.watched.insert(source.clone(), Watched { watch: Arc::new(watch), reporter });
             }
         }
     }
@@ -60,15 +62,5 @@ impl Processes {
     pub(crate) fn watch_of(&self, probe: &Probe) -> Option<Arc<Watch>> {
         let Probe::Process(probe) = probe else { return None };
         self.watch_at(&probe.source)
-    }
-}
-
-impl Watched {
-    fn new(source: &ProcessSource, reporter: LossReporter) -> Self {
-        let reporter = Arc::new(Mutex::new(reporter));
-        let reported = Arc::clone(&reporter);
-        let on_exit = move |why: &str| lock(&reported).report(why);
-        let watch = Arc::new(Watch::new(source.clone(), on_exit));
-        Self { watch, reporter }
     }
 }

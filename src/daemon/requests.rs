@@ -187,13 +187,7 @@ impl Daemon<'_> {
                 Request::Undampen { .. } => {
                     return service.dampening.record(now).map(|record| format!("{name}: {record}"));
                 }
-                Request::Drain { .. }
-                | Request::Hold { .. }
-                | Request::RestartFailed { .. }
-                | Request::Restarted { .. }
-                | Request::Reload
-                | Request::History
-                | Request::Dump => true,
+                _ => true,
             };
             changes.then(|| name.clone())
         };

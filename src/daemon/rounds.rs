@@ -11,7 +11,6 @@ use crate::engine::event::CheckId;
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) struct RoundId(u64);
 
-/// All running rounds.
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
     last: u64,

@@ -20,7 +20,6 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// The first word.
     pub(super) fn key(&self) -> &str {
         self.words.first().map_or("", String::as_str)
     }
@@ -31,7 +30,6 @@ impl Node {
     }
 }
 
-/// A file.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     pub(super) nodes: Vec<Node>,

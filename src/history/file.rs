@@ -92,7 +92,6 @@ impl History {
         Self { notes: Notes { lines } }
     }
 
-    /// For another thread.
     #[must_use]
     pub(crate) fn notes(&self) -> Notes {
         self.notes.clone()

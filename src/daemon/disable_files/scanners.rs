@@ -83,7 +83,6 @@ impl Scanners {
         }
     }
 
-    /// The next available result.
     pub(super) fn try_next(&mut self) -> Option<ScanResult> {
         self.results.1.try_recv().ok()
     }

@@ -23,7 +23,6 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// A document to write.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) document: Document,
