@@ -138,10 +138,8 @@ impl Resolver<'_> {
         words: impl IntoIterator<Item = &'w String>,
     ) -> Result<()> {
         if words.into_iter().any(|word| word.contains('\0')) {
-            return Err(self.value_error(
-                place,
-                "found a NUL character, expected none: arguments of programs cannot contain one",
-            ));
+            let message = "found a NUL character, expected none: arguments of programs cannot contain one";
+            return Err(self.value_error(place, message));
         }
         Ok(())
     }

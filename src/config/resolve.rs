@@ -313,22 +313,14 @@ impl<'a> Resolver<'a> {
 
     fn start(&self, written: &file::Service) -> Result<StartPolicy> {
         if let (Some(age), Start::Probe | Start::Withdraw) = (&written.adopt_max_age, written.start) {
-            return Err(self.rule_error(
-                &["start"],
-                &age.span(),
-                "adopt-max-age means something only with start = \"adopt\"",
-            ));
+            let message = "adopt-max-age means something only with start = \"adopt\"";
+            return Err(self.rule_error(&["start"], &age.span(), message));
         }
+        let max_age = self.period(&written.adopt_max_age, bounds::ADOPT_MAX_AGE, defaults::ADOPT_MAX_AGE)?;
         Ok(match written.start {
             Start::Probe => StartPolicy::Probe,
             Start::Withdraw => StartPolicy::Withdraw,
-            Start::Adopt => StartPolicy::Adopt {
-                max_age: self.period(
-                    &written.adopt_max_age,
-                    bounds::ADOPT_MAX_AGE,
-                    defaults::ADOPT_MAX_AGE,
-                )?,
-            },
+            Start::Adopt => StartPolicy::Adopt { max_age },
         })
     }
 }

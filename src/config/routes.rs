@@ -184,11 +184,8 @@ impl Resolver<'_> {
                 let path = attributes.path_information.map(|path| path.0);
                 if *first.get_or_insert(path) != path {
                     let message = "path-information differs between the states of a service, expected the same in all: a different one is another route";
-                    return Err(self.rule_error(
-                        &["up", "degraded", "down", "drained"],
-                        &rung.span(),
-                        message,
-                    ));
+                    let keys = &["up", "degraded", "down", "drained"];
+                    return Err(self.rule_error(keys, &rung.span(), message));
                 }
             }
         }
