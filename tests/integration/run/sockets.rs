@@ -70,6 +70,9 @@ fn a_stopped_server_is_withdrawn_by_its_sockets_and_returns_once_it_reads() {
         helper.opens();
         helper.says(ANNOUNCE);
         helper.logs("check resolver/listener: rising -> up");
+        // Before its first sample the thread knows no socket that was read.
+        let sampled = "dnsherald_listener_sockets{address=\"192.0.2.53:53\",transport=\"udp\"} 1";
+        assert!(eventually(|| pop.told(&["metrics"]).contains(sampled)), "{}", pop.told(&["metrics"]));
         let client = UdpSocket::bind("192.0.2.53:0").unwrap();
         for _ in 0..2 {
             reader.is_stopped();
