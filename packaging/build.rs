@@ -6,10 +6,11 @@
 //! whole program resident; sorted, a third stays on disk. The order changes nothing else.
 
 use std::path::Path;
+use std::process::Command;
 use std::{env, fs};
 
 /// Modules of dnsherald for other commands, rare checks and rare events.
-const RARE_MODULES: [&str; 47] = [
+const RARE_MODULES: [&str; 49] = [
     "backend::answers",
     "backend::bind",
     "backend::served",
@@ -36,6 +37,8 @@ const RARE_MODULES: [&str; 47] = [
     "config::reference",
     "config::salvage",
     "control::client",
+    "daemon::document",
+    "daemon::requests",
     "doctor",
     "exabgp_conf",
     "healthcheck",
@@ -53,10 +56,10 @@ const RARE_MODULES: [&str; 47] = [
     "responder",
     "restart",
     "simulate",
-    "status::plugin",
-    "status::sessions",
+    "status",
     "sys::local_time",
     "timeline",
+    "trace::read",
 ];
 
 /// Crates for TLS, certificates, completions, metrics, time zones and the backtrace of a panic.
@@ -84,7 +87,7 @@ const RARE_CRATES: [&str; 19] = [
 
 /// Other functions, as the compiler mangles their names: debug output, parsers of tables that few files have, sorting of
 /// long lists, error paths.
-const RARE_NAMES: [&str; 24] = [
+const RARE_NAMES: [&str; 34] = [
     "unlikely.*",
     "_ZN*fmt..Debug*",
     "_ZN*serde_json..de..*",
@@ -109,6 +112,16 @@ const RARE_NAMES: [&str; 24] = [
     "_R*gimli*",
     "_R*addr2line*",
     "_R*miniz_oxide*",
+    "_R*rustc_demangle*",
+    "_R*3std3sys7process*",
+    "_ZN13hickory_proto2rr5rdata*from_tokens*",
+    "_ZN13hickory_proto2rr5rdata4svcb*",
+    "_ZN*hickory_proto..rr..rdata..svcb*",
+    "_ZN13hickory_proto9serialize3txt*",
+    "_ZN*tokio..future..maybe_done*",
+    "_ZN9dnsherald6config3dns4kind*",
+    "_ZN9dnsherald6exabgp1_*Deserialize*",
+    "_ZN9dnsherald7outcome1_*Deserialize*",
 ];
 
 /// Functions that a helper runs although a rule above matches them.
@@ -147,7 +160,24 @@ fn main() {
             println!("cargo::error=cannot write {file}: {error}");
         }
         println!("cargo::rustc-link-arg-bins=-Wl,-T,{file}");
+        if is("CARGO_CFG_TARGET_ENV", "gnu")
+            && is("HOST", &variable("TARGET"))
+            && loader_reads_packed_relocations()
+        {
+            println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+        }
     }
+}
+
+/// Whether the C library here, and so that of the package, reads relocations in the packed form (`DT_RELR`), as glibc does
+/// since 2.36. They take 200 KB otherwise, on disk and in memory.
+fn loader_reads_packed_relocations() -> bool {
+    let asked = Command::new("getconf").arg("GNU_LIBC_VERSION").output();
+    let answer = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    // "glibc 2.36"
+    let version = answer.trim().strip_prefix("glibc ").and_then(|version| version.split_once('.'));
+    let version = version.and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+    version.is_some_and(|version: (u32, u32)| version >= (2, 36))
 }
 
 /// The linker script, which GNU ld and LLD understand. The first pattern that matches takes a section, so the frequent

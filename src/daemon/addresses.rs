@@ -46,7 +46,7 @@ impl Addresses {
         }
         let Some(watch) = &self.watch else { return };
         watch.assign(wanted.into_iter().map(|(probe, mut checks)| {
-            checks.sort();
+            checks.sort_unstable();
             let events = events.clone();
             let report: Box<dyn Fn(&str) + Send> = match &probe {
                 Subject::Address(_) => {

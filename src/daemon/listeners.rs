@@ -50,7 +50,7 @@ impl Listeners {
         }
         let Some(watch) = &self.watch else { return };
         watch.assign(wanted.into_iter().map(|(probe, mut checks)| {
-            checks.sort();
+            checks.sort_unstable();
             let events = events.clone();
             let report: Box<dyn Fn(Report) + Send> = Box::new(move |reported| {
                 for check in &checks {

@@ -38,7 +38,7 @@ impl Processes {
         }
         self.watched.retain(|source, _| wanted.contains_key(source));
         for (source, mut checks) in wanted {
-            checks.sort();
+            checks.sort_unstable();
             let reporter = LossReporter { checks, cause: Cause::ProcessGone, events: events.clone() };
             if let Some(watched) = self.watched.get(source) {
                 *lock(&watched.reporter) = reporter;

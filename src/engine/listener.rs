@@ -282,7 +282,7 @@ impl Listener {
         // All sockets are read, as far as the samples show.
         let stuck = self.queues.values().filter(|queue| queue.is_stuck() && queue.was_read);
         let mut stuck: Vec<_> = stuck.collect();
-        stuck.sort_by_key(|queue| queue.since);
+        stuck.sort_unstable_by_key(|queue| queue.since);
         let (Some(first), Some(last)) = (stuck.first(), stuck.last()) else {
             let never_read = self.overload.is_none() && self.queues.values().any(Queue::is_stuck);
             return if never_read { Verdict::NeverRead } else { self.while_it_reads() };

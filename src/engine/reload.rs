@@ -85,7 +85,7 @@ impl Engine {
             self.settled.push(settled);
         }
         let mut removed: Vec<_> = before.into_values().collect();
-        removed.sort_by_key(|(former, _)| *former);
+        removed.sort_unstable_by_key(|(former, _)| *former);
         let removed = removed.into_iter().map(|(_, (plan, _))| plan.name).collect();
         out.insert(0, Notice::Reloaded { unchanged, changed, added, removed }.into());
         out.extend(moved.into_iter().map(Action::from));

@@ -162,7 +162,7 @@ impl ProbeSet {
             let outcome = self.remembered(place, finding.outcome);
             findings.push((place, Finding { outcome, ..finding }));
         }
-        findings.sort_by_key(|(place, _)| *place);
+        findings.sort_unstable_by_key(|(place, _)| *place);
         findings.into_iter().map(|(place, finding)| (self.probes[place].to_string(), finding)).collect()
     }
 }

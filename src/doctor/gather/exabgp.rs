@@ -75,7 +75,7 @@ impl ExaBgp {
                 paths.push(USUAL.into());
             }
         }
-        paths.sort();
+        paths.sort_unstable();
         paths.dedup();
         if paths.is_empty() {
             return Err(format!("no ExaBGP runs, and there is no {USUAL}; name its file with --exabgp-conf"));

@@ -36,7 +36,7 @@ impl Recent {
         let left = ages.iter().filter_map(|age| WINDOW.checked_sub(age.saturating_add(ago)));
         let mut forgotten_at: Vec<_> = left.map(|left| now + left).collect();
         forgotten_at.retain(|at| *at > now);
-        forgotten_at.sort();
+        forgotten_at.sort_unstable();
         Self { forgotten_at }
     }
 
