@@ -23,7 +23,7 @@ pub(crate) const PORT: u16 = 53;
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Listener {
-    /// The address; unspecified for all addresses of a family.
+    /// The address; unspecified for all addresses of a family. `::` may be for IPv4 as well, which is not known here.
     pub(crate) address: SocketAddr,
     /// UDP or TCP.
     pub(crate) transport: Protocol,

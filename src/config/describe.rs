@@ -61,7 +61,7 @@ impl fmt::Display for Description<'_> {
         for service in services {
             writeln!(f)?;
             describe_service(f, service, exabgp.dialect.unwrap_or(Dialect::Neighbor))?;
-            warn_of_unprobed_addresses(f, service, &node.management)?;
+            warn_of_gaps(f, service, &node.management)?;
         }
         Ok(())
     }
@@ -160,10 +160,10 @@ pub(crate) fn questions(check: &Check) -> Vec<String> {
     }
 }
 
-/// The name of the program in a line that is shown between backquotes, without any of these. Nothing of an assignment before
-/// it, which may be a secret.
-fn program(line: &str) -> String {
-    let bare = line.replace('`', "");
+/// The first word of a command as it is displayed, without any backquote: "a command" if there is none, or if it is an
+/// assignment, which may be a secret.
+fn program(displayed: &str) -> String {
+    let bare = displayed.replace('`', "");
     match bare.split_whitespace().next() {
         Some(word) if !word.contains('=') => word.to_owned(),
         _ => "a command".to_owned(),
@@ -177,12 +177,9 @@ fn withdraws_for_another_pop(check: &Check) -> bool {
         && set.probes().iter().any(|probe| probe.question.expect().nsid.is_some())
 }
 
-/// Warns about prefixes without probes and about addresses that are probed from themselves.
-fn warn_of_unprobed_addresses(
-    f: &mut fmt::Formatter<'_>,
-    service: &Service,
-    management: &[IpAddr],
-) -> fmt::Result {
+/// Warns of what the `dns` probes and the address check of a service do not cover. A service without `dns` probes gets no
+/// warning.
+fn warn_of_gaps(f: &mut fmt::Formatter<'_>, service: &Service, management: &[IpAddr]) -> fmt::Result {
     let probes: Vec<_> = service
         .checks
         .iter()

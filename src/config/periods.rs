@@ -14,7 +14,7 @@ use crate::engine::dampening::{Policy, PolicyError, Values};
 use crate::engine::hysteresis::{Thresholds, WindowRule};
 use crate::text::period::Period;
 
-/// A longer one would notice a loss after a quarter of an hour.
+/// Rounds. At the default interval of 1 s a longer window would take over a quarter of an hour to fill.
 const LONGEST_WINDOW: NonZeroU32 = NonZeroU32::new(1000).expect("not zero");
 
 impl Resolver<'_> {
@@ -84,7 +84,7 @@ impl Resolver<'_> {
         let timeout = pick(&check.timeout, &defaults.timeout);
         let fast_interval = pick(&check.fast_interval, &defaults.fast_interval);
         let interval_read = self.period(&interval, bounds::INTERVAL, own.interval);
-        // If only the interval is given, the values derived from it stay below it.
+        // If only the interval is given, the defaults of the others are at most the interval.
         let within_interval = |written: &Placed<Period>, bound, default: Duration| match (written, &interval)
         {
             (None, Some(interval)) => Ok(default.min(interval.get_ref().0)),

@@ -29,8 +29,8 @@ impl Default for Since {
 }
 
 impl Since {
-    /// What a file that was written for a later version than this program lacks here; `None` for another file. It is no
-    /// error: a former version of the package must run with the present file.
+    /// If the file names a later version than this program, a sentence about the checks that do not run. It is no error: a
+    /// former version of the package must run with the present file.
     pub(crate) fn lacking(self) -> Option<String> {
         let program = Self::of_program();
         (self > program).then(|| {
@@ -135,6 +135,7 @@ pub(super) fn observe_newer(checks: &mut [Check], service: &file::Service, since
         let introduced = row.map_or_else(Since::of_program, |row| row.introduced);
         let is_asked_for = row.is_some_and(|row| (row.is_asked_for)(service));
         if introduced > since && !is_asked_for && check.on_fail.worst() > Severity::Observe {
+            // Keeps `once_up`: a check that has never passed is no finding of `status --plugin`.
             check.on_fail = OnFail { once_up: check.on_fail.once_up, ..OnFail::always(Severity::Observe) };
             default.counts_from = Some(introduced);
         }

@@ -21,7 +21,8 @@ const UPDATE_SHARE: u32 = 20;
 /// ...and delays it by at most this.
 const MAX_UPDATE_DELAY: Duration = Duration::from_millis(100);
 
-/// Up to this number of routes, the dead-man's withdraws are updated before every command.
+/// Up to this number of routes, the dead-man's withdraws are updated before the commands of a batch of actions are sent.
+/// With more, that would delay the commands: [`Daemon::update`] does it after them, at most [`MAX_UPDATE_DELAY`] later.
 const FEW_ROUTES: usize = 64;
 
 impl Daemon<'_> {
@@ -43,7 +44,8 @@ impl Daemon<'_> {
         over
     }
 
-    /// Keeps the last minute of the flight recorder if these actions are an incident, or one is waiting.
+    /// Keeps the last minute of the flight recorder if these actions are an incident, or if one has waited until a minute
+    /// after the last file.
     pub(super) fn keep_incident(&mut self, actions: &[Action]) {
         if let Some(incidents) = &mut self.incidents {
             incidents.keep(actions, self.flight.as_ref());
@@ -69,7 +71,7 @@ impl Daemon<'_> {
         let mut blocked = false;
         let prints = actions.iter().any(|action| matches!(action, Action::Print(_)));
         if prints && self.engine.api_session().entries().len() <= FEW_ROUTES {
-            // The dead-man must hold the withdraw before the announce is sent.
+            // With few routes the dead-man holds the withdraw before the announce is sent.
             self.io.deadman.set_withdraws(&self.engine.api_session().final_withdraws());
         }
         for action in actions {
@@ -116,6 +118,7 @@ impl Daemon<'_> {
             let severity = |cause| on_fail.severity(cause);
             let outcome = match (&*probe, watch, listeners) {
                 (Probe::Process(probe), Some(watch), _) => watch.ask(probe.timeout).await,
+                // With watched sockets, the watch also learns from every other probe whether the server reads.
                 (_, _, Some(listeners)) => {
                     listeners::ask(&probe, severity, &listeners, counters.as_ref()).await
                 }

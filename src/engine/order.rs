@@ -255,7 +255,8 @@ impl Orders {
         self.0.iter().map(|(holder, order)| (holder.clone(), remembered(order))).collect()
     }
 
-    /// Restores orders that were saved `ago`. An order that has expired since ends at once.
+    /// Restores orders that were saved `ago`. An order that has expired since ends at once. Orders until exit are restored,
+    /// too, because a reload needs them; the store removes those of an earlier helper.
     #[must_use]
     pub(crate) fn recall(now: Moment, remembered: &BTreeMap<Holder, RememberedOrder>, ago: Duration) -> Self {
         let recalled = |order: &RememberedOrder| ActiveOrder {

@@ -19,7 +19,7 @@ mod differences;
 /// The result of a reload.
 #[derive(Debug)]
 pub(crate) struct Reloaded {
-    /// The actions for the edges, in this order.
+    /// The actions for the loop to perform, in this order.
     pub(crate) actions: Vec<Action>,
     /// The checks that continue, each by its former place, with its present one. The outcome of a round under way
     /// counts for these, and must not be reported for any other.
@@ -48,6 +48,8 @@ impl Engine {
         let former = plans.into_iter().zip(services.into_iter().zip(settled)).enumerate();
         let mut before: HashMap<_, _> = former.map(|former| (former.1.0.name.clone(), former)).collect();
         let mut succession = Succession::new(&memory, &next.services);
+        // A carried penalty or an adopted state is news at a start of the helper only.
+        let mut unlogged = vec![];
         let (mut unchanged, mut changed, mut added, mut moved) = (0, vec![], vec![], vec![]);
         for (place, plan) in next.services.iter().enumerate() {
             let Inheritance { called, remembered, notice } = succession.inherit(plan);
@@ -64,12 +66,12 @@ impl Engine {
                     changed.push(format!("{}{was} ({})", plan.name, differences(&earlier, plan)));
                     moved.extend(notice);
                     let mut kept = remembered.unwrap_or_default();
-                    // The state that ExaBGP has acknowledged may be older than that.
+                    // It continues from the present state, even if ExaBGP has not acknowledged that yet.
                     if service.state() != ServiceState::Starting {
                         kept.acknowledged = Some(service.state());
                     }
                     let kept = Some((&kept, Duration::ZERO));
-                    let mut changed_service = Service::new(now, plan, next.compat, kept, &mut vec![]);
+                    let mut changed_service = Service::new(now, plan, next.compat, kept, &mut unlogged);
                     let places = changed_service.continue_from(service, &earlier, plan, &mut out);
                     kept_checks.extend(translated(former, place, places.into_iter()));
                     (changed_service, None)
@@ -78,7 +80,7 @@ impl Engine {
                     added.push(plan.name.clone());
                     moved.extend(notice);
                     let kept = remembered.as_ref().map(|kept| (kept, Duration::ZERO));
-                    (Service::new(now, plan, next.compat, kept, &mut vec![]), None)
+                    (Service::new(now, plan, next.compat, kept, &mut unlogged), None)
                 }
             };
             self.services.push(service);
@@ -103,6 +105,7 @@ impl Engine {
         self.heartbeat = heartbeat(next);
         self.heartbeat_at = self.heartbeat.map(|period| now + period);
         out.push(Action::Save);
+        // As at a tick: starts the rounds that are due.
         self.advance(now, true, out);
     }
 }

@@ -12,8 +12,12 @@ use crate::text::paint::Paint;
 use crate::text::period::Period;
 use crate::text::wrap::wrapped;
 
-/// Maximum number of characters of one entry. Each part that a helper bounds is shorter.
+/// Maximum number of characters of one entry. No text of our own helper is as long: this bounds what a foreign or faulty
+/// helper sends.
 const LONGEST: usize = 2000;
+
+/// Indentation of the further lines of an entry.
+const FURTHER: usize = 4;
 
 /// The display of a document.
 #[derive(Debug)]
@@ -30,7 +34,7 @@ impl fmt::Display for Table<'_> {
         self.head(f)?;
         for drain in &document.drains_of_all {
             let drained = self.drain(drain);
-            self.entry(f, 0, &format!("all services, those added later included, drained {drained}"))?;
+            self.entry(f, &format!("all services, those added later included, drained {drained}"))?;
         }
         for service in &document.services {
             writeln!(f)?;
@@ -38,7 +42,7 @@ impl fmt::Display for Table<'_> {
         }
         for prefix in &document.stale_routes {
             writeln!(f)?;
-            self.entry(f, 0, &format!("{prefix} is no longer configured and not yet withdrawn"))?;
+            self.entry(f, &format!("{prefix} is no longer configured and not yet withdrawn"))?;
         }
         Ok(())
     }
@@ -48,24 +52,24 @@ impl Table<'_> {
     /// The helper, its configuration, and ExaBGP.
     fn head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Document { node, version, pid, running_seconds, .. } = self.document;
-        let since = self.view.ago(*running_seconds);
-        self.entry(f, 0, &format!("{node}: dnsherald {version}, process {pid}, running since {since}"))?;
-        self.entry(f, 0, &format!("as of {}", self.view.written()))?;
-        self.entry(f, 0, &self.document.configuration.to_string_lossy())?;
+        let started = self.view.time_before(*running_seconds);
+        self.entry(f, &format!("{node}: dnsherald {version}, process {pid}, running since {started}"))?;
+        self.entry(f, &format!("as of {}", self.view.written()))?;
+        self.entry(f, &self.document.configuration.to_string_lossy())?;
         if let Some(trouble) = &self.document.trouble {
             let (paint, consequence) = match &self.document.last_good {
                 Some(_) => (Paint::Warning, "the LAST GOOD CONFIGURATION is in force"),
                 None => (Paint::Bad, self.document.without_configuration()),
             };
-            self.painted(f, paint, 0, &format!("CONFIGURATION ERROR, {consequence}: {trouble}"))?;
+            self.painted(f, paint, FURTHER, &format!("CONFIGURATION ERROR, {consequence}: {trouble}"))?;
             if let Some(file) = &self.document.last_good {
-                self.entry(f, 0, &format!("in force: {}", file.display()))?;
+                self.entry(f, &format!("in force: {}", file.display()))?;
             }
         }
         if let Some(why) = &self.document.unwritten {
-            self.entry(f, 0, &format!("NOT ON DISK, a restart would forget the last drains: {why}"))?;
+            self.entry(f, &format!("NOT ON DISK, a restart would forget the last drains: {why}"))?;
         }
-        self.entry(f, 0, &exabgp(&self.document.exabgp))?;
+        self.entry(f, &exabgp(&self.document.exabgp))?;
         self.bgp_sessions(f, &self.document.exabgp)
     }
 
@@ -76,8 +80,8 @@ impl Table<'_> {
         }
         for session in &exabgp.bgp_sessions {
             let BgpSession { neighbor, for_seconds, .. } = session;
-            let since =
-                for_seconds.map_or_else(String::new, |seconds| format!(" {}", self.view.since(seconds)));
+            let since = for_seconds
+                .map_or_else(String::new, |seconds| format!(" {}", self.view.since_phrase(seconds)));
             let text = match session.state {
                 SessionState::Up => format!("up{since}"),
                 SessionState::Down => format!("DOWN{since}{}", session.because()),
@@ -115,9 +119,9 @@ fn exabgp(exabgp: &ExaBgp) -> String {
 impl Table<'_> {
     fn service(&self, f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
         let state = if service.enabled { service.state.to_string() } else { "not enabled".to_owned() };
-        let since = self.view.since(service.for_seconds);
+        let since = self.view.since_phrase(service.for_seconds);
         let heading = format!("{}: {state} {since}: {}", service.name, service.reason);
-        self.painted(f, paint_of(service), 0, &heading)?;
+        self.painted(f, paint_of(service), FURTHER, &heading)?;
         if let Some(next) = &service.next {
             self.pair(f, "next", &self.view.next(next))?;
         }
@@ -149,9 +153,12 @@ impl Table<'_> {
     }
 
     fn drain(&self, drain: &Drain) -> String {
-        let mut text =
-            format!("by {} since {}", asked_by(&drain.holder, drain.uid), self.view.ago(drain.for_seconds));
-        match drain.expires_in_seconds.map(|left| self.view.ahead(left)) {
+        let mut text = format!(
+            "by {} since {}",
+            asked_by(&drain.holder, drain.uid),
+            self.view.time_before(drain.for_seconds)
+        );
+        match drain.expires_in_seconds.map(|left| self.view.time_after(left)) {
             Some(end) if drain.until_exit => text += &format!(", until {end} or until the helper exits"),
             Some(end) => text += &format!(", until {end}"),
             None if drain.until_exit => text += ", until the helper exits",
@@ -164,7 +171,8 @@ impl Table<'_> {
     }
 
     fn hold(&self, hold: &Hold) -> String {
-        let (since, end) = (self.view.ago(hold.for_seconds), self.view.ahead(hold.expires_in_seconds));
+        let (since, end) =
+            (self.view.time_before(hold.for_seconds), self.view.time_after(hold.expires_in_seconds));
         format!("by {} since {since}, until {end}: {}", asked_by(&hold.holder, hold.uid), hold.reason)
     }
 
@@ -174,10 +182,12 @@ impl Table<'_> {
         let penalty = format!("penalty {}", dampening.penalty);
         let falls = || format!("{} within {}", counted(dampening.falls as usize, "fall"), Period(WINDOW));
         let held = match (dampening.reuse_in_seconds, dampening.returns_in_seconds) {
-            (Some(left), _) => Some(format!("suppressed until {}", self.view.ahead(left))),
-            (None, Some(left)) => {
-                Some(format!("passing again, and returns at {} after {}", self.view.ahead(left), falls()))
-            }
+            (Some(left), _) => Some(format!("suppressed until {}", self.view.time_after(left))),
+            (None, Some(left)) => Some(format!(
+                "passing again, and returns at {} after {}",
+                self.view.time_after(left),
+                falls()
+            )),
             (None, None) => None,
         };
         if let Some(held) = held {
@@ -204,7 +214,7 @@ impl Table<'_> {
             text += ", not counted: it has not been up yet";
         }
         if let Some(seconds) = check.unknown_for_seconds {
-            let _ = write!(text, ", unknown since {}", self.view.ago(seconds));
+            let _ = write!(text, ", unknown since {}", self.view.time_before(seconds));
         }
         if let Some(last) = &check.last {
             let _ = write!(text, ": {}, {} ago", show_last(last), shown(last.ago_seconds));
@@ -221,24 +231,23 @@ impl Table<'_> {
         let column = self.view.value_column();
         let name = format!("  {name}");
         if name.chars().count() < column {
-            self.painted(f, paint, column, &format!("{name:column$}{value}"))
+            self.painted(f, paint, column + 2, &format!("{name:column$}{value}"))
         } else {
-            self.painted(f, paint, 2, &name)?;
-            self.painted(f, paint, column, &format!("{:column$}{value}", ""))
+            self.painted(f, paint, FURTHER, &name)?;
+            self.painted(f, paint, column + 2, &format!("{:column$}{value}", ""))
         }
     }
 
-    /// A text, broken at blanks where it would be too wide; further lines are indented by four more characters. The
-    /// text may come from another program; it is escaped and its length bounded.
-    fn entry(&self, f: &mut fmt::Formatter<'_>, indent: usize, text: &str) -> fmt::Result {
-        self.painted(f, Paint::Plain, indent, text)
+    /// A text, broken at blanks where it would be too wide; further lines are indented. The text may come from another
+    /// program; it is escaped and its length bounded.
+    fn entry(&self, f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+        self.painted(f, Paint::Plain, FURTHER, text)
     }
 
-    /// As [`Self::entry`], in a color if the view has colors.
-    fn painted(&self, f: &mut fmt::Formatter<'_>, paint: Paint, indent: usize, text: &str) -> fmt::Result {
+    /// As [`Self::entry`], in a color if the view has colors, and with this indentation of further lines.
+    fn painted(&self, f: &mut fmt::Formatter<'_>, paint: Paint, further: usize, text: &str) -> fmt::Result {
         let paint = if self.view.is_colored { paint } else { Paint::Plain };
         let text = foreign_within(text, LONGEST);
-        let further = indent + if indent == 0 { 4 } else { 2 };
         for line in wrapped(&text, self.view.width, further) {
             writeln!(f, "{}", paint.on(&line))?;
         }

@@ -84,18 +84,22 @@ impl Clock {
     /// The time of day at `moment`; `None` if it cannot be written.
     #[must_use]
     pub(crate) fn at(&self, moment: Moment) -> Option<Time> {
-        if moment > self.now { self.ahead(moment.since(self.now)) } else { self.ago(self.now.since(moment)) }
+        if moment > self.now {
+            self.time_after(moment.since(self.now))
+        } else {
+            self.time_before(self.now.since(moment))
+        }
     }
 
-    /// The time of day a period ago; `None` if it cannot be written.
+    /// The time of day a period before; `None` if it cannot be written.
     #[must_use]
-    pub(crate) fn ago(&self, period: Duration) -> Option<Time> {
+    pub(crate) fn time_before(&self, period: Duration) -> Option<Time> {
         self.wall.checked_sub(period).and_then(Time::new)
     }
 
     /// The time of day after a period; `None` if it cannot be written.
     #[must_use]
-    pub(crate) fn ahead(&self, period: Duration) -> Option<Time> {
+    pub(crate) fn time_after(&self, period: Duration) -> Option<Time> {
         self.wall.checked_add(period).and_then(Time::new)
     }
 }
@@ -121,10 +125,14 @@ mod tests {
     #[test]
     fn a_time_that_cannot_be_written_is_left_out() {
         let clock = Clock::new(Moment::START, UNIX_EPOCH + Duration::from_secs(10));
-        assert_eq!(clock.ago(Duration::from_secs(11)), None, "a host whose clock has not been set yet");
-        assert_eq!(clock.ahead(Duration::from_secs(253_402_300_800)), None);
-        assert_eq!(clock.ahead(Duration::MAX), None);
-        assert_eq!(clock.ago(Duration::MAX), None);
+        assert_eq!(
+            clock.time_before(Duration::from_secs(11)),
+            None,
+            "a host whose clock has not been set yet"
+        );
+        assert_eq!(clock.time_after(Duration::from_secs(253_402_300_800)), None);
+        assert_eq!(clock.time_after(Duration::MAX), None);
+        assert_eq!(clock.time_before(Duration::MAX), None);
     }
 
     #[test]

@@ -57,13 +57,13 @@ impl View {
     }
 
     /// The time so many seconds before the document was written.
-    pub(super) fn ago(&self, seconds: f64) -> String {
+    pub(super) fn time_before(&self, seconds: f64) -> String {
         self.time(self.at.checked_sub(period(seconds)).unwrap_or(SystemTime::UNIX_EPOCH))
     }
 
     /// Since when a state has lasted for so many seconds, and for how long: "since 22:04:31 (2h 3m)".
-    pub(super) fn since(&self, seconds: f64) -> String {
-        format!("since {} ({})", self.ago(seconds), rough(seconds))
+    pub(super) fn since_phrase(&self, seconds: f64) -> String {
+        format!("since {} ({})", self.time_before(seconds), rough(seconds))
     }
 
     /// The next change, with its time in the format of all others.
@@ -75,7 +75,7 @@ impl View {
     }
 
     /// The time so many seconds after the document was written.
-    pub(super) fn ahead(&self, seconds: f64) -> String {
+    pub(super) fn time_after(&self, seconds: f64) -> String {
         match self.at.checked_add(period(seconds)) {
             Some(time) => self.time(time),
             None => "a time beyond every calendar".to_owned(),

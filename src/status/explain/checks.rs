@@ -32,7 +32,7 @@ fn answered(check: &CheckStatus, view: &View) -> String {
         return "has found nothing yet: its first round is out".to_owned();
     };
     let Last { ago_seconds, passed, cause, .. } = last;
-    let (at, ago) = (view.ago(*ago_seconds), shown(*ago_seconds));
+    let (at, ago) = (view.time_before(*ago_seconds), shown(*ago_seconds));
     let cause = cause.as_ref().filter(|_| !passed).map_or_else(String::new, |cause| format!(" ({cause})"));
     format!("found at {at}, {ago} ago{cause}: {}", show_last(last))
 }

@@ -29,7 +29,7 @@ fn earliest_fall(service: &Service, view: &View) -> Option<Step> {
         .min_by(|(_, one), (_, other)| one.total_cmp(other))?;
     let text = format!(
         "nothing is ahead; by counted failures it can go down at {} at the earliest: {} in a row of check {}",
-        view.ahead(seconds),
+        view.time_after(seconds),
         check.fall,
         check.name
     );

@@ -52,14 +52,14 @@ fn last_command(exabgp: &ExaBgp, prefix: &Prefix, view: &View) -> String {
     }
     match &prefix.answer {
         Some(Answered { result: AnswerResult::Done, ago_seconds, .. }) if prefix.is_settled() => {
-            format!("{sent}; it answered `done` at {}", view.ago(*ago_seconds))
+            format!("{sent}; it answered `done` at {}", view.time_before(*ago_seconds))
         }
         Some(Answered { result: AnswerResult::Refused, ago_seconds, why, .. }) => {
             let why = why.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
-            format!("{sent}; it refused the command at {}{why}{}", view.ago(*ago_seconds), again())
+            format!("{sent}; it refused the command at {}{why}{}", view.time_before(*ago_seconds), again())
         }
         Some(Answered { result: AnswerResult::Unanswered, ago_seconds, .. }) => {
-            format!("{sent}; it had not answered by {}{}", view.ago(*ago_seconds), again())
+            format!("{sent}; it had not answered by {}{}", view.time_before(*ago_seconds), again())
         }
         _ => format!("{sent}; its answer has not come yet"),
     }
@@ -71,8 +71,9 @@ fn sessions<'a>(exabgp: &'a ExaBgp, view: &'a View) -> impl Iterator<Item = Step
     let none =
         none.then(|| Step::new(Stage::Session, None, format!("the state of BGP sessions {unknown}"), None));
     let each = exabgp.bgp_sessions.iter().map(move |session| {
-        let since =
-            session.for_seconds.map_or_else(String::new, |seconds| format!(" {}", view.since(seconds)));
+        let since = session
+            .for_seconds
+            .map_or_else(String::new, |seconds| format!(" {}", view.since_phrase(seconds)));
         let text = match session.state {
             SessionState::Up => format!("is up{since}"),
             SessionState::Down => {

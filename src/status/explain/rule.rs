@@ -71,7 +71,7 @@ impl Rule {
     /// The step of the chain.
     pub(super) fn step(self, service: &Service, view: &View) -> Step {
         let Service { state, for_seconds, reason, .. } = service;
-        let (words, since) = (self.words(), view.since(*for_seconds));
+        let (words, since) = (self.words(), view.since_phrase(*for_seconds));
         let text = format!("decided by {words}; {state} {since}: {reason}");
         Step::new(Stage::Decided, None, text, service.since)
     }
