@@ -87,7 +87,7 @@ const RARE_CRATES: [&str; 19] = [
 
 /// Other functions, as the compiler mangles their names: debug output, parsers of tables that few files have, sorting of
 /// long lists, error paths.
-const RARE_NAMES: [&str; 34] = [
+const RARE_NAMES: [&str; 33] = [
     "unlikely.*",
     "_ZN*fmt..Debug*",
     "_ZN*serde_json..de..*",
@@ -120,19 +120,27 @@ const RARE_NAMES: [&str; 34] = [
     "_ZN13hickory_proto9serialize3txt*",
     "_ZN*tokio..future..maybe_done*",
     "_ZN9dnsherald6config3dns4kind*",
-    "_ZN9dnsherald6exabgp1_*Deserialize*",
     "_ZN9dnsherald7outcome1_*Deserialize*",
 ];
 
 /// Functions that a helper runs although a rule above matches them.
-const FREQUENT_NAMES: [&str; 15] = [
+const FREQUENT_NAMES: [&str; 24] = [
     "_ZN9dnsherald6config4file*for$u20$dnsherald..config..file..Control$GT$*",
     "_ZN9dnsherald6config4file*for$u20$dnsherald..config..file..Node$GT$*",
     "_ZN9dnsherald6config4file*for$u20$dnsherald..config..file..Service$GT$*",
+    "_ZN*$LT$dnsherald..config..file.._..*__FieldVisitor*",
+    "_ZN9dnsherald6daemon8document7Subject*",
+    "_ZN9dnsherald6engine6memory1_*",
+    "_ZN9dnsherald6status4time*",
+    "_ZN*futures_util..future..future..Map*",
+    "_R*4core3fmt*",
     "_R*5alloc3vec*",
     "_R*5alloc7raw_vec*",
     "_R*4core5slice*",
     "unlikely._R*",
+    "unlikely._ZN10serde_json*",
+    "unlikely._ZN6rustix*",
+    "unlikely._ZN9getrandom*",
     "unlikely._ZN5alloc*",
     "unlikely._ZN9hashbrown*",
     "_ZN4core3ptr*drop_in_place*",
