@@ -58,7 +58,8 @@ impl Check {
     /// A check without outcomes, due at once.
     #[must_use]
     pub(crate) fn new(name: String, timing: Timing, on_fail: OnFail) -> Self {
-        // The state shown and `degraded` need only half as many failures in the window as `down`.
+        // With `fall = { failures, of }`, half as many failures among the last rounds degrade, so that the milder effect
+        // comes first.
         let sooner = timing.thresholds.halved();
         Self {
             name,
@@ -121,8 +122,9 @@ impl Check {
         self.failure.as_deref()
     }
 
-    /// Its verdict on the service: `None` before the first, `Some(Severity::Observe)` if it has no effect, because it passes
-    /// or its failures are only observed.
+    /// Its verdict on the service. `Down` as soon as its own counter says so; anything milder only once all three
+    /// counters have a verdict, so that none is passed over. `Observe` if it has no effect, because it passes or its
+    /// failures are only observed.
     pub(crate) fn verdict(&self) -> Option<Severity> {
         match (self.shown.verdict(), self.degrading.verdict(), self.downing.verdict()) {
             (_, _, Some(Verdict::Down)) => Some(Severity::Down),

@@ -6,14 +6,17 @@
 //! counted, not time: if the helper itself gets no CPU, two samples are far apart and prove little.
 //!
 //! ```text
-//!                  socket seen                       no socket, for 75 ms
-//!   Unseen ──────────────────────► Reading ───────────────────────────────► Missing
-//!                                   ▲    │ a socket is not read for 12 steps    │ answered
-//!        decrease, empty, answered  │    │                                      ▼
+//!                  socket seen                       no socket, for 75 ms             answered
+//!   Unseen ──────────────────────► Reading ───────────────────────────────► Missing ──────────► Hidden
+//!                                   ▲    │ a socket is not read for 12 steps
+//!        decrease, empty, answered  │    │
 //!                                   │    ├─► others are read, or answered: PartlyHung, after `stall` Stalled
 //!                                   │    ├─► the process is stopped or idle: NotReading
 //!                                   └────┴─► the process works, or is not seen: after `stall` Stalled
 //! ```
+//!
+//! Not drawn: a socket that is seen again leads back to `Reading`. `NeverRead` is for queries that have been waiting since
+//! the start, and `Overload` is `Reading` while the kernel drops queries.
 //!
 //! A reload looks like a hang, but uses the CPU; therefore the CPU time of the process decides between `NotReading` and
 //! `Stalled`. Only sockets that the server has read since the start are judged.
@@ -102,9 +105,9 @@ pub(crate) enum Verdict {
     Missing,
     /// The server does not read its sockets, and is stopped or idle.
     NotReading(Unread),
-    /// The server has not read at least half of its sockets for long.
+    /// For `stall`, at least half of the sockets were not read, or some were not and nothing shows that the others are.
     Stalled(Unread),
-    /// Some sockets are not read; the others are.
+    /// Some sockets are not read; others are, or the server answers.
     PartlyHung(Unread),
     /// The kernel drops queries although the server reads; with the number since the overload began.
     Overload(u32),
@@ -145,8 +148,8 @@ pub(crate) struct Listener {
     verdict: Verdict,
     /// Datagrams dropped since the first sample.
     drops: u64,
-    /// The probes still to be requested: one when the suspicion arises, one before the verdict.
-    probe_requests: u32,
+    /// The probes that the present suspicion has called for: one when it arises, a second before the verdict.
+    probes_called_for: u32,
     probe_requested_at: Option<Moment>,
 }
 
@@ -169,7 +172,7 @@ impl Listener {
             overload: None,
             verdict: Verdict::Unseen,
             drops: 0,
-            probe_requests: 0,
+            probes_called_for: 0,
             probe_requested_at: None,
         }
     }
@@ -211,20 +214,21 @@ impl Listener {
         if is_suspect && !is_decided && self.is_seen { Pace::Fast } else { Pace::Idle }
     }
 
-    /// Whether to probe the server now, since its answer decides. True once for each request; for a new suspicion at
+    /// Whether to probe the server now, since its answer decides. True once for each call; for a new suspicion at
     /// most once in [`PROBE_PAUSE`], since a saturated server is suspected all the time.
     pub(crate) fn take_probe_request(&mut self, now: Moment) -> bool {
         let steps = self.queues.values().map(|queue| queue.steps).max().unwrap_or_default();
         let is_gone = self.missing.is_some_and(|(_, samples)| samples == 0);
-        let due = match steps {
+        let wanted = match steps {
             _ if is_gone => 1,
             ..SUSPECT => 0,
             SUSPECT..STEPS => 1,
             _ => 2,
         };
-        let is_new = due > self.probe_requests && self.is_seen;
-        self.probe_requests = due;
-        let is_too_soon = due == 1 && self.probe_requested_at.is_some_and(|at| now.since(at) < PROBE_PAUSE);
+        let is_new = wanted > self.probes_called_for && self.is_seen;
+        self.probes_called_for = wanted;
+        let is_too_soon =
+            wanted == 1 && self.probe_requested_at.is_some_and(|at| now.since(at) < PROBE_PAUSE);
         if !is_new || is_too_soon {
             return false;
         }
@@ -235,7 +239,8 @@ impl Listener {
     /// The server has answered a probe at this address over this protocol.
     pub(crate) fn answered(&mut self, now: Moment) {
         self.answered = Some(now);
-        // The answer came through one of these sockets, so the samples have missed a decrease.
+        // The answer came through one of these sockets, so the samples have missed a decrease. Which of several it was is
+        // not known: if all looked stuck, each has to be stuck anew.
         if self.queues.len() == 1 || self.queues.values().all(Queue::is_stuck) {
             self.queues.values_mut().for_each(|queue| queue.restart(now));
         }

@@ -44,7 +44,7 @@ impl Engine {
             withdrawn_by_fall: service.dampening.return_time.withdrawn_by(),
             restart_pending: service.pending_restart(now),
             acknowledged: match service.state() {
-                ServiceState::Starting => service.acknowledged_before.or(earlier),
+                ServiceState::Starting => service.stands_without_verdict.or(earlier),
                 state if settled => Some(state),
                 _ => earlier,
             },

@@ -50,13 +50,13 @@ pub(crate) struct Service {
     /// A service that is not enabled is withdrawn and not probed.
     pub(crate) enabled: bool,
     checks: Vec<Check>,
-    /// The ladder of each route, in order.
+    /// For each route, in the order of `prefixes`, what it advertises in each state.
     ladders: Vec<Ladder>,
     start: StartPolicy,
     disable_file: Option<PathBuf>,
     /// Its record of falls.
     pub(crate) dampening: Dampening,
-    /// A fall that may turn out not to be one.
+    /// A process has exited, and the service is withdrawn: a fall only if no process replaces it within `restart-grace`.
     grace: Option<Grace>,
     /// It stays withdrawn by dampening though its checks are up, and the log has a line about it.
     #[serde(rename = "is_held")]
@@ -91,14 +91,16 @@ pub(crate) struct Service {
     pub(crate) warms_until: Option<Moment>,
     /// The names of `warm-up` are to be asked now.
     begins_warm_up: bool,
-    /// The state that stands while there is no verdict: its last one before the checks began anew, or the one that an
-    /// earlier helper saved as acknowledged, as far as that may still be valid.
-    pub(super) acknowledged_before: Option<ServiceState>,
+    /// The state that stands while there is no verdict: the last that was decided, or before the first decision the one
+    /// that an earlier helper saved as acknowledged, as far as that may still be valid.
+    #[serde(rename = "acknowledged_before")]
+    pub(super) stands_without_verdict: Option<ServiceState>,
     state: ServiceState,
     /// Since when it has this state.
     pub(crate) since: Moment,
     /// The reason of its state; `None` after a start or a reload.
     entered: Option<String>,
+    /// What it last told the API session to advertise; `None` before the first decision.
     stated: Option<Stated>,
     /// A reload has changed its checks, and it has had no verdict since.
     lost_verdict: bool,
@@ -107,7 +109,8 @@ pub(crate) struct Service {
     hook_state: HookState,
     /// Its statement is to be sent again, though it has not changed.
     restate: bool,
-    /// When a round would begin if probing were not paused.
+    /// While probing is paused as in `exabgp healthcheck`: when to look for the disable-file and to repeat the route.
+    /// `None` in `run`.
     paused_round_at: Option<Moment>,
 }
 
@@ -125,7 +128,7 @@ impl Service {
     /// Counts the outcome of a round of one of its checks.
     pub(crate) fn on_outcome(&mut self, now: Moment, check: usize, outcome: &Outcome, out: &mut Vec<Action>) {
         let paused = self.probing_paused();
-        let planned = self.is_planned();
+        let planned = self.is_drained_for_restart();
         let Some(check) = self.checks.get_mut(check) else { return };
         if paused {
             return check.discard_outcome(now);
@@ -163,7 +166,8 @@ impl Service {
         if self.probing_paused() {
             return;
         }
-        let planned = self.is_planned();
+        // What was seen to go is no expected failure, even of a check with `once-up` that has not been up yet.
+        let planned = self.is_drained_for_restart();
         let Some(lost) = self.checks.get_mut(check) else { return };
         let changes = lost.fail_at_once(now, why).into_iter();
         out.extend(changes.map(|change| notice(&self.name, lost.name(), change, planned)));
@@ -201,7 +205,7 @@ impl Service {
         deadlines.into_iter().flatten().min()
     }
 
-    /// When the next check is due, or would be if probing were not paused.
+    /// When the next check is due. While probing is paused, when `exabgp healthcheck` looks for the disable-file.
     pub(crate) fn next_round(&self) -> Option<Moment> {
         if self.probing_paused() {
             return self.paused_round_at;

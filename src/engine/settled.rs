@@ -85,7 +85,8 @@ impl Engine {
                 silence: silence.clone(),
                 why: service.reason(),
                 until: if route == RouteState::Withdrawn { self.until(service, now) } else { Until::Open },
-                planned: service.state() == service::ServiceState::Drained && service.is_planned(),
+                planned: service.state() == service::ServiceState::Drained
+                    && service.is_drained_for_restart(),
             };
             out.push(Notice::Stated(Box::new(stated)).into());
         }

@@ -61,7 +61,7 @@ impl Service {
             recovers: None,
             served_before: false,
             unknown_checks: UnknownChecks::new(now, witnesses, plan.unknown_after),
-            acknowledged_before: None,
+            stands_without_verdict: None,
             state: ServiceState::Starting,
             since: now,
             entered: None,
@@ -110,7 +110,7 @@ impl Service {
         }
         // ExaBGP no longer has routes that this helper withdrew when it stopped, and perhaps none of an old state.
         let stands = !remembered.stopped && age <= STANDS_FOR && self.start != StartPolicy::Withdraw;
-        self.acknowledged_before = remembered.acknowledged.filter(|_| stands);
+        self.stands_without_verdict = remembered.acknowledged.filter(|_| stands);
         let Some(state) = remembered.acknowledged else { return };
         self.served_before = state.serves() && !remembered.stopped;
         let StartPolicy::Adopt { max_age: limit } = self.start else { return };

@@ -37,7 +37,7 @@ impl Service {
             return;
         }
         if state != ServiceState::Starting {
-            self.acknowledged_before = Some(state);
+            self.stands_without_verdict = Some(state);
         }
         let from = std::mem::replace(&mut self.state, state);
         self.since = now;
@@ -57,7 +57,7 @@ impl Service {
             Some(wanted) != before.and_then(|before| self.advertisement(before, place))
         });
         let (service, kept) = (self.name.clone(), vec![]);
-        let planned = state == ServiceState::Drained && self.is_planned();
+        let planned = state == ServiceState::Drained && self.is_drained_for_restart();
         out.push(Notice::Service { service, from, to: state, why, asks, kept, planned }.into());
     }
 

@@ -109,7 +109,7 @@ impl Service {
     }
 
     /// Whether only restarts by dnsherald drain it: failures of its checks are then expected.
-    pub(in crate::engine) fn is_planned(&self) -> bool {
+    pub(in crate::engine) fn is_drained_for_restart(&self) -> bool {
         !self.is_disabled() && self.drains.are_for_restarts()
     }
 

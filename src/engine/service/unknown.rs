@@ -161,7 +161,7 @@ impl Service {
         out.push(match alarm {
             Alarm::Starts => {
                 self.unknown_checks.stated_without_verdict = true;
-                let stands = self.acknowledged_before.filter(|_| !self.dampening.enforced());
+                let stands = self.stands_without_verdict.filter(|_| !self.dampening.enforced());
                 self.stated = stands.and_then(Stated::from_state).or(Some(Stated::Withdraw));
                 Notice::StartsUnknown { service, after, stands, why }.into()
             }
