@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use super::Check;
 use super::address::same_family;
-use super::defaults::{PORT, TIMING};
+use super::defaults::TIMING;
 use super::file::{self, Placed, place};
 use super::resolve::{CheckScope, Refused, Resolver, Result, Scope, addresses};
 use super::value::{Server, WordOr};
@@ -180,9 +180,7 @@ impl Resolver<'_> {
         ];
         let servers: Vec<Server> = match &dns.server {
             Some(servers) => servers.get_ref().values(),
-            None => {
-                self.management.iter().map(|address| Server(SocketAddr::new(*address, PORT), false)).collect()
-            }
+            None => self.management.iter().copied().map(Server::without_port).collect(),
         };
         // Read every question and every source before failing, so that all errors are reported.
         let with_sources = |server: &Server| Ok((*server, self.sources_of(server.0, dns, &span)?));

@@ -41,7 +41,9 @@ const PLACEHOLDERS: [IpAddr; 2] =
 #[derive(Debug)]
 pub(crate) struct Resolver<'a> {
     pub(super) source: Source<'a>,
+    /// The invalid values, which were left out of the file, and their errors.
     pub(super) survey: Survey<'a>,
+    /// The errors found since, mostly of rules between values.
     faults: RefCell<Vec<(Fault, Basis)>>,
     /// The name of this node.
     pub(super) node: String,

@@ -2,12 +2,14 @@
 //!
 //! | check | probes | over | a failure |
 //! |---|---|---|---|
-//! | `answers`, `zones`, `alive` | every service address | UDP | brings the service down; some zones only degrade it |
-//! | the same with `-tcp` | every service address | TCP | degrades the service |
+//! | `answers` | every service address | UDP | brings the service down; missing flags or too few answers only degrade it |
+//! | `zones` | every service address | UDP | brings the service down; some zones only degrade it |
+//! | `alive` | every service address | UDP | brings the service down |
+//! | `answers-tcp`, `zones-tcp`, `alive-tcp` | every service address | TCP | degrades the service |
 //! | `critical` | every service address | UDP | brings the service down |
 //! | `sentinel` | every service address | UDP | brings the service down; some names only degrade it |
 //! | `recursion`, `validation`, `records` | the first service address | UDP | degrades the service, once they were seen to pass |
-//! | `signatures` | the same | UDP | degrades the service, once they were seen |
+//! | `signatures` | the first service address | UDP | degrades the service, once they were seen |
 //! | `large` | the first service address | UDP | degrades the service, once they were seen |
 //! | `tls` | the first service address | TLS | degrades the service, once it was seen |
 //! | `identity` | the first service address | UDP | is shown and moves no route |
@@ -15,8 +17,11 @@
 //! | `management` | the management addresses | both | is shown and moves no route |
 //! | `from-management` | every service address | UDP | is shown and moves no route, where `client-source` asks instead |
 //!
+//! An answer of `answers`, `zones` or `critical` that is only late is shown and moves no route.
+//!
 //! A service address is a host prefix of the service or an address of its key `address`. If a family has prefixes but
-//! no such address, the management address of that family decides instead.
+//! no such address, the management address of that family decides instead; if no family has either, all management
+//! addresses decide.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -94,7 +99,8 @@ struct Outline<'a> {
     timing: Timing,
     servers: &'a [IpAddr],
     transports: &'a [Transport],
-    /// Each server is asked from those of its family; without one, from the management address.
+    /// Each server is asked from those of its family. Without one it is asked from the management address of its family,
+    /// and without that from the server's own address: a probe needs a source.
     from: &'a [IpAddr],
     /// Whether one probe that passes is enough.
     one_is_enough: bool,
@@ -137,7 +143,12 @@ impl Resolver<'_> {
         let first = common.outline(asked.name, asked.why, down(asked.by_cause.clone()), &asked.questions);
         let mut outlines = vec![Outline { partial: asked.partial, ..first }];
         if !asked.critical.is_empty() {
-            outlines.push(common.outline("critical", CRITICAL, down(asked.slow()), &asked.critical));
+            outlines.push(common.outline(
+                "critical",
+                CRITICAL,
+                down(asked.severity_of_slow()),
+                &asked.critical,
+            ));
         }
         let tcp = format!("{}-tcp", asked.name);
         let over_tcp = common.outline(&tcp, OVER_TCP, OnFail::always(Severity::Degraded), &asked.plain);
@@ -176,9 +187,8 @@ impl Resolver<'_> {
 
     fn role_check(&self, common: &CommonParts<'_>, outline: Outline<'_>) -> Result<Check> {
         let Outline { name, why, on_fail, timing, partial, once_seen, .. } = outline;
-        let with_sources = |server: &IpAddr| {
-            (Server(SocketAddr::new(*server, PORT), false), self.sources_for(*server, outline.from))
-        };
+        let with_sources =
+            |server: &IpAddr| (Server::without_port(*server), self.sources_for(*server, outline.from));
         let servers: Vec<_> = outline.servers.iter().map(with_sources).collect();
         let probes =
             dns::probes(outline.questions, &servers, outline.transports, timing.timeout, &common.locality);
@@ -233,6 +243,7 @@ impl Resolver<'_> {
         };
         let standing_in: Vec<_> = self.management.iter().copied().filter(stands_in).collect();
         match [hosts, standing_in].concat() {
+            // No address in any family of the service: all management addresses decide, since a service needs a check.
             none if none.is_empty() => self.management.clone(),
             deciding => deciding,
         }

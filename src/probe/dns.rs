@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Only `exchange` touches a socket; stamping, sorting and judging are pure functions. `ask` repeats a question
-//! over UDP, since a lost datagram is no failure of the server. Only a message with the ID, the question and the
-//! address of the server counts as a response; the others are ignored and counted.
+//! over UDP, since a lost datagram is no failure of the server. A message with our ID and question, or an error with our
+//! ID and no question, is a response. One with our ID that cannot be read fails the probe. Strays are ignored and counted.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -166,7 +166,8 @@ pub(crate) type ProbePath = (SocketAddr, Option<IpAddr>, Transport);
 pub(crate) struct Finding {
     /// The verdict.
     pub(crate) outcome: Outcome,
-    /// The ignored messages that do not answer the question, and ICMP errors without evidence.
+    /// What was ignored: messages that do not answer the question, and ICMP errors that may be forged, as the kernel does
+    /// not confirm that the port is closed.
     pub(crate) strays: u32,
     /// Unanswered datagrams: 1 or 2 if a repeated question was answered, 3 if none was.
     pub(crate) lost: u32,

@@ -113,6 +113,8 @@ impl ProbeSet {
     /// and of equals the first in the order of the probes. To find it, a set that has already failed goes on until a
     /// probe fails for a cause of the highest rank, or all probes are done.
     ///
+    /// A set that does not pass is unknown if its unknown probes could have made it pass, unless every other probe failed.
+    ///
     /// `weigh` is called with each finding, and returns the outcome that counts.
     pub(crate) async fn ask<K: Ord>(
         &self,
@@ -137,7 +139,7 @@ impl ProbeSet {
                 _ => {}
             }
         }
-        match tally.fail() {
+        match tally.without_a_pass() {
             Outcome::Fail(failure) if self.partial && split.is_partial() => {
                 Outcome::fail(Cause::Partial, failure.detail)
             }

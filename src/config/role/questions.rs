@@ -45,8 +45,8 @@ pub(super) struct RoleQuestions {
 }
 
 impl RoleQuestions {
-    /// The severity of a late answer.
-    pub(super) fn slow(&self) -> BTreeMap<Cause, Severity> {
+    /// The severity of a late answer, as a table; empty without a limit of latency.
+    pub(super) fn severity_of_slow(&self) -> BTreeMap<Cause, Severity> {
         let slow = self.by_cause.get(&Cause::Slow);
         slow.into_iter().map(|effect| (Cause::Slow, *effect)).collect()
     }

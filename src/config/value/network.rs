@@ -179,6 +179,13 @@ impl FromStr for Listen {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Server(pub(crate) SocketAddr, pub(crate) bool);
 
+impl Server {
+    /// A server whose port the file does not give: each transport has its own.
+    pub(crate) const fn without_port(address: IpAddr) -> Self {
+        Self(SocketAddr::new(address, 53), false)
+    }
+}
+
 impl FromStr for Server {
     type Err = String;
 

@@ -168,7 +168,7 @@ fn is_of_the_network(error: &io::Error) -> bool {
 pub(super) struct Ignored {
     /// Messages that answer another request.
     pub(super) messages: u32,
-    /// ICMP errors without evidence.
+    /// ICMP errors that may be forged: the kernel does not confirm that the port is closed.
     pub(super) errors: u32,
 }
 

@@ -45,7 +45,7 @@ impl<K: Ord, S: Fn(Cause) -> K> Tally<S> {
             }
             Outcome::Fail(failure) => {
                 self.failures.push((place, failure));
-                (self.is_lost() && self.has_seen_the_worst()).then(|| self.fail())
+                (self.is_lost() && self.has_seen_the_worst()).then(|| self.without_a_pass())
             }
             Outcome::Unknown(failure) => {
                 self.failures.push((place, failure));
@@ -70,7 +70,7 @@ impl<K: Ord, S: Fn(Cause) -> K> Tally<S> {
     /// It is a failure if too many probes failed, or if every probe with a verdict did; otherwise it is unknown. The
     /// cause is the worst one of the probes. The detail says how many more did not pass; probes without an outcome
     /// yet are not counted.
-    pub(super) fn fail(&self) -> Outcome {
+    pub(super) fn without_a_pass(&self) -> Outcome {
         // Fail or unknown?
         let known = self.failures.len() - self.unknown;
         let is_unknown = !self.is_lost() && (self.passed > 0 || known == 0);
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(tally.count(1, fail(Cause::Timeout)), None);
         assert_eq!(tally.count(2, pass(1)), None);
         let unknown = Outcome::fail(Cause::Local, "probe: local; and 1 more of 3 probes");
-        assert_eq!(tally.fail(), unknown);
+        assert_eq!(tally.without_a_pass(), unknown);
         let mut tally = Tally::new(3, 2, EQUAL);
         assert_eq!(tally.count(0, local()), None);
         assert_eq!(tally.count(1, fail(Cause::Timeout)), None);
@@ -157,7 +157,7 @@ mod tests {
         let mut tally = Tally::new(2, 1, EQUAL);
         assert_eq!(tally.count(0, Outcome::fail(Cause::SourceAddress, "probe: gone")), None);
         assert_eq!(tally.count(1, fail(Cause::Timeout)), None);
-        assert!(matches!(tally.fail(), Outcome::Fail(failure) if failure.cause == Cause::Timeout));
+        assert!(matches!(tally.without_a_pass(), Outcome::Fail(failure) if failure.cause == Cause::Timeout));
     }
 
     #[test]
@@ -176,6 +176,9 @@ mod tests {
         let mut tally = Tally::new(2, 1, BY_TIMEOUT);
         assert_eq!(tally.count(1, fail(Cause::Refused)), None);
         assert_eq!(tally.count(0, fail(Cause::Servfail)), None);
-        assert_eq!(tally.fail(), Outcome::fail(Cause::Servfail, "probe: servfail; and 1 more of 2 probes"));
+        assert_eq!(
+            tally.without_a_pass(),
+            Outcome::fail(Cause::Servfail, "probe: servfail; and 1 more of 2 probes")
+        );
     }
 }
