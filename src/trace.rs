@@ -30,6 +30,8 @@
 //! Times are seconds, or periods with units, at most ten years after the start. A check is `service/check`, or just the
 //! name of the check if it is unique. Readers skip the lines that `simulate --annotate` adds (`TIME > line to ExaBGP`
 //! and `TIME ! log message`), so an annotated trace is a trace.
+//!
+//! Until the trace says otherwise, service addresses are present and their sockets are read; other checks have no outcome.
 
 use std::fmt::Write as _;
 use std::time::Duration;

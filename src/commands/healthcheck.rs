@@ -285,8 +285,8 @@ impl Observer for HealthcheckObserver<'_> {
         }
     }
 
-    /// Removes addresses only after ExaBGP has acknowledged the withdraw, so that no traffic is lost.
-    fn on_acknowledged(&mut self, _service: &str, state: ServiceState) {
+    /// Removes addresses only after ExaBGP has got the withdraw, so that no traffic is lost.
+    fn on_settled(&mut self, _service: &str, state: ServiceState) {
         if let Some(addresses) = self.dynamic()
             && matches!(state, ServiceState::Down | ServiceState::Drained)
         {

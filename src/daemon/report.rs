@@ -14,7 +14,7 @@ impl Daemon<'_> {
     /// Called when the commands of a service are acknowledged, or sent to an ExaBGP that acknowledges nothing.
     pub(super) fn settled(&self, id: ServiceId, supervisor: &mut dyn Supervisor) {
         let Some(service) = self.engine.services().get(id.0) else { return };
-        supervisor.on_acknowledged(service.name(), service.state());
+        supervisor.on_settled(service.name(), service.state());
     }
 
     /// Logs summaries of repeated messages: of each past minute, and with `all` the rest.

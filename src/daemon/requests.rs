@@ -166,14 +166,21 @@ impl Daemon<'_> {
         supervisor: &mut dyn Supervisor,
     ) -> Option<Ending> {
         let names = config.services.iter().map(|service| service.name.clone()).collect();
-        // A break ends this loop, and the next one begins with this configuration: the reload counts as done.
-        let ending = if supervisor.before_reload(config).is_break() {
-            Some(Ending::Stopped)
-        } else {
-            self.reload(config, supervisor).then_some(Ending::Exit)
-        };
+        let ending = self.replace_config(config, supervisor);
         let _ = reply.send(Reply::Done(names));
         ending
+    }
+
+    /// Puts this configuration into effect, unless the supervisor ends the loop: then the next one begins with it.
+    pub(super) fn replace_config(
+        &mut self,
+        config: &Config,
+        supervisor: &mut dyn Supervisor,
+    ) -> Option<Ending> {
+        if supervisor.before_reload(config).is_break() {
+            return Some(Ending::Stopped);
+        }
+        self.reload(config, supervisor).then_some(Ending::Exit)
     }
 
     /// The names in the reply to a request: the services that it changes, or what it clears of each.
@@ -229,7 +236,7 @@ impl Daemon<'_> {
     }
 
     /// Puts this configuration into effect. Returns true if the loop must end.
-    pub(super) fn reload(&mut self, config: &Config, supervisor: &mut dyn Supervisor) -> bool {
+    fn reload(&mut self, config: &Config, supervisor: &mut dyn Supervisor) -> bool {
         // Let the watchers report exits, addresses and sockets to a new queue, for the new configuration.
         let (mut probes, events) = (probes(config), mpsc::unbounded_channel());
         self.processes.assign(&probes, &events.0);

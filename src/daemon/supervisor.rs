@@ -19,8 +19,9 @@ pub(crate) trait Observer {
     fn after_actions(&mut self, _at: Moment, _actions: &[Action], _engine: &Engine) {}
     /// Called when a service enters the state with this hook name, before its commands go to ExaBGP.
     fn on_state(&mut self, _service: &str, _state: &str, _reason: &str) {}
-    /// Called when ExaBGP has acknowledged the commands of a state for all prefixes of a service.
-    fn on_acknowledged(&mut self, _service: &str, _state: ServiceState) {}
+    /// Called when ExaBGP has acknowledged the commands of a state for all prefixes of a service; if it answers no
+    /// commands, when they were sent.
+    fn on_settled(&mut self, _service: &str, _state: ServiceState) {}
 }
 
 /// Observes the loop, and decides about its configuration and its end.

@@ -80,10 +80,9 @@ impl Daemon<'_> {
                 return Ending::Stopped;
             }
             if let Some(config) = supervisor.next_config()
-                && supervisor.before_reload(&config).is_continue()
-                && self.reload(&config, supervisor)
+                && let Some(ending) = self.replace_config(&config, supervisor)
             {
-                return Ending::Exit;
+                return ending;
             }
         }
     }

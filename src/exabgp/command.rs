@@ -1,7 +1,7 @@
 //! Commands as ExaBGP reads them.
 //!
 //! A line is ASCII without a line break inside, and at most [`LINE_LIMIT`] bytes long, so that one `write` sends it
-//! whole: a helper that dies leaves no partial line that would corrupt the first line of its successor.
+//! whole: dnsherald leaves no partial line behind, even if it is killed.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -15,7 +15,8 @@ use crate::text::joined;
 /// `PIPE_BUF` on Linux: a write to a pipe up to this size is atomic. The line break counts.
 pub(crate) const LINE_LIMIT: usize = 4096;
 
-/// The first line. ExaBGP answers it like any command; it ends a partial line of the previous helper.
+/// The first line. ExaBGP answers it like any command. It ends a partial line of the previous helper, which may have been
+/// another program: ExaBGP up to 5.0.11 keeps that line and would prepend it to our first command.
 pub(crate) const GREETING: &str = "# dnsherald";
 
 /// Every version understands this; 4.0 and 4.1 need the trailing zero.
@@ -72,8 +73,8 @@ impl Dialect {
         self.command(route, advertisement, &format!(" next-hop {}", route.next_hop))
     }
 
-    /// A withdraw names only the prefix and `of_withdraw`: ExaBGP ignores attributes there, and 4.2 may not answer a
-    /// withdraw with `next-hop self`.
+    /// A withdraw names only the prefix, `of_withdraw` and the path: ExaBGP ignores attributes there, and 4.2 may not
+    /// answer a withdraw with `next-hop self`.
     fn command(self, route: &Route, advertisement: &Advertisement, of_withdraw: &str) -> String {
         let mut line = self.selector(&route.neighbors);
         let Route { prefix, next_hop, med_offset, .. } = route;

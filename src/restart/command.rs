@@ -1,4 +1,5 @@
-//! A command of the operator, run while the services are drained. It comes to its end, and the drain lasts as long.
+//! A command of the operator, run while the services are drained. An interruption does not break it off, only `--limit`
+//! does; the drain lasts as long as it runs.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -10,8 +11,8 @@ use crate::backend::Trouble;
 use crate::program::{GRACE, KEPT, Limit, Program, run_within};
 use crate::text::period::Period;
 
-/// The interval at which the drain is renewed. If a renewal is missed, the rest of the drain still covers the recovery
-/// of the server.
+/// The interval at which the drain is renewed. Each renewal counts `RESTART_LIMIT` for a restart, which a command does not
+/// use up: a reserve for two missed renewals, three intervals in all. The rest covers the recovery of the server.
 const DRAIN_RENEWAL: Duration = Duration::from_secs(60);
 
 /// The interval at which an interruption is looked for, to report it.
@@ -112,7 +113,7 @@ mod tests {
         assert_eq!(renewed.get(), 3);
     }
 
-    /// One renewal was just missed and the next one fails: the rest of the drain covers the recovery.
+    /// Two renewals are missed, and the command ends just before the third.
     #[test]
     fn the_rest_of_the_drain_covers_the_verification() {
         assert!(DRAIN_RENEWAL * 3 < RESTART_LIMIT);
