@@ -50,11 +50,12 @@ pub(crate) struct Resolver<'a> {
     /// The version of dnsherald that the file was written for.
     since: Since,
     pub(super) management: Vec<IpAddr>,
+    /// The addresses of the BGP neighbors in the file.
     pub(super) neighbors: Vec<IpAddr>,
     pub(super) backends: Vec<Arc<Backend>>,
     /// The names of the backends that cannot be resolved.
     pub(super) refused_backends: Vec<String>,
-    /// For every service, the addresses that must be on this host.
+    /// The addresses of all services that must be on this host.
     pub(super) own: Vec<IpAddr>,
 }
 

@@ -1,4 +1,4 @@
-//! The default checks of a service that lists none, depending on its role and backend.
+//! The supplied checks of a service that lists none or names its role, depending on role and backend.
 //!
 //! | check | probes | over | a failure |
 //! |---|---|---|---|

@@ -37,9 +37,9 @@ pub(crate) struct Check {
     downing: Hysteresis,
     /// Whether it has been up since the start of the helper.
     was_up: bool,
-    /// The reason of the last failure, if no pass followed.
+    /// Why it fails: the last failure if no pass followed, too many failures in the window, or results that alternate.
     failure: Option<String>,
-    /// The last finding, and its time.
+    /// The last outcome, and its time.
     pub(crate) last: Option<(Moment, Outcome)>,
     /// Since when and why its outcomes are unknown; `None` if the last one was not.
     pub(crate) unknown: Option<Unknown>,
@@ -117,7 +117,7 @@ impl Check {
         self.shown.state()
     }
 
-    /// The reason of the last failure, if no pass followed.
+    /// Why it fails; `None` if it passes.
     pub(crate) fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
     }

@@ -138,7 +138,9 @@ pub(crate) struct Listener {
     /// The longest time for which a working server may stop reading.
     stall: Duration,
     queues: BTreeMap<SocketId, Queue>,
+    /// A socket was seen since the start.
     is_seen: bool,
+    /// The server has answered since its last socket was gone.
     is_hidden: bool,
     /// Since when there has been no socket, and the number of samples that confirmed it.
     missing: Option<(Moment, u32)>,
@@ -284,7 +286,7 @@ impl Listener {
                 Some(_) => self.verdict,
             };
         }
-        // All sockets are read, as far as the samples show.
+        // No socket is stuck that was read before.
         let stuck = self.queues.values().filter(|queue| queue.is_stuck() && queue.was_read);
         let mut stuck: Vec<_> = stuck.collect();
         stuck.sort_unstable_by_key(|queue| queue.since);
@@ -306,7 +308,7 @@ impl Listener {
         if matches!(self.verdict, Verdict::NotReading(_) | Verdict::Stalled(_)) {
             return self.verdict;
         }
-        // If some sockets are only empty, those that hang may be a part of all: the answer to a second probe decides.
+        // Sockets that are only empty may be read: an answer to the second probe would show it, within as many steps again.
         let is_whole = unread.stuck == unread.of || last.steps >= 2 * STEPS;
         let hangs = work.is_some_and(|work| work.stopped || (is_whole && is_idle(now, last, work)));
         match hangs {
@@ -316,7 +318,7 @@ impl Listener {
         }
     }
 
-    /// The verdict while no socket is known to be stuck.
+    /// The verdict while no hang is proven.
     const fn while_it_reads(&self) -> Verdict {
         match self.overload {
             Some(overload) => Verdict::Overload(overload.dropped),

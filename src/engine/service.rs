@@ -217,7 +217,7 @@ impl Service {
     /// `look_before_each_round` the disable-file is looked at first, so only a tick (`ticks`) starts a round.
     pub(crate) fn start_rounds(&mut self, now: Moment, ticks: bool) -> impl Iterator<Item = usize> {
         let waits = self.probing_paused() || (self.compat.look_before_each_round && !ticks);
-        let starting = self.checks.iter_mut().filter(move |_| !waits).enumerate();
+        let starting = self.checks.iter_mut().enumerate().filter(move |_| !waits);
         starting.filter_map(move |(place, check)| check.start_round(now).then_some(place))
     }
 }

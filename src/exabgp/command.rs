@@ -22,7 +22,7 @@ pub(crate) const GREETING: &str = "# dnsherald";
 /// Every version understands this; 4.0 and 4.1 need the trailing zero.
 pub(crate) const ASK_VERSION: &str = "system version 0";
 
-/// An address family, for the end-of-RIB marker.
+/// The family of unicast routes.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) enum Family {
     /// IPv4 unicast.

@@ -67,7 +67,8 @@ impl ProbeSet {
         self.partial
     }
 
-    /// The probes to the servers for which `is_asked` is true. `None` if the others suffice for a pass.
+    /// The probes to the servers for which `is_asked` is true, of which as many have to pass as if all others did. `None`
+    /// if none has to.
     pub(crate) fn at(&self, is_asked: impl Fn(SocketAddr) -> bool) -> Option<Self> {
         let probes: Vec<_> = self.probes.iter().filter(|probe| is_asked(probe.server)).cloned().collect();
         let need = self.need.saturating_sub(self.probes.len() - probes.len());

@@ -1,7 +1,7 @@
 //! One request as it was sent, and the classification of messages that arrive for it.
 //!
 //! Every received message may be forged. ID, QR and question are compared as octets, and only an answer to this
-//! request is decoded, once. This is a pure function that never panics; the properties in `tests/harm.rs` test it.
+//! request is decoded, once. This touches no socket and never panics; the properties in `tests/harm.rs` test it.
 
 use std::time::SystemTime;
 
