@@ -92,7 +92,7 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l for -d 'En
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l reason -d 'The reason, shown by `status`' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l as -d 'The holder; only `undrain` with the same name, or with no name, ends the drain; default: the calling user ($SUDO_USER under sudo)' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l until-exit -d 'End the drain with the running helper, so that the next helper does not inherit it'
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l wait -d 'Return when ExaBGP has acknowledged the withdraws and the backend of the service is quiet'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -l wait -d 'Return when ExaBGP has acknowledged the withdraws and the backend of the service is quiet, or `max-wait` is over'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -s c -l config -d 'The configuration file' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l control -d 'The directory of the helper\'s sockets; default: find the helper of the configuration file' -r -F
@@ -138,7 +138,7 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l flap -d
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l mtbf -d 'The server fails at random, on average TIME after the last repair' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l mttr -d 'The mean time to a repair' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l loss -d 'The share of packets that is lost at random, such as 5%' -r
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l fault -d 'What a probe finds while the server fails' -r
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l fault -d 'What a probe finds while the server fails: a cause as in `on-fail`, such as timeout or refused; a wrong one prints the list' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l for -d 'The length of the trace' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l seed -d 'The seed of the random numbers; default: a random one, which is printed' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand simulate" -l compare -d 'Play the trace with this configuration, too; show both summaries and where the lines differ' -r -F
@@ -173,7 +173,7 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l limit -d 'End the command after this time, such as 30m: TERM to its process group, and KILL 10 seconds later' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l removed -d 'A zone that the server need not serve afterwards, since it was removed from its configuration; may be repeated' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l reason -d 'The reason, shown by `status`' -r
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l reload -d 'Make the server read its configuration again, instead of restarting it'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l reload -d 'Make the server read its configuration again, drained and verified as for a restart; `backend reload` does it without a drain'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l rollback -d 'If the server does not recover, restore the configuration of the last good restart and try once more'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l json -d 'Print the result as JSON'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -s h -l help -d 'Print help (see more with \'--help\')'

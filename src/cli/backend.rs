@@ -59,7 +59,8 @@ pub(crate) struct BackendReload {
 pub(crate) struct BackendRestart {
     #[command(flatten)]
     pub(crate) backend: OneBackend,
-    /// Make the server read its configuration again, instead of restarting it
+    /// Make the server read its configuration again, drained and verified as for a restart; `backend reload` does it without
+    /// a drain
     #[arg(long, conflicts_with = "command")]
     pub(crate) reload: bool,
     /// Run this shell command while drained, such as an upgrade, instead of restarting

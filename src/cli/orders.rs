@@ -12,7 +12,7 @@ use crate::text::period::Period;
 pub(crate) struct Drain {
     #[command(flatten)]
     pub(crate) helper: Helper,
-    /// Only this service; default: all services, including those added before `undrain`
+    /// Only this service; default: all services, and those that a reload adds while the drain lasts
     pub(crate) service: Option<String>,
     /// End the drain after this time, such as 2h or 90s; default: it lasts until `undrain`
     #[arg(long = "for", value_name = "TIME")]
@@ -29,9 +29,10 @@ pub(crate) struct Drain {
     /// under sudo)
     #[arg(long = "as", value_name = "NAME")]
     pub(crate) holder: Option<Holder>,
-    /// Return when ExaBGP has acknowledged the withdraws and the backend of the service is quiet
+    /// Return when ExaBGP has acknowledged the withdraws and the backend of the service is quiet, or `max-wait` is over
     ///
-    /// The command waits up to 30 seconds for ExaBGP, and for the backend as its `quiet-for` and `max-wait` say.
+    /// The command waits up to 30 seconds for ExaBGP, and for the backend as its `quiet-for` and `max-wait` say. It prints
+    /// whether the backend became quiet; the exit status does not depend on it.
     #[arg(long)]
     pub(crate) wait: bool,
 }

@@ -8,6 +8,9 @@ use crate::outcome::Cause;
 use crate::text::period::Period;
 use crate::trace::share::Share;
 
+/// The heading of the options that say what is shown.
+const OUTPUT: &str = "Output";
+
 /// Options of `simulate`.
 #[derive(Args, Debug)]
 pub(crate) struct Simulate {
@@ -20,19 +23,19 @@ pub(crate) struct Simulate {
     #[command(flatten)]
     pub(crate) generated: Generated,
     /// Play the trace with this configuration, too; show both summaries and where the lines differ
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["annotate", "json"])]
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT, conflicts_with_all = ["annotate", "json"])]
     pub(crate) compare: Option<PathBuf>,
     /// Print the summary alone; with --json as an object
-    #[arg(long, conflicts_with_all = ["annotate", "compare"])]
+    #[arg(long, help_heading = OUTPUT, conflicts_with_all = ["annotate", "compare"])]
     pub(crate) summary: bool,
     /// Draw a picture of outcomes, states, penalties and announcements to FILE; with --compare of both configurations
-    #[arg(long, value_name = "FILE", conflicts_with = "annotate")]
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT, conflicts_with = "annotate")]
     pub(crate) svg: Option<PathBuf>,
     /// Print the trace, with the effects of each line below it
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, help_heading = OUTPUT, conflicts_with = "json")]
     pub(crate) annotate: bool,
     /// Print every action of the engine as a line of JSON
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub(crate) json: bool,
 }
 
@@ -52,7 +55,8 @@ pub(crate) struct Generated {
     /// The share of packets that is lost at random, such as 5%
     #[arg(long, value_name = "SHARE", conflicts_with = "trace")]
     pub(crate) loss: Option<Share>,
-    /// What a probe finds while the server fails
+    /// What a probe finds while the server fails: a cause as in `on-fail`, such as timeout or refused; a wrong one prints the
+    /// list
     #[arg(long, value_name = "CAUSE", default_value = "timeout", conflicts_with = "trace")]
     pub(crate) fault: Cause,
     /// The length of the trace

@@ -120,7 +120,7 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
     if service.checks.iter().any(|check| check.default.is_some()) {
         writeln!(
             f,
-            "  to change them, put these tables in the service instead of `role`:\n{}",
+            "  to change the supplied checks, replace the `role` and the checks in the file, if any, by these tables:\n{}",
             Tables(service)
         )?;
     }

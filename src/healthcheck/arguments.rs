@@ -147,10 +147,10 @@ pub(crate) struct Addresses {
     /// Start with the address at index N, from 0; the addresses before it come last
     #[arg(long, value_name = "N", default_value = "0", value_parser = whole)]
     pub(crate) start_ip: i64,
-    /// Use the addresses of lo whose label is `lo:` and starts with LABEL; label added addresses so
+    /// Use the addresses of lo whose label is `lo:` and a text that starts with LABEL; added IPv4 addresses get the label `INTERFACE:LABEL`
     #[arg(long)]
     pub(crate) label: Option<String>,
-    /// Use only addresses whose label equals LABEL
+    /// Use only addresses with exactly the label `lo:LABEL`
     #[arg(long)]
     pub(crate) label_exact_match: bool,
     /// Do not add addresses that the interface lacks
