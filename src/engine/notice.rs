@@ -80,8 +80,14 @@ pub(crate) enum Notice {
     FileGone { service: String, file: String, drained: bool },
     /// Drains wait only for the checks.
     Returning { service: String },
-    /// A drain has ended.
-    DrainOver { service: String, holder: Holder, end: OrderEnd },
+    /// A drain has ended; `anew` if it was the last, and the checks must pass anew before the service returns.
+    DrainOver {
+        service: String,
+        holder: Holder,
+        end: OrderEnd,
+        #[serde(skip)]
+        anew: bool,
+    },
     /// A hold has begun.
     HoldBegun { service: String, holder: Holder, reason: Reason, lasts: Duration, uid: Option<u32> },
     /// A hold has ended.

@@ -164,8 +164,9 @@ impl Notice {
             Self::Returning { service } => {
                 format!("service {service}: its drain ends as soon as its checks pass")
             }
-            Self::DrainOver { service, holder, end } => {
-                format!("service {service}: the drain by {holder} {end}")
+            Self::DrainOver { service, holder, end, anew } => {
+                let then = if *anew { "; its checks begin anew, and it returns once they pass" } else { "" };
+                format!("service {service}: the drain by {holder} {end}{then}")
             }
             Self::HoldBegun { service, holder, reason, lasts, uid } => format!(
                 "service {service}: held announced against its checks by {} for {}{}: {reason}; to end it: \

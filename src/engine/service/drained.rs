@@ -65,13 +65,11 @@ impl Service {
     pub(super) fn return_from_drain(&mut self, now: Moment, out: &mut Vec<Action>) {
         let found_anew = self.revalidating && (self.health.is_some() || self.is_pinned());
         self.revalidating &= !found_anew;
-        let passes = self.health.is_some_and(|health| health < Severity::Down);
+        let passes = self.passes();
         let returned = if passes { self.drains.lift_returning() } else { vec![] };
         let ends_otherwise = returned.is_empty() && !found_anew && !self.compat.start_anew_when_enabled;
         self.note_ends(Kind::Drain, returned, OrderEnd::Healthy, out);
-        let has_ended = self.state == ServiceState::Drained && self.enabled && !self.is_drained();
-        let is_on_its_way = self.revalidating || self.warms_until.is_some();
-        if !ends_otherwise || !has_ended || is_on_its_way {
+        if !ends_otherwise || !self.has_ended_drains() || self.is_on_its_way() {
             return;
         }
         // Without a verdict the checks are probing for one already.
@@ -80,6 +78,30 @@ impl Service {
         }
         self.revalidating = self.health.is_none() && !self.is_pinned();
         self.unknown_checks.allow_alarm();
+    }
+
+    /// Whether its drains are over and its checks, which pass, begin anew.
+    fn begins_anew_after_drains(&self) -> bool {
+        self.has_ended_drains()
+            && !self.is_on_its_way()
+            && !self.compat.start_anew_when_enabled
+            && !self.is_pinned()
+            && self.passes()
+    }
+
+    /// Whether it is still in the state `drained` although no drain is left.
+    fn has_ended_drains(&self) -> bool {
+        self.state == ServiceState::Drained && self.enabled && !self.is_drained()
+    }
+
+    /// Whether its return has begun.
+    const fn is_on_its_way(&self) -> bool {
+        self.revalidating || self.warms_until.is_some()
+    }
+
+    /// Whether its checks have a verdict that does not withdraw it.
+    fn passes(&self) -> bool {
+        self.health.is_some_and(|health| health < Severity::Down)
     }
 
     /// Whether it stays drained only until its checks pass.
@@ -98,10 +120,11 @@ impl Service {
     }
 
     pub(super) fn note_ends(&self, kind: Kind, holders: Vec<Holder>, end: OrderEnd, out: &mut Vec<Action>) {
+        let anew = end != OrderEnd::Healthy && self.begins_anew_after_drains();
         for holder in holders {
             let service = self.name.clone();
             out.push(Action::Log(match kind {
-                Kind::Drain => Notice::DrainOver { service, holder, end },
+                Kind::Drain => Notice::DrainOver { service, holder, end, anew },
                 Kind::Hold => Notice::HoldOver { service, holder, end },
             }));
             out.push(Action::Save);

@@ -97,8 +97,12 @@ impl Service {
     fn ignored(&self) -> String {
         let is_ignored = |check: &&Check| matches!(check.state(), CheckState::Unknown | CheckState::Down);
         let ignored = self.checks.iter().filter(is_ignored);
-        let shown =
-            joined(ignored.map(|check| format!("{}: {}, ignored", check.name(), check.state())), "; ");
+        let word = |check: &Check| match check.is_unproven() && check.state() == CheckState::Down {
+            true => "not counted before its first pass",
+            false => "ignored",
+        };
+        let one = |check: &Check| format!("{}: {}, {}", check.name(), check.state(), word(check));
+        let shown = joined(ignored.map(one), "; ");
         if shown.is_empty() { shown } else { format!(" ({shown})") }
     }
 
