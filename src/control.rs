@@ -100,7 +100,7 @@ pub enum Request {
     Restarted {
         /// The name of a service of that server.
         service: String,
-        /// The operation: "restart unbound".
+        /// The operation, and the reason if one is given: "restart unbound (new version)".
         what: Reason,
     },
     /// Read the configuration again.

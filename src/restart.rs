@@ -70,6 +70,17 @@ pub(crate) enum Operation {
     Command(Program, Option<Duration>),
 }
 
+impl Operation {
+    /// What it does, before the name of the backend.
+    pub(crate) const fn verb(&self) -> &'static str {
+        match self {
+            Self::Restart => "restart",
+            Self::Reload => "reload",
+            Self::Command(..) => "work on",
+        }
+    }
+}
+
 /// A transaction about to be run.
 #[derive(Debug)]
 pub(crate) struct Transaction<'a> {
@@ -83,14 +94,25 @@ pub(crate) struct Transaction<'a> {
     pub(crate) rollback: bool,
     /// Zones that the server need not serve afterwards.
     pub(crate) removed: Vec<String>,
-    /// The reason of the drain, for the status.
-    pub(crate) reason: String,
+    /// The reason of the drain, if the operator gives one.
+    pub(crate) reason: Option<String>,
 }
 
 /// The margin between the longest duration of all steps and the end of the drain.
 const DRAIN_MARGIN: Duration = Duration::from_secs(60);
 
 impl Transaction<'_> {
+    /// The operation, and the reason if one is given: "restart unbound (new version)".
+    fn what(&self) -> String {
+        let reason = self.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+        format!("{} {}{reason}", self.operation.verb(), self.backend.name)
+    }
+
+    /// The reason of the drain, for the status.
+    fn drain_reason(&self) -> String {
+        self.reason.clone().unwrap_or_else(|| self.what())
+    }
+
     /// When the drain expires if no command ends it; whole seconds.
     pub(crate) fn longest(&self) -> Duration {
         let once = self.backend.quiet.longest()
@@ -118,7 +140,7 @@ impl Transaction<'_> {
                 return Outcome::Untouched;
             }
         };
-        let failed = |step: Step, trouble: &Trouble| format!("{} failed: {step}: {trouble}", self.reason);
+        let failed = |step: Step, trouble: &Trouble| format!("{} failed: {step}: {trouble}", self.what());
         tokio::pin!(interrupted);
         let was_drained = tokio::select! {
             was_drained = self.is_drained() => was_drained,
@@ -170,7 +192,7 @@ impl Transaction<'_> {
             Err(trouble) => {
                 let step = journal.fail(&trouble);
                 // The end of a long reason is cut, so the latest failure stands first.
-                let why = format!("{} failed, rollback too: {step}: {trouble}", self.reason);
+                let why = format!("{} failed, rollback too: {step}: {trouble}", self.what());
                 self.leave(Step::Rollback, was_drained, &why).await
             }
         }
@@ -207,7 +229,7 @@ impl Transaction<'_> {
         first: &OnceCell<Baseline>,
     ) -> Result<(), Trouble> {
         journal.run(Step::Configuration, self.check()).await?;
-        journal.run(Step::Drain, self.drain(&self.reason)).await?;
+        journal.run(Step::Drain, self.drain(&self.drain_reason())).await?;
         journal.run(Step::Quiet, async { Ok(wait_until_quiet(self.config, self.backend).await) }).await?;
         let baseline = Baseline::new(self.config, self.backend, &self.removed).await;
         let baseline = first.get_or_init(|| baseline);

@@ -60,7 +60,7 @@ impl Transaction<'_> {
     /// Makes the drain last as long as at its beginning, unless an operator has ended it meanwhile.
     async fn renew_drain(&self) {
         for name in self.drained_services().await {
-            if let Err(trouble) = self.ask(&self.drain_request(name, &self.reason)).await {
+            if let Err(trouble) = self.ask(&self.drain_request(name, &self.drain_reason())).await {
                 log::warn!("cannot renew the drain: {trouble}");
             }
         }

@@ -86,7 +86,7 @@ impl Transaction<'_> {
 
     /// Has the helper note that the restart is done, for each service of the server.
     pub(super) async fn report_success(&self) {
-        let request = |service| Request::Restarted { service, what: self.reason.clone().into() };
+        let request = |service| Request::Restarted { service, what: self.what().into() };
         self.tell(request, |trouble| {
             log::warn!("the history of the helper does not tell of this restart: {trouble}");
         })

@@ -80,15 +80,14 @@ pub(super) async fn run(
     helper: &Client,
     options: &BackendRestart,
 ) -> anyhow::Result<Exit> {
-    let (operation, what) = match &options.command {
+    let operation = match &options.command {
         Some(text) => {
             let limit = options.limit.map(|Period(limit)| limit);
-            (Operation::Command(Program::new("/bin/sh", &["-c", text]), limit), "work on")
+            Operation::Command(Program::new("/bin/sh", &["-c", text]), limit)
         }
-        None if options.reload => (Operation::Reload, "reload"),
-        None => (Operation::Restart, "restart"),
+        None if options.reload => Operation::Reload,
+        None => Operation::Restart,
     };
-    let reason = options.reason.clone().unwrap_or_else(|| format!("{what} {}", backend.name));
     let transaction = Transaction {
         config,
         backend,
@@ -96,7 +95,7 @@ pub(super) async fn run(
         operation,
         rollback: options.rollback,
         removed: options.removed.clone(),
-        reason,
+        reason: options.reason.clone(),
     };
     let mut signals = SignalStream::catch(&STOPS)?;
     let mut show = Show {
