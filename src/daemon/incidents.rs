@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::flight::Flight;
+use super::report::time_of_day;
 use super::store::disk::{DIRECTORY_MODE, FILE_MODE};
 use crate::engine::action::Action;
 use crate::history::file::{History, Notes};
@@ -35,15 +36,22 @@ const MAX_PENDING: usize = 4 << 20;
 /// Numbers above are not ours.
 const HIGHEST: u32 = 1_000_000_000;
 
-/// An excerpt, and the service that went down.
-type Incident = (Excerpt, String);
+/// A service that went down, and when.
+#[derive(Clone, Debug)]
+struct Fall {
+    service: String,
+    at: SystemTime,
+}
+
+/// An excerpt, and the fall that it shows.
+type Incident = (Excerpt, Fall);
 
 /// The incidents of the loop.
 #[derive(Debug)]
 pub(crate) struct Incidents {
     queue: Arc<Handoff<Incident>>,
     /// The first service that went down since the last file.
-    pending: Option<String>,
+    pending: Option<Fall>,
     kept_at: Option<Instant>,
 }
 
@@ -66,29 +74,29 @@ impl Incidents {
             _ => None,
         });
         if let (None, Some(service)) = (&self.pending, down) {
-            self.pending = Some(service.clone());
+            self.pending = Some(Fall { service: service.clone(), at: SystemTime::now() });
         }
     }
 
-    /// The service of an incident that is to be kept now.
-    fn due(&mut self, now: Instant) -> Option<String> {
+    /// The fall that is to be kept now.
+    fn due(&mut self, now: Instant) -> Option<Fall> {
         if self.kept_at.is_some_and(|kept| now.saturating_duration_since(kept) < PAUSE) {
             return None;
         }
-        let service = self.pending.take()?;
+        let fall = self.pending.take()?;
         self.kept_at = Some(now);
-        Some(service)
+        Some(fall)
     }
 
     /// Keeps an incident if these actions are one, or if one has waited long enough. Never blocks.
     pub(super) fn keep(&mut self, actions: &[Action], flight: Option<&Flight>) {
         self.note(actions);
         let (Some(flight), Some(_)) = (flight, &self.pending) else { return };
-        if let Some(service) = self.due(Instant::now())
+        if let Some(fall) = self.due(Instant::now())
             && let Some(excerpt) = flight.last_minute()
         {
             let size = excerpt.size();
-            self.queue.offer((excerpt, service), size);
+            self.queue.offer((excerpt, fall), size);
         }
     }
 }
@@ -110,12 +118,13 @@ struct Writer {
 
 impl Writer {
     fn work(mut self, queue: &Handoff<Incident>) {
-        while let Some((excerpt, service)) = queue.take() {
+        while let Some((excerpt, Fall { service, at })) = queue.take() {
+            let at = time_of_day(at);
             match self.write(&excerpt.text()) {
                 Ok(file) => {
                     self.is_failing = false;
                     let text = format!(
-                        "the minute before service {service} went down is kept: dnsherald simulate --trace {}",
+                        "the minute before service {service} went down at {at} is kept: dnsherald simulate --trace {}",
                         file.display()
                     );
                     log::info!("{text}");
@@ -125,7 +134,7 @@ impl Writer {
                 Err(error) if !self.is_failing => {
                     self.is_failing = true;
                     log::warn!(
-                        "cannot keep the minute before service {service} went down beside {}: {error}; such files are \
+                        "cannot keep the minute before service {service} went down at {at} beside {}: {error}; such files are \
                          missing until the cause is removed, all else goes on",
                         self.state.display()
                     );
@@ -246,13 +255,13 @@ mod tests {
         let began = Instant::now();
         let at = |seconds| began + Duration::from_secs(seconds);
         incidents.note(&[enter("UP"), enter("DEGRADED")]);
-        assert_eq!(incidents.due(at(0)), None);
+        assert!(incidents.due(at(0)).is_none());
         incidents.note(&[enter("DOWN")]);
-        assert_eq!(incidents.due(at(0)).as_deref(), Some("a"));
+        assert_eq!(incidents.due(at(0)).map(|fall| fall.service).as_deref(), Some("a"));
         incidents.note(&[enter("DOWN"), enter("UP")]);
-        assert_eq!(incidents.due(at(59)), None);
-        assert_eq!(incidents.due(at(60)).as_deref(), Some("a"));
-        assert_eq!(incidents.due(at(300)), None);
+        assert!(incidents.due(at(59)).is_none());
+        assert_eq!(incidents.due(at(60)).map(|fall| fall.service).as_deref(), Some("a"));
+        assert!(incidents.due(at(300)).is_none());
         assert!(incidents.queue.wait_idle(LONG));
         assert_eq!(read(&folder.join("history")).unwrap().entries, []);
         let _ = fs::remove_dir_all(folder);

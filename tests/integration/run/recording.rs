@@ -111,7 +111,7 @@ fn the_minute_before_a_service_went_down_is_kept_and_replays_to_the_same_command
         history.contains(&shown)
     };
     assert!(eventually(is_told), "{history}");
-    assert!(history.contains("incident   the minute before service resolver went down"), "{history}");
+    assert!(history.contains("incident   the minute before service resolver went down at "), "{history}");
     assert_eq!(mode(&file), "640");
     let said = helper.said();
     let lines: Vec<_> = replayed(&file, &[]).into_iter().map(|(_, line)| line).collect();
