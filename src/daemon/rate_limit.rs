@@ -16,8 +16,8 @@ use self::topic::{Topic, topic};
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 use crate::logging::entry::Urgency;
-use crate::text::counted;
 use crate::text::period::Shown;
+use crate::text::{counted, joined};
 
 mod topic;
 
@@ -135,18 +135,24 @@ impl Repeated {
     }
 
     fn summary(&self, about: &str, now: Moment) -> Option<Summary> {
-        let words = |(says, attempt, count): &(String, bool, u32)| {
-            if *attempt { counted(*count as usize, "failed attempt") } else { more(says, *count) }
+        let total: u32 = self.withheld.iter().map(|(_, _, count)| count).sum();
+        let lines = if total == 1 { "line" } else { "lines" };
+        let words = |(says, attempt, count): &(String, bool, u32)| match attempt {
+            true => counted(*count as usize, "failed attempt"),
+            false if self.withheld.len() == 1 => says.clone(),
+            false => format!("{count} {says}"),
         };
-        let counts: Vec<_> = self.withheld.iter().map(words).collect();
-        let attempts = self.withheld.iter().any(|(_, attempt, _)| *attempt);
+        let contents = joined(self.withheld.iter().map(words), ", ");
+        let contents = if contents.is_empty() { contents } else { format!(" ({contents})") };
         let minute = match now.since(self.began) {
             time if time >= MINUTE => "minute".to_owned(),
             time => Shown(Duration::from_secs(time.as_secs().max(1))).to_string(),
         };
-        let end = if counts.len() > 1 || attempts { format!("; now {}", self.now) } else { String::new() };
-        let line = format!("{about}: {} in the last {minute}{end}", counts.join(", "));
-        (!counts.is_empty()).then_some(Summary { urgency: self.urgency, line })
+        let is_last = |(says, attempt, _): &(String, bool, u32)| !attempt && *says == self.now;
+        let end =
+            if self.withheld.iter().all(is_last) { String::new() } else { format!("; now {}", self.now) };
+        let line = format!("{about}: {total} more {lines} withheld in the last {minute}{contents}{end}");
+        (total > 0).then_some(Summary { urgency: self.urgency, line })
     }
 }
 
@@ -166,12 +172,6 @@ impl TopicKind {
         let line = format!("… and {} more of the kind, the last: {last}", self.withheld);
         Some(Summary { urgency: last.urgency(), line })
     }
-}
-
-/// "down 5 more times", "5 more times".
-fn more(says: &str, count: u32) -> String {
-    let times = if count == 1 { "time" } else { "times" };
-    format!("{says} {count} more {times}").trim_start().to_owned()
 }
 
 #[cfg(test)]

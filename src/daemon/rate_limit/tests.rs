@@ -46,10 +46,10 @@ fn a_session_that_is_down_again_and_again_is_logged_once_and_summed_up_each_minu
     let admitted: Vec<_> = (0..6).filter(|nth| limit.admits(at(nth * 2), &down())).collect();
     assert_eq!(admitted, [0]);
     assert_eq!(limit.summaries(at(59), false), []);
-    let line = "BGP session with 10.1.0.1: down 5 more times in the last minute".to_owned();
+    let line = "BGP session with 10.1.0.1: 5 more lines withheld in the last minute (down)".to_owned();
     assert_eq!(limit.summaries(at(60), false), [Summary { urgency: Urgency::Warning, line }]);
     assert!(!limit.admits(at(70), &down()), "the state has not changed; the next summary counts it");
-    let line = "BGP session with 10.1.0.1: down 1 more time in the last minute";
+    let line = "BGP session with 10.1.0.1: 1 more line withheld in the last minute (down)";
     assert_eq!(lines(limit.summaries(at(120), false)), [line]);
     assert_eq!(limit.summaries(at(180), false), [], "a minute without any");
     assert!(limit.admits(at(181), &down()), "it is news again");
@@ -63,7 +63,8 @@ fn a_change_of_state_is_logged_at_once_unless_there_are_many() {
     let flaps = [down(), up()];
     let admitted = (4..24).filter(|nth| limit.admits(at(*nth), &flaps[*nth as usize % 2])).count();
     assert_eq!(admitted, 0);
-    let line = "BGP session with 10.1.0.1: down 10 more times, up 10 more times in the last minute; now up";
+    let line =
+        "BGP session with 10.1.0.1: 20 more lines withheld in the last minute (10 down, 10 up); now up";
     assert_eq!(lines(limit.summaries(at(60), false)), [line]);
     assert!(limit.admits(at(61), &down()), "each minute has room for a few");
 }
@@ -74,10 +75,11 @@ fn failed_attempts_to_connect_are_counted_apart_from_lost_sessions() {
     let minute = [down(), attempt(), attempt(), up(), down(), attempt(), up(), down(), attempt()];
     let admitted: Vec<_> = (0u32..).zip(&minute).map(|(nth, it)| limit.admits(at(nth), it)).collect();
     assert_eq!(admitted, [true, false, false, true, true, false, true, false, false]);
-    let line = "BGP session with 10.1.0.1: 4 failed attempts, down 1 more time in the last minute; now down";
+    let line = "BGP session with 10.1.0.1: 5 more lines withheld in the last minute (4 failed attempts, 1 down); now down";
     assert_eq!(lines(limit.summaries(at(60), false)), [line]);
     assert!(!limit.admits(at(70), &attempt()));
-    let line = "BGP session with 10.1.0.1: 1 failed attempt in the last minute; now down";
+    let line =
+        "BGP session with 10.1.0.1: 1 more line withheld in the last minute (1 failed attempt); now down";
     assert_eq!(lines(limit.summaries(at(120), false)), [line]);
 }
 
@@ -86,8 +88,7 @@ fn a_route_that_is_refused_at_every_attempt_is_logged_once() {
     let mut limit = RateLimit::default();
     let admitted = (0..5).filter(|nth| limit.admits(at(1 << nth), &refused(1, SECOND * (1 << nth)))).count();
     assert_eq!(admitted, 1);
-    let line =
-        "`announce route 192.0.2.1/32 next-hop self`: refused by ExaBGP 4 more times in the last minute";
+    let line = "`announce route 192.0.2.1/32 next-hop self`: 4 more lines withheld in the last minute (refused by ExaBGP)";
     assert_eq!(lines(limit.summaries(at(61), false)), [line]);
 }
 
@@ -108,7 +109,7 @@ fn of_many_topics_of_a_kind_a_few_are_logged_and_the_others_counted() {
 fn at_the_end_all_is_summed_up() {
     let mut limit = RateLimit::default();
     assert!(limit.admits(at(0), &odd(0)) && !limit.admits(at(1), &odd(0)));
-    let line = "ExaBGP said something unexpected: 0: 1 more time in the last 20s";
+    let line = "ExaBGP said something unexpected: 0: 1 more line withheld in the last 20s";
     assert_eq!(lines(limit.summaries(at(20), true)), [line]);
 }
 
@@ -120,7 +121,20 @@ fn a_check_that_flaps_is_summed_up_and_its_verdicts_are_logged() {
     let admitted = (0..40).filter(|nth| limit.admits(at(*nth), if nth % 2 == 0 { &dips } else { &recovers }));
     assert_eq!(admitted.count() as u32, CHANGES);
     assert!(limit.admits(at(40), &check(CheckState::Falling(2), CheckState::Down)), "the verdict");
-    let line = "check resolver/answers: falling 18 more times, up 18 more times in the last minute; now down";
+    let line =
+        "check resolver/answers: 36 more lines withheld in the last minute (18 falling, 18 up); now down";
+    assert_eq!(lines(limit.summaries(at(60), false)), [line]);
+}
+
+#[test]
+fn the_summary_says_what_is_true_now_if_it_is_other_than_what_was_withheld() {
+    let mut limit = RateLimit::default();
+    let (dips, recovers) =
+        (check(CheckState::Up, CheckState::Falling(1)), check(CheckState::Falling(1), CheckState::Up));
+    assert!([&dips, &recovers, &dips].into_iter().all(|notice| limit.admits(at(0), notice)));
+    assert!(!limit.admits(at(1), &dips));
+    assert!(limit.admits(at(2), &check(CheckState::Rising(2), CheckState::Up)), "the verdict");
+    let line = "check resolver/answers: 1 more line withheld in the last minute (falling); now up";
     assert_eq!(lines(limit.summaries(at(60), false)), [line]);
 }
 

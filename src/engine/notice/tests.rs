@@ -218,7 +218,7 @@ fn sentences() -> Vec<String> {
         "f.toml cannot be used: running the LAST GOOD CONFIGURATION in g.toml",
         "resolver: newer than `since` in [defaults] and only observed: address",
         "uid 0 asks: reload",
-        "BGP session with 10.1.0.1: down 5 more times in the last minute",
+        "BGP session with 10.1.0.1: 5 more lines withheld in the last minute (down)",
     ];
     notices.iter().map(ToString::to_string).chain(others.map(ToOwned::to_owned)).collect()
 }

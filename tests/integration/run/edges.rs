@@ -130,7 +130,7 @@ fn a_flood_is_summed_up_and_delays_no_probe() {
     // At the signal a part of the flood may still be in the pipe.
     let times = |line: &str| {
         let (_, more) = line.split_once("ExaBGP said something unexpected: what is this?: ")?;
-        more.split_once(" more times in the last ")?.0.parse::<usize>().ok()
+        more.split_once(" more lines withheld in the last ")?.0.parse::<usize>().ok()
     };
     assert!(log.lines().find_map(times).is_some_and(|times| times > 90_000), "{log}");
     assert!(log.contains("stop requested"), "the last lines are not lost: {log}");
