@@ -137,7 +137,7 @@ impl fmt::Display for Transport {
     }
 }
 
-/// One question to one address over one transport. Shown as `10.1.0.2:53 udp localhost. A`.
+/// One question to one address over one transport. Shown as `10.1.0.2:53 udp localhost. A`, with `<random>` for a nonce.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DnsProbe {
     /// The question and the expectation.
@@ -154,7 +154,7 @@ pub(crate) struct DnsProbe {
 
 impl fmt::Display for DnsProbe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.server, self.transport, self.question.query())
+        write!(f, "{} {} {}", self.server, self.transport, self.question.query().shown())
     }
 }
 

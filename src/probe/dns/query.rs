@@ -36,6 +36,11 @@ impl Query {
         &self.text
     }
 
+    /// As it is written, with `<random>` for a nonce: between braces it would look like a fault of the format.
+    pub(super) fn shown(&self) -> String {
+        self.to_string().replace(NONCE, "<random>")
+    }
+
     /// The type asked for.
     pub(crate) const fn record_type(&self) -> RecordType {
         self.question.query_type
