@@ -23,16 +23,16 @@ pub(crate) fn run(options: &CheckConfig) -> anyhow::Result<Exit> {
     match Config::load(file, &host_name()) {
         Ok(config) => {
             if !options.quiet {
-                let now = StartForecast::new(&config, file).lines(&config);
+                let forecast = StartForecast::new(&config, file).lines(&config);
                 let mut out = text::stdout();
-                writeln!(out, "{now}{}: valid\n\n{}", file.display(), Description(&config))?;
+                writeln!(out, "{forecast}{}: valid\n\n{}", file.display(), Description(&config))?;
                 missing::warn(&config)?;
             }
             Ok(Exit::Success)
         }
         Err(error) => {
-            if let Some(now) = last_good(file, &error) {
-                writeln!(text::stderr(), "{now}")?;
+            if let Some(forecast) = last_good(file, &error) {
+                writeln!(text::stderr(), "{forecast}")?;
             }
             writeln!(text::stderr(), "{error}")?;
             Ok(Exit::Config)

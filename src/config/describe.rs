@@ -106,9 +106,9 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
         writeln!(f, "  on change: {}", service.on_change.join(" "))?;
     }
     describe_dampening(f, &service.dampening)?;
-    for place in 0..Ladder::STATES {
+    for rung in 0..Ladder::STATES {
         for (route, ladder) in service.announcements() {
-            let (state, advertisement) = ladder.rungs()[place];
+            let (state, advertisement) = ladder.rungs()[rung];
             writeln!(f, "  {state:<9} {}", dialect.advertise(route, advertisement))?;
         }
     }

@@ -75,23 +75,24 @@ impl Resolver<'_> {
         self.timing(&file::Timing::default(), of.defaults)
     }
 
-    /// The value of the check, else that of `[defaults]`, else our own default.
+    /// Each value of the check, else that of `[defaults]`, else the built-in one.
     pub(super) fn timing(&self, check: &file::Timing, defaults: &file::Timing) -> Result<Timing> {
-        let own = defaults::TIMING;
+        let built_in = defaults::TIMING;
         let pick =
             |check: &Placed<Period>, defaults: &Placed<Period>| check.clone().or_else(|| defaults.clone());
         let interval = pick(&check.interval, &defaults.interval);
         let timeout = pick(&check.timeout, &defaults.timeout);
         let fast_interval = pick(&check.fast_interval, &defaults.fast_interval);
-        let interval_read = self.period(&interval, bounds::INTERVAL, own.interval);
+        let interval_read = self.period(&interval, bounds::INTERVAL, built_in.interval);
         // If only the interval is given, the defaults of the others are at most the interval.
         let within_interval = |written: &Placed<Period>, bound, default: Duration| match (written, &interval)
         {
             (None, Some(interval)) => Ok(default.min(interval.get_ref().0)),
             _ => self.period(written, bound, default),
         };
-        let fast_interval_read = within_interval(&fast_interval, bounds::FAST_INTERVAL, own.fast_interval);
-        let timeout_read = within_interval(&timeout, bounds::TIMEOUT, own.timeout);
+        let fast_interval_read =
+            within_interval(&fast_interval, bounds::FAST_INTERVAL, built_in.fast_interval);
+        let timeout_read = within_interval(&timeout, bounds::TIMEOUT, built_in.timeout);
         // If [defaults] has an error, a comparison with its values may be wrong.
         let mut compared = Ok(());
         if !self.survey.has_invalid(&["defaults"]) {
@@ -111,10 +112,10 @@ impl Resolver<'_> {
             }
         }
         let has_window = |fall: &&Spanned<Fall>| fall.get_ref().has_window();
-        let own_window = check.fall.as_ref().filter(has_window);
-        let window = match own_window.or_else(|| defaults.fall.as_ref().filter(has_window)) {
+        let of_check = check.fall.as_ref().filter(has_window);
+        let window = match of_check.or_else(|| defaults.fall.as_ref().filter(has_window)) {
             Some(fall) => self.window(fall),
-            None => Ok(own.thresholds.window),
+            None => Ok(built_in.thresholds.window),
         };
         let in_a_row = |fall: &Placed<Fall>| fall.as_ref().and_then(|fall| fall.get_ref().consecutive);
         let timing = Timing {
@@ -122,18 +123,18 @@ impl Resolver<'_> {
             fast_interval: fast_interval_read?,
             timeout: timeout_read?,
             thresholds: Thresholds {
-                rise: check.rise.or(defaults.rise).unwrap_or(own.thresholds.rise),
+                rise: check.rise.or(defaults.rise).unwrap_or(built_in.thresholds.rise),
                 fall: in_a_row(&check.fall)
                     .or_else(|| in_a_row(&defaults.fall))
-                    .unwrap_or(own.thresholds.fall),
-                relapse: own.thresholds.relapse,
+                    .unwrap_or(built_in.thresholds.fall),
+                relapse: built_in.thresholds.relapse,
                 window: window?,
             },
         };
         compared.map(|()| timing)
     }
 
-    /// The window of a table `fall`.
+    /// The window of a table `fall`; `None` if `of = 0` turns it off.
     fn window(&self, fall: &Spanned<Fall>) -> Result<Option<WindowRule>> {
         let Fall { failures, of, .. } = *fall.get_ref();
         if of == Some(0) {

@@ -132,6 +132,7 @@ pub(super) fn observe_newer(checks: &mut [Check], service: &file::Service, since
     for check in checks {
         let Some(default) = &mut check.default else { continue };
         let row = Supplied::named(&check.name);
+        // A check without a row would be one of this version.
         let introduced = row.map_or_else(Since::of_program, |row| row.introduced);
         let is_asked_for = row.is_some_and(|row| (row.is_asked_for)(service));
         if introduced > since && !is_asked_for && check.on_fail.worst() > Severity::Observe {

@@ -129,7 +129,7 @@ impl Daemon<'_> {
         });
     }
 
-    /// Updates the dead-man's withdraws and the stored state.
+    /// Updates the dead-man's withdraws and the stored state; the requests that wait for that are answered once it is on disk.
     pub(super) fn update(&mut self) {
         let began = Instant::now();
         if std::mem::take(&mut self.printed) {

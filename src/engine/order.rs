@@ -121,8 +121,9 @@ pub(crate) struct ActiveOrder {
     pub(crate) returning: bool,
     /// The user id of the process that asked for it, as the kernel reported it.
     pub(crate) uid: Option<u32>,
+    /// When it began, or was recalled.
     since: Moment,
-    /// Its age when this helper began.
+    /// Its age then.
     before: Duration,
 }
 
@@ -139,7 +140,7 @@ impl ActiveOrder {
 pub(crate) struct RememberedOrder {
     /// The reason.
     pub(crate) reason: Reason,
-    /// The time that was left when it was saved.
+    /// The time that was left when it was saved; `None` if it has no end of its own.
     pub(crate) remaining: Option<Duration>,
     /// Its age when it was saved.
     pub(crate) age: Duration,
@@ -178,7 +179,7 @@ impl Orders {
         !self.is_empty() && self.0.keys().all(Holder::is_restart)
     }
 
-    /// When the last of them ends; `None` if one has no end of its own.
+    /// When the last of them ends; `None` if one has no end of its own, or if there are none.
     pub(crate) fn all_over_at(&self) -> Option<Moment> {
         let ends: Option<Vec<_>> = self.0.values().map(|order| order.expires).collect();
         ends?.into_iter().max()
@@ -210,7 +211,7 @@ impl Orders {
         self.remove_where(|holder, _| is_of(holder, whose))
     }
 
-    /// Lets the same orders end once the checks pass. False if there are none.
+    /// Lets the order of this holder, or all if none is named, end once the checks pass. False if there are none.
     pub(crate) fn let_return(&mut self, whose: Option<&Holder>) -> bool {
         let mut any = false;
         for (_, order) in self.0.iter_mut().filter(|(holder, _)| is_of(holder, whose)) {

@@ -45,6 +45,7 @@ impl Engine {
         let plans = std::mem::replace(&mut self.plans, next.services.clone());
         let services = std::mem::take(&mut self.services);
         let settled = std::mem::take(&mut self.settled);
+        // The former services by name, each with its place.
         let former = plans.into_iter().zip(services.into_iter().zip(settled)).enumerate();
         let mut before: HashMap<_, _> = former.map(|former| (former.1.0.name.clone(), former)).collect();
         let mut succession = Succession::new(&memory, &next.services);
@@ -89,6 +90,7 @@ impl Engine {
         let mut removed: Vec<_> = before.into_values().collect();
         removed.sort_unstable_by_key(|(former, _)| *former);
         let removed = removed.into_iter().map(|(_, (plan, _))| plan.name).collect();
+        // The log names the reload before its effects.
         out.insert(0, Notice::Reloaded { unchanged, changed, added, removed }.into());
         out.extend(moved.into_iter().map(Action::from));
         // A drain of all ends with the last service that had it.

@@ -287,6 +287,7 @@ fn show_prefix(prefix: &Prefix, exabgp: &ExaBgp) -> String {
     }
 }
 
+/// The last outcome: how long a pass took if that is known, or the detail of another.
 pub(super) fn show_last(last: &Last) -> String {
     match (last.latency_seconds, &last.detail) {
         (Some(latency), _) if latency > 0.0 => format!("passed in {}", shown(latency)),

@@ -120,14 +120,14 @@ fn a_second_server_is_no_restart() {
 #[test]
 fn a_replaced_server_is_a_restart() {
     let mut site = Site::new("stops; starts");
-    let output = site.run(&[]);
+    let output = site.run(&["--reason", "new version"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     site.helper.says(WITHDRAW);
     site.helper.says(ANNOUNCE);
     let is_told = || {
         let history = site.pop.told(&["history"]);
         history.contains("restart    service resolver: restart ")
-            && history.contains("done, and every step verified")
+            && history.contains(" (new version) done, and every step verified")
     };
     assert!(eventually(is_told), "{}", site.pop.told(&["history"]));
 }
