@@ -49,7 +49,8 @@ impl ProbeSet {
         }
     }
 
-    /// With the cause [`Cause::Partial`] for a failure in which every server passes at least one query.
+    /// With the cause [`Cause::Partial`] for a failure in which every server that fails a query also passes one. Unknown
+    /// outcomes do not count.
     #[must_use]
     pub(crate) fn partial(self, partial: bool) -> Self {
         Self { partial, ..self }
@@ -114,7 +115,8 @@ impl ProbeSet {
     /// and of equals the first in the order of the probes. To find it, a set that has already failed goes on until a
     /// probe fails for a cause of the highest rank, or all probes are done.
     ///
-    /// A set that does not pass is unknown if its unknown probes could have made it pass, unless every other probe failed.
+    /// A set that does not pass is unknown if its unknown probes could have made it pass. If every other probe failed it
+    /// fails: one probe that cannot be sent must not hide a dead server.
     ///
     /// `weigh` is called with each finding, and returns the outcome that counts.
     pub(crate) async fn ask<K: Ord>(
@@ -233,6 +235,8 @@ mod tests {
         let set = set.partial(true);
         assert!(set.fails_in_part([Some(true), Some(false)].into_iter()));
         assert!(!set.fails_in_part([None, Some(false)].into_iter()));
+        assert!(!set.fails_in_part([Some(true), None].into_iter()), "no failure");
+        assert!(!set.fails_in_part([None, None].into_iter()), "no verdict");
     }
 
     #[tokio::test]

@@ -17,8 +17,8 @@ impl Split {
         of_kind.insert(server);
     }
 
-    /// Whether every server with a failure also passed.
+    /// Whether there is a failure, and every server with one also passed.
     pub(super) fn is_partial(&self) -> bool {
-        self.failed.is_subset(&self.passed)
+        !self.failed.is_empty() && self.failed.is_subset(&self.passed)
     }
 }
