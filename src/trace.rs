@@ -8,7 +8,7 @@
 //! exabgp 5.0.15                        what answers on stdin: a version, "silent" (only lines of the trace) or "terminal"
 //! 0      start
 //! 0      becomes answers pass 0.4ms    what the probes of a check find from now on
-//! 10     becomes answers timeout
+//! 10     becomes answers timeout       a cause, optionally with its detail: `timeout no answer within 500ms`
 //! +1.5s  becomes answers pass          relative to the previous line
 //! 15     becomes answers pass 251ms lost 1 of 4    one of four probes had to repeat its question
 //! 16     becomes answers loses 5%      each packet of its probes is lost with this probability

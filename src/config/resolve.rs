@@ -176,7 +176,7 @@ impl<'a> Resolver<'a> {
         repeated.last().map_or(Ok(list.clone()), Err)
     }
 
-    /// Resolves all services, with unique names and disjoint prefixes.
+    /// Resolves all services. Their names are unique, and so are their prefixes; one prefix may contain another.
     fn services(&self, file: &File) -> Result<Vec<Service>> {
         if file.service.is_empty() && !self.survey.has_invalid(&["service"]) {
             return Err(self.error(&(0..0), "no [[service]], expected at least one"));

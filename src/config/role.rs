@@ -15,7 +15,7 @@
 //! | `identity` | the first service address | UDP | is shown and moves no route |
 //! | `way-back`, `way-back-ipv6` | the routing table of the kernel | – | degrades the service, once there was a route |
 //! | `management` | the management addresses | both | is shown and moves no route |
-//! | `from-management` | every service address | UDP | is shown and moves no route, where `client-source` asks instead |
+//! | `from-management` | every service address, where `client-source` asks in place of the management address | UDP | is shown and moves no route |
 //!
 //! An answer of `answers`, `zones` or `critical` that is only late is shown and moves no route.
 //!
@@ -100,7 +100,8 @@ struct Outline<'a> {
     servers: &'a [IpAddr],
     transports: &'a [Transport],
     /// Each server is asked from those of its family. Without one it is asked from the management address of its family,
-    /// and without that from the server's own address: a probe needs a source.
+    /// and without that from the server's own address, since each source makes a probe and none would ask nothing. A
+    /// management address is asked from itself.
     from: &'a [IpAddr],
     /// Whether one probe that passes is enough.
     one_is_enough: bool,

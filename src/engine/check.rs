@@ -59,7 +59,7 @@ impl Check {
     #[must_use]
     pub(crate) fn new(name: String, timing: Timing, on_fail: OnFail) -> Self {
         // With `fall = { failures, of }`, half as many failures among the last rounds degrade, so that the milder effect
-        // comes first.
+        // comes first. The check shows `down` as soon as it degrades.
         let sooner = timing.thresholds.halved();
         Self {
             name,

@@ -35,7 +35,8 @@ mod tests;
 use self::queue::Queue;
 pub(crate) use self::queue::{STEP, STEPS};
 
-/// A missing socket is believed after this time, in at least two steps.
+/// A missing socket is believed after this time, confirmed by at least two further samples: a server that opens its sockets
+/// anew has them again by then.
 const MISSING: Duration = Duration::from_millis(75);
 
 /// Overload lasts for this time after its last sign.
@@ -150,7 +151,8 @@ pub(crate) struct Listener {
     verdict: Verdict,
     /// Datagrams dropped since the first sample.
     drops: u64,
-    /// The probes that the present suspicion has called for: one when it arises, a second before the verdict.
+    /// How many probes the present suspicion has called for, at most two: the first at [`SUSPECT`] steps or a missing
+    /// socket, the other at [`STEPS`].
     probes_called_for: u32,
     probe_requested_at: Option<Moment>,
 }
@@ -216,8 +218,8 @@ impl Listener {
         if is_suspect && !is_decided && self.is_seen { Pace::Fast } else { Pace::Idle }
     }
 
-    /// Whether to probe the server now, since its answer decides. True once for each call; for a new suspicion at
-    /// most once in [`PROBE_PAUSE`], since a saturated server is suspected all the time.
+    /// Whether to probe the server now, since its answer decides. True at most once for each of the two probes of a
+    /// suspicion, and for the first of them at most once in [`PROBE_PAUSE`]: a saturated server is suspected all the time.
     pub(crate) fn take_probe_request(&mut self, now: Moment) -> bool {
         let steps = self.queues.values().map(|queue| queue.steps).max().unwrap_or_default();
         let is_gone = self.missing.is_some_and(|(_, samples)| samples == 0);
@@ -308,7 +310,8 @@ impl Listener {
         if matches!(self.verdict, Verdict::NotReading(_) | Verdict::Stalled(_)) {
             return self.verdict;
         }
-        // Sockets that are only empty may be read: an answer to the second probe would show it, within as many steps again.
+        // A socket that was always empty may be read, so wait for `STEPS` more: the answer to the probe that is sent at
+        // `STEPS` would show it.
         let is_whole = unread.stuck == unread.of || last.steps >= 2 * STEPS;
         let hangs = work.is_some_and(|work| work.stopped || (is_whole && is_idle(now, last, work)));
         match hangs {

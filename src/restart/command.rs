@@ -11,8 +11,9 @@ use crate::backend::Trouble;
 use crate::program::{GRACE, KEPT, Limit, Program, run_within};
 use crate::text::period::Period;
 
-/// The interval at which the drain is renewed. Each renewal counts `RESTART_LIMIT` for a restart, which a command does not
-/// use up: a reserve for two missed renewals, three intervals in all. The rest covers the recovery of the server.
+/// The interval at which the drain is renewed, each time for [`Transaction::longest`]. The part of it for a restart,
+/// `RESTART_LIMIT`, is not used here and outlasts three intervals: two renewals may fail, and the parts for the recovery
+/// stay whole.
 const DRAIN_RENEWAL: Duration = Duration::from_secs(60);
 
 /// The interval at which an interruption is looked for, to report it.
