@@ -41,8 +41,8 @@ pub(crate) fn run(options: &CheckConfig) -> anyhow::Result<Exit> {
 }
 
 /// The configuration that `run` without `--state` and `--exit-on-bad-config` would use instead of a file with this error.
-/// `None` if the file is gone, because `run` withdraws then, or if this user may not read it, because that of `run` may.
-/// As root, `run` also refuses a stored file that other users can change.
+/// `None` if the file is gone, because `run` withdraws then, or if this user may not read it: the user of `run` may. Not
+/// looked at here: as root, `run` refuses a stored file that other users can change.
 fn last_good(file: &Path, error: &ConfigError) -> Option<String> {
     if error.is_gone() || error.is_denied() {
         return None;

@@ -84,7 +84,7 @@ impl Resolver<'_> {
         let timeout = pick(&check.timeout, &defaults.timeout);
         let fast_interval = pick(&check.fast_interval, &defaults.fast_interval);
         let interval_read = self.period(&interval, bounds::INTERVAL, built_in.interval);
-        // If only the interval is given, the defaults of the others are at most the interval.
+        // The default of a period that is not written is at most the interval that is written.
         let within_interval = |written: &Placed<Period>, bound, default: Duration| match (written, &interval)
         {
             (None, Some(interval)) => Ok(default.min(interval.get_ref().0)),

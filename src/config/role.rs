@@ -3,18 +3,18 @@
 //! | check | probes | over | a failure |
 //! |---|---|---|---|
 //! | `answers` | every service address | UDP | brings the service down; missing flags or too few answers only degrade it |
-//! | `zones` | every service address | UDP | brings the service down; some zones only degrade it |
+//! | `zones` | every service address | UDP | brings the service down; some zones of a server only degrade it |
 //! | `alive` | every service address | UDP | brings the service down |
 //! | `answers-tcp`, `zones-tcp`, `alive-tcp` | every service address | TCP | degrades the service |
 //! | `critical` | every service address | UDP | brings the service down |
-//! | `sentinel` | every service address | UDP | brings the service down; some names only degrade it |
+//! | `sentinel` | every service address | UDP | brings the service down; some names of a server only degrade it |
 //! | `recursion`, `validation`, `records` | the first service address | UDP | degrades the service, once they were seen to pass |
 //! | `signatures` | the first service address | UDP | degrades the service, once they were seen |
 //! | `large` | the first service address | UDP | degrades the service, once they were seen |
 //! | `tls` | the first service address | TLS | degrades the service, once it was seen |
 //! | `identity` | the first service address | UDP | is shown and moves no route |
 //! | `way-back`, `way-back-ipv6` | the routing table of the kernel | – | degrades the service, once there was a route |
-//! | `management` | the management addresses | both | is shown and moves no route |
+//! | `management` | the management addresses that do not decide | both | is shown and moves no route |
 //! | `from-management` | every service address, where `client-source` asks in place of the management address | UDP | is shown and moves no route |
 //!
 //! An answer of `answers`, `zones` or `critical` that is only late is shown and moves no route.
@@ -99,9 +99,8 @@ struct Outline<'a> {
     timing: Timing,
     servers: &'a [IpAddr],
     transports: &'a [Transport],
-    /// Each server is asked from those of its family. Without one it is asked from the management address of its family,
-    /// and without that from the server's own address, since each source makes a probe and none would ask nothing. A
-    /// management address is asked from itself.
+    /// Each server is asked from those of its family. There must be a source, since a server without one gets no probe: the
+    /// management address of the family, else the server's own. A management address is asked from itself.
     from: &'a [IpAddr],
     /// Whether one probe that passes is enough.
     one_is_enough: bool,
@@ -154,8 +153,8 @@ impl Resolver<'_> {
         let tcp = format!("{}-tcp", asked.name);
         let over_tcp = common.outline(&tcp, OVER_TCP, OnFail::always(Severity::Degraded), &asked.plain);
         outlines.push(Outline { transports: &[Transport::Tcp], ..over_tcp });
-        let is_of_no_service = |address: &&IpAddr| !deciding.contains(address);
-        let management: Vec<_> = self.management.iter().filter(is_of_no_service).copied().collect();
+        let does_not_decide = |address: &&IpAddr| !deciding.contains(address);
+        let management: Vec<_> = self.management.iter().filter(does_not_decide).copied().collect();
         if !management.is_empty() {
             let transports = &[Transport::Udp, Transport::Tcp];
             let outline = common.outline("management", MANAGEMENT, observed(), &asked.plain);

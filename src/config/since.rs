@@ -22,7 +22,8 @@ const FIRST: Since = Since { major: 0, minor: 1 };
 const SECOND: Since = Since { major: 0, minor: 2 };
 
 impl Default for Since {
-    /// The version of a file without the key. Never raise it: newer checks would then count in such a file.
+    /// The version of a file without the key: 0.2, which brought the key. A file from 0.1 has the checks of 0.2 as well,
+    /// unless it names 0.1. Never raise it: newer checks would then count in files without the key.
     fn default() -> Self {
         SECOND
     }

@@ -14,11 +14,11 @@ use crate::engine::moment::Moment;
 use crate::history::Entry;
 use crate::probe::Probe;
 
-/// Updating the dead-man's withdraws and the state takes longer with more prefixes. The loop does it before it waits,
-/// but limits it to one part in this many of its time...
+/// After an update of the dead-man's withdraws and the state, the next one waits for this multiple of its duration, but at
+/// most for [`MAX_UPDATE_DELAY`]. An update takes longer with more prefixes.
 const UPDATE_SHARE: u32 = 20;
 
-/// ...and delays it by at most this.
+/// The longest delay of an update. It comes before the share: an update of more than 5 ms takes more than a twentieth.
 const MAX_UPDATE_DELAY: Duration = Duration::from_millis(100);
 
 /// Up to this number of routes, the dead-man's withdraws are updated before the commands of a batch of actions are sent.
@@ -44,8 +44,8 @@ impl Daemon<'_> {
         over
     }
 
-    /// Keeps the last minute of the flight recorder if these actions are an incident, or if one has waited until a minute
-    /// after the last file.
+    /// Keeps the last minute of the flight recorder if a service goes down by these actions. At most one file a minute: a
+    /// later incident waits, and a later call keeps it.
     pub(super) fn keep_incident(&mut self, actions: &[Action]) {
         if let Some(incidents) = &mut self.incidents {
             incidents.keep(actions, self.flight.as_ref());
@@ -118,7 +118,8 @@ impl Daemon<'_> {
             let severity = |cause| on_fail.severity(cause);
             let outcome = match (&*probe, watch, listeners) {
                 (Probe::Process(probe), Some(watch), _) => watch.ask(probe.timeout).await,
-                // With watched sockets, the watch also learns from every other probe whether the server reads.
+                // The watch of the sockets answers a `listener` check. From DNS probes it learns whether the server reads,
+                // and it may change the cause of their failures.
                 (_, _, Some(listeners)) => {
                     listeners::ask(&probe, severity, &listeners, counters.as_ref()).await
                 }

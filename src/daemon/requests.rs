@@ -171,7 +171,8 @@ impl Daemon<'_> {
         ending
     }
 
-    /// Puts this configuration into effect, unless the supervisor ends the loop: then the next one begins with it.
+    /// Puts this configuration into effect, unless the supervisor ends the loop, since none was in force: then the caller of
+    /// the loop reads the file again, and begins with that.
     pub(super) fn replace_config(
         &mut self,
         config: &Config,

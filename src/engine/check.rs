@@ -1,8 +1,9 @@
 //! A check: its verdict, and when to probe next.
 //!
 //! One series of outcomes feeds three counters, which differ in the failures that they count: every failure (the state
-//! shown), those that degrade, and those that bring the service down. Thus a SERVFAIL that only degrades and a timeout
-//! that brings the service down can alternate without resetting each other's count.
+//! shown), those that degrade, and those that bring the service down. To a counter, a failure that is too mild for it is a
+//! pass. Thus a timeout that brings the service down goes on with the row of SERVFAILs that only degrade, and a SERVFAIL
+//! ends a row of timeouts, since the server answered.
 
 use std::time::Duration;
 

@@ -10,12 +10,13 @@
 //!   Unseen ──────────────────────► Reading ───────────────────────────────► Missing ──────────► Hidden
 //!                                   ▲    │ a socket is not read for 12 steps
 //!        decrease, empty, answered  │    │
-//!                                   │    ├─► others are read, or answered: PartlyHung, after `stall` Stalled
+//!                                   │    ├─► others are read, or answered: PartlyHung; if half, after `stall` Stalled
 //!                                   │    ├─► the process is stopped or idle: NotReading
 //!                                   └────┴─► the process works, or is not seen: after `stall` Stalled
 //! ```
 //!
-//! Not drawn: a socket that is seen again leads back to `Reading`. `NeverRead` is for queries that have been waiting since
+//! An answer leads back to `Reading` if there is one socket or all are stuck. Not drawn: a socket that is seen again leads
+//! back to `Reading`. `NeverRead` is for queries that have been waiting since
 //! the start, and `Overload` is `Reading` while the kernel drops queries.
 //!
 //! A reload looks like a hang, but uses the CPU; therefore the CPU time of the process decides between `NotReading` and
@@ -48,7 +49,8 @@ const PROBE_PAUSE: Duration = Duration::from_secs(1);
 /// From this number of steps on, the CPU time of the process is measured and the server is probed.
 const SUSPECT: u32 = 3;
 
-/// A process that uses less than this part of one CPU is idle: 5 ms in 160 ms.
+/// A process that uses less than this part of one CPU is idle: 5 ms in the 160 ms of [`STEPS`]. A hung server uses none; a
+/// reload computes nearly all the time. The kernel counts CPU time in ticks of 10 ms.
 const IDLE_SHARE: u32 = 32;
 
 /// A socket while it is open. The kernel reuses inodes, but reuses no cookie before the next boot.

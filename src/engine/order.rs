@@ -20,7 +20,7 @@ pub use self::holder::{Holder, Reason};
 
 mod holder;
 
-/// When an order ends by itself.
+/// When an order ends by itself. A hold is always [`Self::For`].
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lasts {

@@ -28,12 +28,14 @@ pub(crate) struct Reloaded {
 
 impl Engine {
     /// Puts `next` in force. A service with the same configuration keeps its state and its counters. A changed one
-    /// keeps its drains, its penalty and its unchanged checks, even under another name if it still has one of its
-    /// prefixes. A new or changed check begins anew; until the service has a verdict, its last statement stands. A
+    /// keeps its drains, holds, disable-file and penalty, and its unchanged checks unless it begins anew
+    /// ([`Service::continue_from`]). A service of another name follows one that is gone if it has one of its prefixes
+    /// ([`Succession::inherit`]). A new or changed check begins anew; until the service has a verdict, its last statement stands. A
     /// service takes over the drains of prefixes if all its prefixes were drained. Routes that are no longer configured
     /// are withdrawn.
     ///
-    /// From here on checks have the places of the new configuration; [`Reloaded::kept`] translates.
+    /// From here on checks have the places of the new configuration; [`Reloaded::kept`] translates. An engine that is over
+    /// ignores `next`, since the loop is about to end.
     pub(crate) fn reload(&mut self, now: Moment, next: &Plan) -> Reloaded {
         let (mut out, mut kept_checks) = (vec![], HashMap::new());
         if self.phase != Phase::Running {
@@ -67,7 +69,8 @@ impl Engine {
                     changed.push(format!("{}{was} ({})", plan.name, differences(&earlier, plan)));
                     moved.extend(notice);
                     let mut kept = remembered.unwrap_or_default();
-                    // It continues from the present state, even if ExaBGP has not acknowledged that yet.
+                    // It continues from the present state, even if ExaBGP has not acknowledged that yet, and also for
+                    // prefixes that it gains: the same server was judged a moment ago.
                     if service.state() != ServiceState::Starting {
                         kept.acknowledged = Some(service.state());
                     }

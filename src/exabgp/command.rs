@@ -1,7 +1,8 @@
 //! Commands as ExaBGP reads them.
 //!
 //! A line is ASCII without a line break inside, and at most [`LINE_LIMIT`] bytes long, so that one `write` sends it
-//! whole: dnsherald leaves no partial line behind, even if it is killed.
+//! whole: dnsherald leaves no partial line behind, even if it is killed. The configuration refuses services whose commands
+//! would be longer (`config::routes`).
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -73,13 +74,13 @@ impl Dialect {
         self.command(route, advertisement, &format!(" next-hop {}", route.next_hop))
     }
 
-    /// A withdraw names only the prefix, `of_withdraw` and the path: ExaBGP ignores attributes there, and 4.2 may not
+    /// A withdraw names only the prefix, `next_hop_of_withdraw` (as `exabgp healthcheck` does) and the path: ExaBGP ignores attributes there, and 4.2 may not
     /// answer a withdraw with `next-hop self`.
-    fn command(self, route: &Route, advertisement: &Advertisement, of_withdraw: &str) -> String {
+    fn command(self, route: &Route, advertisement: &Advertisement, next_hop_of_withdraw: &str) -> String {
         let mut line = self.selector(&route.neighbors);
         let Route { prefix, next_hop, med_offset, .. } = route;
         let _ = match advertisement {
-            Advertisement::Withdraw => write!(line, "withdraw route {prefix}{of_withdraw}"),
+            Advertisement::Withdraw => write!(line, "withdraw route {prefix}{next_hop_of_withdraw}"),
             Advertisement::Announce(attributes) => {
                 let _ = write!(line, "announce route {prefix} next-hop {next_hop}");
                 match attributes.med {

@@ -1,7 +1,7 @@
 //! DNS probes: one datagram or one exchange over TCP, and the verdict on the response.
 //!
 //! Configuration makes a [`Query`] and an [`Expectation`]; together they are a [`Question`], encoded once and shared
-//! by the probes of a check, one [`DnsProbe`] per address and transport. [`DnsProbe::ask`] has these steps:
+//! by the probes of a check, one [`DnsProbe`] per question, address, source and transport. [`DnsProbe::ask`] has these steps:
 //!
 //! ```text
 //! Question ── stamp: fresh ID, fresh nonce ──► Request ──► exchange: fresh port, connected socket
@@ -169,7 +169,8 @@ pub(crate) struct Finding {
     /// What was ignored: messages that do not answer the question, and ICMP errors that may be forged, as the kernel does
     /// not confirm that the port is closed.
     pub(crate) strays: u32,
-    /// Unanswered datagrams: 1 or 2 if a repeated question was answered, 3 if none was.
+    /// Unanswered datagrams: 1 or 2 if a repeated question was answered, 3 after the timeout. 0 over a stream, or if an error
+    /// ended the exchange.
     pub(crate) lost: u32,
     /// The probe failed from a management address, while the same question passed from the address of the server itself.
     pub(crate) is_alone: bool,

@@ -68,8 +68,8 @@ impl ProbeSet {
         self.partial
     }
 
-    /// The probes to the servers for which `is_asked` is true, of which as many have to pass as if all others did. `None`
-    /// if none has to.
+    /// The set without the probes to servers for which `is_asked` is false. These count as passed, so fewer of the others
+    /// have to pass; `None` if none has to. What was seen to pass is forgotten.
     pub(crate) fn at(&self, is_asked: impl Fn(SocketAddr) -> bool) -> Option<Self> {
         let probes: Vec<_> = self.probes.iter().filter(|probe| is_asked(probe.server)).cloned().collect();
         let need = self.need.saturating_sub(self.probes.len() - probes.len());

@@ -11,9 +11,9 @@ use crate::backend::Trouble;
 use crate::program::{GRACE, KEPT, Limit, Program, run_within};
 use crate::text::period::Period;
 
-/// The interval at which the drain is renewed, each time for [`Transaction::longest`]. The part of it for a restart,
-/// `RESTART_LIMIT`, is not used here and outlasts three intervals: two renewals may fail, and the parts for the recovery
-/// stay whole.
+/// The interval at which the drain is renewed, each time for [`Transaction::longest`]. That contains `RESTART_LIMIT`, which a
+/// command does not need. It is more than three intervals: even if two renewals fail and the command ends right before the
+/// third, the time for the recovery is left.
 const DRAIN_RENEWAL: Duration = Duration::from_secs(60);
 
 /// The interval at which an interruption is looked for, to report it.

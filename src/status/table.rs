@@ -12,8 +12,8 @@ use crate::text::paint::Paint;
 use crate::text::period::Period;
 use crate::text::wrap::wrapped;
 
-/// Maximum number of characters of one entry. No text of our own helper is as long: this bounds what a foreign or faulty
-/// helper sends.
+/// Maximum number of characters of one entry. It bounds what a foreign or faulty helper sends, and the reasons of many
+/// drains, each of which has an entry of its own as well.
 const LONGEST: usize = 2000;
 
 /// Indentation of the further lines of an entry.
@@ -287,7 +287,8 @@ fn show_prefix(prefix: &Prefix, exabgp: &ExaBgp) -> String {
     }
 }
 
-/// The last outcome: how long a pass took if that is known, or the detail of another.
+/// The last outcome: how long a pass took, or the detail of another. A pass without an answer to measure, such as that of a
+/// process, has the latency zero.
 pub(super) fn show_last(last: &Last) -> String {
     match (last.latency_seconds, &last.detail) {
         (Some(latency), _) if latency > 0.0 => format!("passed in {}", shown(latency)),
