@@ -42,7 +42,7 @@ impl fmt::Display for NextHop {
 pub(crate) struct Route {
     /// Without host bits.
     pub(crate) prefix: IpNet,
-    /// Part of an announcement, never of a withdraw.
+    /// Part of an announcement, and of a withdraw only in the compatibility with `exabgp healthcheck`.
     pub(crate) next_hop: NextHop,
     /// The path identifier, if there are several paths to one prefix (RFC 7911).
     pub(crate) path_information: Option<PathInformation>,

@@ -42,7 +42,8 @@ pub(crate) struct Check {
     failure: Option<String>,
     /// The last outcome, and its time.
     pub(crate) last: Option<(Moment, Outcome)>,
-    /// Since when and why its outcomes are unknown; `None` if the last one was not.
+    /// Since when and why its outcomes are unknown and count as nothing. `None` if the last one was known, or if `on-unknown`
+    /// or `on-fail` gives it a severity, so that it counts as a failure.
     pub(crate) unknown: Option<Unknown>,
     /// Whether the last outcome that was not unknown says that an address is not on this host, and that this brings the
     /// service down.

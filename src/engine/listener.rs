@@ -16,11 +16,11 @@
 //! ```
 //!
 //! An answer leads back to `Reading` if there is one socket or all are stuck. Not drawn: a socket that is seen again leads
-//! back to `Reading`. `NeverRead` is for queries that have been waiting since
-//! the start, and `Overload` is `Reading` while the kernel drops queries.
+//! back to `Reading`. `NeverRead` is for a socket whose queries have been waiting since it was first seen, and `Overload`
+//! is `Reading` while the kernel drops queries.
 //!
 //! A reload looks like a hang, but uses the CPU; therefore the CPU time of the process decides between `NotReading` and
-//! `Stalled`. Only sockets that the server has read since the start are judged.
+//! `Stalled`. Only sockets that the server was seen to read are judged.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -49,8 +49,8 @@ const PROBE_PAUSE: Duration = Duration::from_secs(1);
 /// From this number of steps on, the CPU time of the process is measured and the server is probed.
 const SUSPECT: u32 = 3;
 
-/// A process that uses less than this part of one CPU is idle: 5 ms in the 160 ms of [`STEPS`]. A hung server uses none; a
-/// reload computes nearly all the time. The kernel counts CPU time in ticks of 10 ms.
+/// A process that uses less than this part of one CPU is idle. From [`SUSPECT`] to [`STEPS`] that is 4 ms in 135 ms, less
+/// than a tick of 10 ms, in which the kernel counts CPU time. A hung server uses none; a reload computes nearly all the time.
 const IDLE_SHARE: u32 = 32;
 
 /// A socket while it is open. The kernel reuses inodes, but reuses no cookie before the next boot.
@@ -98,7 +98,8 @@ pub(crate) struct Unread {
 pub(crate) enum Verdict {
     /// No socket was seen since the start: the server may be in another network namespace.
     Unseen,
-    /// Queries have been waiting in the sockets since the start, and the server was never seen to read them.
+    /// Queries have been waiting in at least one socket since it was first seen, which may be later than the start of the
+    /// helper. It was never seen to be read, and the others are read or prove nothing.
     NeverRead,
     /// The sockets are read, as far as the samples show.
     Reading,
@@ -341,7 +342,7 @@ fn is_idle(now: Moment, queue: &Queue, work: Work) -> bool {
 }
 
 impl Unread {
-    /// The beginning of a sentence, such as "2 of 4 sockets not read for 160ms".
+    /// The beginning of a sentence, such as "2 of 4 sockets not read for 180ms".
     pub(crate) fn phrase(self) -> String {
         let time = Shown(self.time);
         match (self.stuck, self.of) {
