@@ -83,7 +83,6 @@ impl Observer for RunObserver {
 
 impl Supervisor for RunObserver {
     fn before_reload(&mut self, config: &Config) -> ControlFlow<()> {
-        self.on_change = on_change(config);
         warn_if_idle(config);
         if self.recorder.take().is_some() {
             log::warn!("the recording ends here: a trace contains only one configuration");
@@ -95,6 +94,8 @@ impl Supervisor for RunObserver {
     }
 
     fn after_reload(&mut self, config: &Config) {
+        // The last events of the old configuration ran its hooks.
+        self.on_change = on_change(config);
         if let Some(saver) = &mut self.saver {
             saver.set_config(config);
         }
@@ -110,5 +111,29 @@ impl Supervisor for RunObserver {
 
     fn config_trouble(&self) -> Option<&Trouble> {
         self.broken.as_ref().map(BrokenFile::trouble)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_hooks_change_once_the_events_of_the_old_configuration_are_handled() {
+        let config = |hook: &str| {
+            let text = format!(
+                "[node]\nmanagement = \"10.1.0.2\"\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.53/32\"]\n\
+                 on-change = [\"{hook}\"]\n"
+            );
+            Config::parse(Path::new("a.toml"), &text, "host").unwrap()
+        };
+        let mut observer = RunObserver::new(&config("/bin/old"), None, None, None);
+        let (hook, next) = (|observer: &RunObserver| observer.on_change["a"].clone(), config("/bin/new"));
+        assert!(observer.before_reload(&next).is_continue());
+        assert_eq!(hook(&observer), ["/bin/old"]);
+        observer.after_reload(&next);
+        assert_eq!(hook(&observer), ["/bin/new"]);
     }
 }
