@@ -72,7 +72,8 @@ pub(crate) struct BackendRestart {
     /// End the command after this time, such as 30m: TERM to its process group, and KILL 10 seconds later
     #[arg(long, value_name = "TIME", requires = "command")]
     pub(crate) limit: Option<Period>,
-    /// If the server does not recover, restore the configuration of the last good restart and try once more
+    /// If the server does not recover, restore the configuration of the last good restart and restart the server once;
+    /// neither --command nor --reload is repeated
     #[arg(long)]
     pub(crate) rollback: bool,
     /// A zone that the server need not serve afterwards, since it was removed from its configuration; may be repeated

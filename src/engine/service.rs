@@ -100,7 +100,8 @@ pub(crate) struct Service {
     pub(crate) since: Moment,
     /// The reason of its state; `None` after a start or a reload.
     entered: Option<String>,
-    /// What it last told the API session to advertise; `None` before the first decision.
+    /// What it last told the API session to advertise. `None` until the first decision, or the earlier statement of a `start`
+    /// policy or of the alarm about unknown checks.
     stated: Option<Stated>,
     /// A reload has changed its checks, and it has had no verdict since.
     lost_verdict: bool,
