@@ -120,7 +120,7 @@ pub(crate) enum Verdict {
 /// The rate of samples.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Pace {
-    /// There is no suspicion, or the verdict is in.
+    /// There is no suspicion, or no sample can make the verdict worse.
     Idle,
     /// Every [`STEP`].
     Fast,
@@ -209,14 +209,12 @@ impl Listener {
 
     /// How soon the next sample is due.
     pub(crate) fn pace(&self) -> Pace {
-        let is_decided = matches!(
-            self.verdict,
-            Verdict::NeverRead
-                | Verdict::Missing
-                | Verdict::Hidden
-                | Verdict::NotReading(_)
-                | Verdict::Stalled(_)
-        );
+        let is_decided = match self.verdict {
+            Verdict::Missing | Verdict::Hidden | Verdict::NotReading(_) | Verdict::Stalled(_) => true,
+            // Another socket, which was read, may hang.
+            Verdict::NeverRead => !self.queues.values().any(|queue| queue.was_read && queue.waiting > 0),
+            _ => false,
+        };
         let is_suspect = self.missing.is_some() || self.queues.values().any(|queue| queue.waiting > 0);
         if is_suspect && !is_decided && self.is_seen { Pace::Fast } else { Pace::Idle }
     }

@@ -42,6 +42,9 @@ mod unknown;
 pub(crate) mod warm_up;
 
 /// One service with its state.
+///
+/// A dump of the flight recorder contains these fields, and later versions read it: a renamed field keeps its first name there
+/// (`rename`), and a new one has a `default`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Service {
     name: String,

@@ -280,6 +280,22 @@ fn a_helper_that_starts_beside_a_hung_server_judges_nothing() {
     assert_eq!(listener.verdict(), Verdict::NeverRead);
 }
 
+#[test]
+fn a_socket_that_was_never_read_does_not_slow_the_watch_of_another() {
+    let mut listener = Listener::new(STALL);
+    let sample = |inode, queue| Sample { id: SocketId { inode, cookie: inode }, queue, drops: 0 };
+    for step in 0..20 {
+        listener.sample(
+            Moment::START + Duration::from_millis(step * 15),
+            &[sample(1, 832), sample(2, 0)],
+            None,
+        );
+    }
+    assert_eq!((listener.verdict(), listener.pace()), (Verdict::NeverRead, Pace::Idle));
+    listener.sample(Moment::START + Duration::from_millis(300), &[sample(1, 832), sample(2, 832)], None);
+    assert_eq!((listener.verdict(), listener.pace()), (Verdict::NeverRead, Pace::Fast));
+}
+
 proptest! {
     /// For any samples, a server that reads each socket within nine steps is not hung.
     #[test]
