@@ -54,7 +54,8 @@
 //!   or withdrawn.
 //! * One command to ExaBGP is in flight at a time; only a withdraw overtakes it, after 200 ms at most. A missing or wrong
 //!   reply never stops the probes.
-//! * Only the API session writes to standard output of `run`. Standard input is always read.
+//! * Only the API session writes to standard output of `run`, and the dead-man thread, which writes the withdraws that
+//!   the session has prepared. Standard input is always read.
 //! * When the process ends while ExaBGP runs, it tries to withdraw first. Only SIGKILL, a crash (SIGSEGV, SIGBUS,
 //!   SIGABRT …) and a bad command line leave this to the next process. It does not end because of a bad probe or, unless asked to, a bad file.
 //! * The loop writes to nothing that can block it: the log, the state and recordings have a thread each.

@@ -1,4 +1,4 @@
-//! Reads the listeners on port 53 from `/proc/self/net` of this network namespace, which every user can read.
+//! Reads the listeners on a port from `/proc/self/net` of this network namespace, which every user can read.
 //!
 //! `/proc/net` does not show the process of a socket: only the server's user and root can see it. Several sockets on one
 //! address are a group that shares the port, or two servers by mistake.

@@ -12,7 +12,7 @@ use super::paste::Tables;
 use super::{Check, Config, Service};
 use crate::engine::check::Severity;
 use crate::engine::dampening::window::WINDOW;
-use crate::engine::dampening::{Mode, Policy};
+use crate::engine::dampening::{Mode, Policy, RESTARTS_EXCUSED};
 use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
 use crate::exabgp::Dialect;
@@ -253,7 +253,12 @@ fn describe_dampening(f: &mut fmt::Formatter<'_>, policy: &Policy) -> fmt::Resul
     }
     match policy.restart_grace {
         Duration::ZERO => writeln!(f, "  every exit of the server process counts as a fall"),
-        grace => writeln!(f, "  a process that restarts within {} does not count as a fall", Period(grace)),
+        grace => writeln!(
+            f,
+            "  a process that restarts within {} does not count as a fall, at most {RESTARTS_EXCUSED} times within {}",
+            Period(grace),
+            Period(WINDOW)
+        ),
     }
 }
 

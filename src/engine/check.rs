@@ -24,7 +24,8 @@ mod on_fail;
 mod severity;
 mod timing;
 
-/// One check of a service.
+/// One check of a service. A dump of the flight recorder contains its fields: a change keeps the rule of
+/// [`Service`](super::service::Service).
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Check {
     name: String,

@@ -34,8 +34,8 @@ impl Engine {
     /// service takes over the drains of prefixes if all its prefixes were drained. Routes that are no longer configured
     /// are withdrawn.
     ///
-    /// From here on checks have the places of the new configuration; [`Reloaded::kept`] translates. An engine that is over
-    /// ignores `next`, since the loop is about to end.
+    /// From here on checks have the places of the new configuration; [`Reloaded::kept`] translates. An engine that has
+    /// not started, or that is over, ignores `next`: the loop starts it before the first reload, and ends after the last.
     pub(crate) fn reload(&mut self, now: Moment, next: &Plan) -> Reloaded {
         let (mut out, mut kept_checks) = (vec![], HashMap::new());
         if self.phase != Phase::Running {

@@ -287,8 +287,9 @@ fn show_prefix(prefix: &Prefix, exabgp: &ExaBgp) -> String {
     }
 }
 
-/// The last outcome: how long a pass took, or the detail of another. A pass without an answer to measure, such as that of a
-/// process, has the latency zero.
+/// The last outcome: how long a pass took, or the detail of another outcome. A pass without an answer to measure, such as
+/// that of a process, has the latency zero. A pass that does not count yet has no latency and says why
+/// ([`Last::tell_unseen`]).
 pub(super) fn show_last(last: &Last) -> String {
     match (last.latency_seconds, &last.detail) {
         (Some(latency), _) if latency > 0.0 => format!("passed in {}", shown(latency)),

@@ -297,13 +297,14 @@ impl Notice {
                 format!("BGP session with {} is up: {then}", foreign(neighbor))
             }
             Self::SessionDown { neighbor, reason, lost } => {
-                let (neighbor, reason) = (foreign(neighbor), named(reason));
+                let neighbor = foreign(neighbor);
+                let why = if reason.is_empty() { String::new() } else { format!(": {}", named(reason)) };
                 match lost {
                     true => format!(
-                        "BGP session with {neighbor} is down: {reason}; {neighbor} gets no route from this host until \
-                         it is up"
+                        "BGP session with {neighbor} is down{why}; {neighbor} gets no route from this host until it is \
+                         up"
                     ),
-                    false => format!("BGP session with {neighbor} is still down: {reason}"),
+                    false => format!("BGP session with {neighbor} is still down{why}"),
                 }
             }
             Self::ShutdownAnnounced => "ExaBGP says that it is shutting down".to_owned(),
