@@ -17,6 +17,7 @@ pub(crate) mod excerpt;
 pub(crate) mod fnv;
 pub(crate) mod paint;
 pub(crate) mod period;
+pub(crate) mod similar;
 pub(crate) mod words;
 pub(crate) mod wrap;
 

@@ -8,11 +8,13 @@ use toml::de::{DeTable, DeValue};
 
 use super::survey::invalid_values;
 use super::tree::{Path, Step, single_entry};
+use crate::text::similar;
 
 /// Maximum number of commented headers to try.
 const CANDIDATES: usize = 8;
 
-/// The message about an unknown `key` at `path` and `span` of a text and its tree. `unknown` is the message of serde.
+/// The message about an unknown `key` at `path` and `span` of a text and its tree. `unknown` is the message of serde. Of
+/// more than one key that is expected, the message names the one that is meant, if that is clear.
 pub(super) fn message(
     (text, tree): (&str, &Spanned<DeTable<'_>>),
     path: &Path,
@@ -36,7 +38,15 @@ pub(super) fn message(
         return format!("{found}: it is a key of {owner}, expected it before {here}");
     }
     let expected = unknown.split_once("expected ").map_or("no key", |(_, expected)| expected);
-    format!("{found}, expected {expected}")
+    match nearest(key, expected) {
+        Some(near) => format!("{found}, did you mean `{near}`?"),
+        None => format!("{found}, expected {expected}"),
+    }
+}
+
+/// The key that was meant if `key` is a misspelling of one of those in `expected`, each in backquotes.
+pub(super) fn nearest<'a>(key: &str, expected: &'a str) -> Option<&'a str> {
+    similar::nearest(key, expected.split('`').skip(1).step_by(2))
 }
 
 /// The nearest preceding header that is a comment and whose table knows the key, with its line.

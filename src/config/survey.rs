@@ -58,17 +58,22 @@ impl<'s> Survey<'s> {
         };
         let (file, invalid_values) = read(&tree);
         let (mut faults, mut invalid, mut misspelled) = (vec![], vec![], vec![]);
+        // The keys that misspelled ones stand for.
+        let mut meant = HashSet::new();
         for (error, path) in invalid_values {
             let span = error.span().unwrap_or(0..0);
             let word = error.message().split('`').nth(1).unwrap_or_default();
             let message = match (&path, error.message()) {
                 (Some(path), unknown) if unknown.starts_with("unknown field") => {
                     misspelled.push(path.parent());
+                    meant.extend(misplaced::nearest(word, unknown).map(|near| path.parent().child(near)));
                     misplaced::message((source.text, &tree), path, &span, word, unknown)
                 }
                 (Some(path), missing) if missing.starts_with("missing field") => {
                     invalid.push(path.child(word));
                     match path.value(&tree) {
+                        // The error about the misspelled key names it.
+                        _ if meant.contains(&path.child(word)) => continue,
                         // The key is present, and its value is the invalid one.
                         Some(DeValue::Table(table)) if table.contains_key(word) => continue,
                         _ => format!("{} has no `{word}`, expected one", path.header()),
