@@ -259,9 +259,9 @@ impl Engine {
         self.heartbeat_at = self.heartbeat.map(|period| now + period);
         out.append(&mut self.prelude);
         self.api_session.begin(now, out);
-        for route in self.owners.len()..self.api_session.entries().len() {
-            let left = self.api_session.entries()[route].with_neighbors();
-            out.push(Notice::LeftBehind { route: left }.into());
+        let left = self.api_session.left_behind(self.api_session.entries()[self.owners.len()..].iter());
+        for (route, left) in (self.owners.len()..).zip(left) {
+            out.push(Notice::LeftBehind(left).into());
             self.api_session.desire_all(now, [(route, &Advertisement::Withdraw, false)], out);
         }
     }
@@ -283,7 +283,7 @@ impl Engine {
         for place in 0..self.services.len() {
             let before = out.len();
             self.services[place].decide(now, ticks, out);
-            self.note_kept_routes(place, &mut out[before..]);
+            self.note_kept_routes(place, before, out);
             if self.services[place].take_warm_up() {
                 out.push(Action::WarmUp(ServiceId(place)));
             }
@@ -309,20 +309,25 @@ impl Engine {
         }
     }
 
-    /// Corrects the first verdict of the service at this place since a reload: it lists no prefix whose route is
-    /// advertised as desired already.
-    fn note_kept_routes(&self, place: usize, decided: &mut [Action]) {
-        let first = decided.iter_mut().find_map(|action| match action {
-            Action::Log(Notice::Service { from: service::ServiceState::Starting, asks, kept, .. }) => {
-                Some((asks, kept)).filter(|(asks, _)| !asks.is_empty())
-            }
-            _ => None,
-        });
-        let Some((asks, kept)) = first else { return };
+    /// Corrects the first verdict of the service at this place since a reload, in `out` from `first` on: it names the state
+    /// before the reload, and lists no prefix whose route is advertised as desired already. It is no news if both stay.
+    fn note_kept_routes(&mut self, place: usize, first: usize, out: &mut Vec<Action>) {
+        let is_verdict = |action: &Action| {
+            matches!(action, Action::Log(Notice::Service { from: service::ServiceState::Starting, .. }))
+        };
+        let Some(at) = out[first..].iter().position(is_verdict).map(|at| first + at) else { return };
+        let former = self.services[place].take_state_before_reload();
         let desired: Vec<_> = self.entries_of(place).map(|entry| entry.desired.as_ref()).collect();
         let stands = |route: usize, wanted: &Advertisement| desired.get(route) == Some(&Some(wanted));
-        *kept = self.services[place].asks(stands);
-        *asks = self.services[place].asks(|route, wanted| !stands(route, wanted));
+        let Action::Log(Notice::Service { from, to, asks, kept, .. }) = &mut out[at] else { return };
+        if !asks.is_empty() {
+            *kept = self.services[place].asks(stands);
+            *asks = self.services[place].asks(|route, wanted| !stands(route, wanted));
+        }
+        *from = former.unwrap_or(*from);
+        if from == to && asks.is_empty() {
+            out.remove(at);
+        }
     }
 
     /// Passes the desired advertisement of every prefix to the API session.

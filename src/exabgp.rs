@@ -68,6 +68,12 @@ impl Route {
         self.has_the_prefix_of(other) && (is_for_all || is_shared())
     }
 
+    /// Whether this neighbor receives it.
+    #[must_use]
+    pub(crate) fn is_for(&self, neighbor: &IpAddr) -> bool {
+        self.neighbors.is_empty() || self.neighbors.contains(neighbor)
+    }
+
     /// Whether both are one route to a neighbor that receives both.
     #[must_use]
     pub(crate) fn has_the_prefix_of(&self, other: &Self) -> bool {

@@ -13,7 +13,7 @@ use super::service::ServiceState;
 use crate::exabgp::{Advertisement, Dialect};
 use crate::logging::entry::Urgency;
 
-pub(crate) use self::parts::{Fall, OrderEnd};
+pub(crate) use self::parts::{Fall, LeftBehind, OrderEnd};
 use self::prefixes::Prefixes;
 pub(super) use self::until::Until;
 pub(crate) use self::words::Timed;
@@ -30,7 +30,7 @@ pub(crate) enum Notice {
     // From the engine.
     /// A check has changed its state; `planned` if that was expected: for a restart by dnsherald, or by `once-up`.
     Check { service: String, check: String, from: CheckState, to: CheckState, why: String, planned: bool },
-    /// A service has changed its state.
+    /// A service has changed its state, or after a reload the attributes of its routes.
     Service {
         service: String,
         from: ServiceState,
@@ -98,8 +98,8 @@ pub(crate) enum Notice {
     RestartFailed { service: String, prefixes: Prefixes, failed: FailedRestart, until: Until },
     /// A restart or reload by dnsherald has succeeded.
     Restarted { service: String, what: Reason },
-    /// A route is no longer configured: its prefix, and its neighbors if not all.
-    LeftBehind { route: String },
+    /// A route is no longer configured.
+    LeftBehind(LeftBehind),
     /// Another configuration is in force.
     Reloaded { unchanged: usize, changed: Vec<String>, added: Vec<String>, removed: Vec<String> },
     /// A service takes over the saved state of one that is no longer configured.
@@ -212,7 +212,9 @@ impl Notice {
             | Self::SessionUp { .. } => Urgency::Notice,
             Self::Check { to: CheckState::Down, planned: false, .. } => Urgency::Warning,
             Self::Service { planned: true, .. } => Urgency::Info,
-            Self::Service { from, to, .. } if *to == ServiceState::Up || to.returns_from(*from) => {
+            Self::Service { from, to, .. }
+                if *to == ServiceState::Up || from == to || to.returns_from(*from) =>
+            {
                 Urgency::Notice
             }
             Self::Stated(stated) if stated.planned || !stated.moved => Urgency::Info,
@@ -233,6 +235,7 @@ impl Notice {
             | Self::Renamed { .. }
             | Self::BeginsAnew { undecided_for: None, .. }
             | Self::DrainsMoved { with_it: true, .. }
+            | Self::LeftBehind(LeftBehind::Replaced { .. })
             | Self::DrainOver { end: OrderEnd::Lifted | OrderEnd::Healthy, .. }
             | Self::HoldOver { end: OrderEnd::Lifted | OrderEnd::Healthy, .. }
             | Self::ShutdownAnnounced

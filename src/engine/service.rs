@@ -108,6 +108,9 @@ pub(crate) struct Service {
     stated: Option<Stated>,
     /// A reload has changed its checks, and it has had no verdict since.
     lost_verdict: bool,
+    /// Its state before a reload that it has had no verdict since, and since when it had that.
+    #[serde(default)]
+    before_reload: Option<(ServiceState, Moment)>,
     compat: Compat,
     /// The state of its first check, or that it is disabled, for hooks as in `exabgp healthcheck`.
     hook_state: HookState,

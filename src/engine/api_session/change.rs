@@ -1,6 +1,7 @@
 //! Another configuration during the API session.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
@@ -9,8 +10,9 @@ use super::route_entry::RouteEntry;
 use super::{ApiSession, Settings};
 use crate::engine::action::Action;
 use crate::engine::moment::Moment;
-use crate::engine::notice::Notice;
+use crate::engine::notice::{LeftBehind, Notice};
 use crate::exabgp::Route;
+use crate::text::joined;
 
 impl ApiSession {
     /// Replaces settings and routes. A route that stays keeps its state; a route that is no longer configured and may
@@ -70,21 +72,34 @@ impl ApiSession {
             };
             self.entries.push(entry);
         }
-        for entry in before.into_iter().flatten() {
-            let is_in_flight = in_flight.as_ref().is_some_and(|route| entry.route.is_the_same_as(route));
-            if !entry.perhaps_announced && !is_in_flight {
-                continue;
-            }
-            if !entry.stale {
-                out.push(Notice::LeftBehind { route: entry.with_neighbors() }.into());
-            }
-            self.entries.push(entry.become_stale(now));
-        }
+        let is_in_flight =
+            |entry: &RouteEntry| in_flight.as_ref().is_some_and(|route| entry.route.is_the_same_as(route));
+        let left = before.into_iter().flatten();
+        let left: Vec<_> = left.filter(|entry| entry.perhaps_announced || is_in_flight(entry)).collect();
+        let news = self.left_behind(left.iter().filter(|entry| !entry.stale));
+        out.extend(news.into_iter().map(|left| Notice::LeftBehind(left).into()));
+        self.entries.extend(left.into_iter().map(|entry| entry.become_stale(now)));
         // The command in flight concerns the same route, which may have another place.
         if let (State::Sending(Command::Route(route, ..)), Some(subject)) = (&mut self.state, in_flight) {
             let place = self.entries.iter().position(|entry| entry.route.is_the_same_as(&subject));
             *route = place.unwrap_or(*route);
         }
+    }
+
+    /// The notices about routes that no service has now.
+    pub(in crate::engine) fn left_behind<'a>(
+        &self,
+        gone: impl Iterator<Item = &'a RouteEntry>,
+    ) -> Vec<LeftBehind> {
+        let configured = self.entries.iter().filter(|entry| !entry.stale).map(|entry| &entry.route);
+        let mut by_prefix: HashMap<IpNet, Vec<&Route>> = HashMap::new();
+        configured.for_each(|route| by_prefix.entry(route.prefix).or_default().push(route));
+        let notice = |entry: &RouteEntry| {
+            let beside = by_prefix.get(&entry.route.prefix).into_iter().flatten().copied();
+            let beside: Vec<_> = beside.filter(|route| route.has_the_prefix_of(&entry.route)).collect();
+            left_behind(entry, &beside)
+        };
+        gone.map(notice).collect()
     }
 
     /// A route that is no longer configured has been withdrawn. The withdraw may have removed another route to its
@@ -94,4 +109,29 @@ impl ApiSession {
         let beside = |entry: &&mut RouteEntry| !entry.stale && entry.route.may_go_with(&gone);
         self.entries.iter_mut().filter(beside).for_each(|entry| entry.restate(now));
     }
+}
+
+/// Whether the prefix of a route that no service has now is configured for other neighbors, by the routes `beside` it.
+fn left_behind(entry: &RouteEntry, beside: &[&Route]) -> LeftBehind {
+    let (prefix, neighbors) = (entry.route.prefix.to_string(), &entry.route.neighbors);
+    if beside.is_empty() {
+        return LeftBehind::Gone { route: entry.with_neighbors() };
+    }
+    let has = |neighbor: &&IpAddr| beside.iter().any(|route| route.is_for(neighbor));
+    let lost: Vec<_> = neighbors.iter().filter(|neighbor| !has(neighbor)).copied().collect();
+    let is_for_all = beside.iter().any(|route| route.neighbors.is_empty());
+    let others = match is_for_all {
+        true => addressed(&[]),
+        false => joined(beside.iter().flat_map(|route| &route.neighbors), ", "),
+    };
+    if is_for_all || (lost.is_empty() && !neighbors.is_empty()) {
+        LeftBehind::Replaced { prefix, neighbors: addressed(neighbors), others }
+    } else {
+        LeftBehind::Elsewhere { prefix, neighbors: addressed(&lost), others }
+    }
+}
+
+/// The neighbors of a route, for people.
+fn addressed(neighbors: &[IpAddr]) -> String {
+    if neighbors.is_empty() { "every neighbor".to_owned() } else { joined(neighbors, ", ") }
 }

@@ -43,3 +43,35 @@ impl fmt::Display for OrderEnd {
         })
     }
 }
+
+/// A route that is no longer configured and may be announced.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LeftBehind {
+    /// Its prefix is not configured: it, and its neighbors if not all.
+    Gone { route: String },
+    /// Its prefix is configured for other neighbors, but not for these.
+    Elsewhere { prefix: String, neighbors: String, others: String },
+    /// Its neighbors get the prefix by another route.
+    Replaced { prefix: String, neighbors: String, others: String },
+}
+
+impl fmt::Display for LeftBehind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone { route } => {
+                write!(f, "{route} is no longer configured, but may be announced: withdrawing it")
+            }
+            Self::Elsewhere { prefix, neighbors, others } => write!(
+                f,
+                "{prefix} is now configured for {others}, no longer for {neighbors}: withdrawing the route to \
+                 {neighbors}"
+            ),
+            Self::Replaced { prefix, neighbors, others } => write!(
+                f,
+                "{prefix} is now configured for {others}, no longer for {neighbors} alone: replacing the route to \
+                 {neighbors}"
+            ),
+        }
+    }
+}

@@ -83,7 +83,8 @@ impl Notice {
                     RouteState::Withdrawn => format!("; {prefixes} stays withdrawn"),
                 });
                 let routes: String = asks.chain(kept).collect();
-                format!("service {service}: {from} -> {to}: {why}{routes}")
+                let becomes = if from == to { format!("still {to}") } else { format!("{from} -> {to}") };
+                format!("service {service}: {becomes}: {why}{routes}")
             }
             Self::Stated(stated) => {
                 let Stated { service, route, prefixes, moved, silence, why, until, .. } = &**stated;
@@ -205,9 +206,7 @@ impl Notice {
             Self::Restarted { service, what } => {
                 format!("service {service}: {what} done, and every step verified")
             }
-            Self::LeftBehind { route } => {
-                format!("{route} is no longer configured, but may be announced: withdrawing it")
-            }
+            Self::LeftBehind(left) => left.to_string(),
             Self::Reloaded { unchanged, changed, added, removed } => {
                 let kinds = [("changed", changed), ("new", added), ("gone", removed)];
                 let named = kinds.into_iter().filter(|(_, names)| !names.is_empty());

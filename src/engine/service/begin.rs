@@ -67,6 +67,7 @@ impl Service {
             entered: None,
             stated: None,
             lost_verdict: false,
+            before_reload: None,
             compat,
             hook_state: HookState::Init,
             restate: false,

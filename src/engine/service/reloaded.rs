@@ -1,6 +1,6 @@
 //! A service that a reload has changed: which of its checks continue.
 
-use super::Service;
+use super::{Service, ServiceState};
 use crate::engine::action::Action;
 use crate::engine::dampening::Mode;
 use crate::engine::notice::Notice;
@@ -46,8 +46,21 @@ impl Service {
             self.grace = service.grace.take().map(|grace| grace.translated(present));
         }
         self.revalidating = service.revalidating && plan.enabled;
+        self.before_reload = match service.state {
+            ServiceState::Starting => service.before_reload,
+            state => Some((state, service.since)),
+        };
         self.note_lost_verdict(&service, earlier, plan, &places, out);
         places
+    }
+
+    /// The state before the reload, with the first verdict since. If the state is the same, it began before the reload.
+    pub(in crate::engine) fn take_state_before_reload(&mut self) -> Option<ServiceState> {
+        let (state, since) = self.before_reload.take()?;
+        if state == self.state {
+            self.since = since;
+        }
+        Some(state)
     }
 
     /// Logs which checks begin anew, if the service has no verdict because of it.

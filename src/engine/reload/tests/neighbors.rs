@@ -72,3 +72,46 @@ fn an_acknowledgment_survives_the_change_to_commands_per_neighbor() {
     bench.reload("a to=10.0.0.2/200 192.0.2.1/32");
     assert_eq!(bench.said, ["neighbor 10.0.0.1 withdraw route 192.0.2.1/32"]);
 }
+
+/// The prefix stays configured: only the neighbors that lose it are named.
+#[test]
+fn the_log_names_the_neighbors_that_lose_a_prefix() {
+    let reloaded = |from: &str, to: &str| {
+        let mut bench = Bench::up(from);
+        bench.reload(to);
+        let about = |line: &&String| line.starts_with("192.0.2.1/32 is ");
+        bench.logged.iter().filter(about).cloned().collect::<Vec<_>>()
+    };
+    let (plain, one) = ("a 192.0.2.1/32", "a to=10.0.0.1/100 192.0.2.1/32");
+    assert_eq!(
+        reloaded(plain, one),
+        [
+            "192.0.2.1/32 is now configured for 10.0.0.1, no longer for every neighbor: withdrawing the route to every \
+          neighbor"
+        ]
+    );
+    assert_eq!(
+        reloaded(one, plain),
+        [
+            "192.0.2.1/32 is now configured for every neighbor, no longer for 10.0.0.1 alone: replacing the route to \
+          10.0.0.1"
+        ]
+    );
+    assert_eq!(
+        reloaded(TO_TWO, one),
+        [
+            "192.0.2.1/32 is now configured for 10.0.0.1, no longer for 10.0.0.2: withdrawing the route to 10.0.0.2"
+        ]
+    );
+    assert_eq!(
+        reloaded(one, "a neighbor=10.0.0.1 neighbor=10.0.0.2 192.0.2.1/32"),
+        [
+            "192.0.2.1/32 is now configured for 10.0.0.1, 10.0.0.2, no longer for 10.0.0.1 alone: replacing the route to \
+          10.0.0.1"
+        ]
+    );
+    assert_eq!(
+        reloaded(plain, "a 192.0.2.2/32"),
+        ["192.0.2.1/32 is no longer configured, but may be announced: withdrawing it"]
+    );
+}
