@@ -16,6 +16,7 @@ use super::action::Action;
 use super::check::{Change, Check, Severity};
 use super::compat::{Compat, HookState};
 use super::dampening::Dampening;
+use super::hysteresis::CheckState;
 use super::ladder::{Ladder, Stated};
 use super::moment::Moment;
 use super::notice::Notice;
@@ -140,25 +141,34 @@ impl Service {
         if paused {
             return check.discard_outcome(now);
         }
-        let lacked_address = check.lacks_address;
+        let (lacked_address, was_down) = (check.lacks_address, check.state() == CheckState::Down);
         let changes = check.on_outcome(now, outcome).into_iter();
         // A check with `once-up` that has not been up yet is only observed: its failure is expected.
         let is_expected = planned || check.is_unproven();
         out.extend(changes.map(|change| notice(&self.name, check.name(), change, is_expected)));
         // As `exabgp healthcheck`: each round repeats the command, in the states that have a route.
         self.restate |= self.compat.repeat_each_round && HookState::new(false, check.state()).has_route();
-        if lacked_address && !check.lacks_address {
-            self.probe_those_without_address(now);
+        let has_address = lacked_address && !check.lacks_address;
+        let is_back = was_down && check.state() != CheckState::Down;
+        let interval = check.timing.interval;
+        if has_address {
+            self.probe_failed(now, |check, failure| {
+                failure.cause == Cause::AddressMissing || check.timing.interval > interval
+            });
+        } else if is_back {
+            self.probe_failed(now, |check, _| check.timing.interval > interval);
         }
     }
 
-    /// The address is back. Checks that failed for its lack are due, however long their interval is.
-    fn probe_those_without_address(&mut self, now: Moment) {
-        let failed_for_it = |check: &&mut Check| {
+    /// What a check asks is back. Makes those failed checks due that `may_pass` now names: they ask more seldom, and the
+    /// service would return with their failures of the past.
+    fn probe_failed(&mut self, now: Moment, may_pass: impl Fn(&Check, &Failure) -> bool) {
+        for check in &mut self.checks {
             let failure = check.last.as_ref().and_then(|(_, outcome)| outcome.failure());
-            failure.is_some_and(|failure| failure.cause == Cause::AddressMissing)
-        };
-        self.checks.iter_mut().filter(failed_for_it).for_each(|check| check.probe_now(now));
+            if failure.is_some_and(|failure| may_pass(check, failure)) {
+                check.probe_now(now);
+            }
+        }
     }
 
     /// An event shows that a check fails, whether or not a round of it is under way. The failure counts at once, and every
