@@ -46,8 +46,12 @@ impl Recovery {
         }
     }
 
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
     pub(super) fn has_timed_out(&self) -> bool {
-        self.began.elapsed() >= self.timeout
+        self.elapsed() >= self.timeout
     }
 }
 

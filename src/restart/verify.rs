@@ -1,6 +1,6 @@
 //! The operation on the server, and the waits for its recovery.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::baseline::{Baseline, ListenerChanges, listeners_of};
 use super::command::InterruptGuard;
@@ -13,6 +13,9 @@ use crate::backend::{Checked, Trouble};
 use crate::process::Missing;
 use crate::process::handle::ProcessHandle;
 use crate::text::period::Shown;
+
+/// How long a restart waits for the pid file of a server whose process was known before.
+const PID_FILE_WAIT: Duration = Duration::from_secs(5);
 
 impl Transaction<'_> {
     pub(super) async fn check(&self) -> Result<String, Trouble> {
@@ -61,11 +64,14 @@ impl Transaction<'_> {
                 Some(why) => Err(why),
             },
             Some(Err(Missing::Surely(why))) => Err(why),
-            // If the process cannot be known, the checks decide. That the earlier one is still there is known.
+            // If the process cannot be known, the checks decide. That the earlier one is still there is known. One that
+            // was known before will be known again: its pid file may be written a moment after the restart has returned.
             found @ (Some(Err(Missing::Perhaps(_))) | None) => {
                 let is_left = |earlier: &&ProcessHandle| is_restart && !earlier.has_exited();
+                let is_due = !baseline.processes.is_empty() && recovery.elapsed() < PID_FILE_WAIT;
                 match (baseline.processes.iter().find(is_left), found) {
                     (Some(earlier), _) => Err(format!("{earlier}, from before the restart, has not exited")),
+                    (None, Some(Err(missing))) if is_due => Err(missing.why().to_owned()),
                     (None, Some(Err(missing))) => Ok(format!("not known: {}", missing.why())),
                     (None, _) => Ok("not known: neither unit nor pid-file is".to_owned()),
                 }

@@ -132,6 +132,18 @@ fn a_replaced_server_is_a_restart() {
     assert!(eventually(is_told), "{}", site.pop.told(&["history"]));
 }
 
+/// Without systemd, the restart may return before the server has written its pid file.
+#[test]
+fn a_restart_waits_for_the_pid_file() {
+    let mut site = Site::new("stops; rm pid; { sleep 0.3; starts; } > /dev/null 2>&1 &");
+    let output = site.run(&[]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("(sleep)") && !said.contains("not known"), "{said}");
+    site.helper.says(WITHDRAW);
+    site.helper.says(ANNOUNCE);
+}
+
 /// The server listens, and refuses the questions that it answered before.
 #[test]
 fn a_restart_after_which_questions_are_refused_stays_drained() {
