@@ -100,6 +100,9 @@ pub(crate) fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
         concerned.iter().try_for_each(|service| print_remaining_reasons(service, &lifted))?;
     }
     if !options.wait || exit != Exit::Success {
+        if !lifted.is_empty() {
+            note_lost_sessions(&document)?;
+        }
         return Ok(exit);
     }
     let names: Vec<_> = concerned.iter().map(|service| service.name.clone()).collect();

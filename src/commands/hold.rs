@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::caller::caller;
-use super::{await_announced, helper, named, nothing_to_do, print_not_announced};
+use super::{await_announced, helper, named, note_lost_sessions, nothing_to_do, print_not_announced};
 use crate::cli::{Hold, Unhold};
 use crate::control::Request;
 use crate::engine::hold::HoldOrder;
@@ -25,10 +25,12 @@ pub(crate) fn hold(options: &Hold) -> anyhow::Result<Exit> {
     let request = Request::Hold { service: options.service.clone(), order };
     let (client, held) = helper::ask(&options.helper, &request)?;
     writeln!(text::stdout(), "holding {} announced for {}", named(&held), options.lasts)?;
+    let document = client.status()?;
+    print_not_announced(&document, |name| held.contains(name))?;
     if options.wait {
         return await_announced(&client, &held, AnnouncedBy::Hold);
     }
-    print_not_announced(&client.status()?, |name| held.contains(name))?;
+    note_lost_sessions(&document)?;
     Ok(Exit::Success)
 }
 

@@ -214,7 +214,8 @@ impl Table<'_> {
             text += ", not counted: it has not been up yet";
         }
         if let Some(seconds) = check.unknown_for_seconds {
-            let _ = write!(text, ", unknown since {}", self.view.time_before(seconds));
+            let unknown = if check.state == "unknown" { "" } else { ", unknown" };
+            let _ = write!(text, "{unknown} since {}", self.view.time_before(seconds));
         }
         if let Some(last) = &check.last {
             let _ = write!(text, ": {}, {} ago", show_last(last), shown(last.ago_seconds));

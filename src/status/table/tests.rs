@@ -77,6 +77,19 @@ flapping: down since 02:59:31 (5m): suppressed by dampening
 }
 
 #[test]
+fn an_unknown_check_is_called_so_once() {
+    let checks = |state: &str| {
+        let was = r#""state": "rising", "streak": 1"#;
+        let is = format!(r#""state": "{state}", "unknown-for-seconds": 61.5, "streak": 1"#);
+        shown(&DOCUMENT.replace(was, &is), 80)
+    };
+    let unknown = checks("unknown");
+    assert!(unknown.contains("answers           unknown since 03:03:29: passed"), "{unknown}");
+    let up = checks("up");
+    assert!(up.contains("answers           up, unknown since 03:03:29: passed"), "{up}");
+}
+
+#[test]
 fn no_line_is_wider_than_the_terminal() {
     for width in [60, 80, 132] {
         let table = shown(DOCUMENT, width);

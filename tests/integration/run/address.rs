@@ -67,6 +67,8 @@ fn a_hold_of_a_missing_address_reports_its_end_and_the_address() {
         let words = ["hold", "resolver", "--for", "1s", "--reason", "test", "--wait"];
         let held = pop.command(&words);
         assert_eq!(held.status.code(), Some(1));
+        let at_once = String::from_utf8(held.stdout).unwrap();
+        assert!(at_once.contains("resolver stays withdrawn: 192.0.2.53 is not on this host"), "{at_once}");
         let said = String::from_utf8(held.stderr).unwrap();
         let expected =
             "the hold of resolver is over, and resolver stays withdrawn: 192.0.2.53 is not on this host";
