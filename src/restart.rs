@@ -256,11 +256,18 @@ impl Transaction<'_> {
         journal.start(Step::Process);
         journal
             .note(&format!("waiting up to {} for the server to serve as before", Period(recovery.timeout)));
-        let found = self.wait_for_process(baseline, recovery).await?;
+        let found = self.wait_for_process(baseline, &recovery, journal).await?;
         journal.finish(found);
-        journal.run(Step::Listeners, self.wait_for_listeners(baseline, recovery)).await?;
-        journal.run(Step::Zones, self.wait_for_zones(baseline, recovery)).await?;
-        journal.run(Step::Checks, self.wait_for_checks(recovery)).await
+        journal.start(Step::Listeners);
+        let found = self.wait_for_listeners(baseline, &recovery, journal).await?;
+        journal.finish(found);
+        journal.start(Step::Zones);
+        let found = self.wait_for_zones(baseline, &recovery, journal).await?;
+        journal.finish(found);
+        journal.start(Step::Checks);
+        let found = self.wait_for_checks(&recovery, journal).await?;
+        journal.finish(found);
+        Ok(())
     }
 
     /// Restores the previous configuration and restarts. The services are drained already, and the state of the server

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::Transaction;
 use super::drained::{POLL_INTERVAL, wait_until_acknowledged};
 use super::recovery::Recovery;
+use super::{Journal, Transaction};
 use crate::backend::Trouble;
 use crate::control::Request;
 use crate::engine::drain::{FailedRestart, Lasts, Lift, Order, RestartEnd};
 use crate::engine::service::ServiceState;
 use crate::status::{CheckStatus, Drain, Service};
-use crate::text::foreign;
 use crate::text::period::{Period, Shown};
+use crate::text::{foreign, joined};
 
 /// Timeout for ending all drains of a transaction that was given up.
 const UNDRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -109,7 +109,11 @@ impl Transaction<'_> {
 
     /// Requests that the services return once every check has passed anew, and waits for it. If the helper is replaced
     /// meanwhile, the new one gets the request again.
-    pub(super) async fn wait_for_checks(&self, recovery: Recovery) -> Result<String, Trouble> {
+    pub(super) async fn wait_for_checks(
+        &self,
+        recovery: &Recovery,
+        journal: &mut Journal<'_>,
+    ) -> Result<String, Trouble> {
         let names = self.names();
         let holder = self.backend.holder.to_string();
         loop {
@@ -137,15 +141,15 @@ impl Transaction<'_> {
             if waiting.is_empty() {
                 return Ok(ours.into_iter().map(returned).collect::<Vec<_>>().join("; "));
             }
+            let failing = || {
+                let checks = waiting.iter().flat_map(|service| &service.checks);
+                joined(checks.filter(|check| check.state != "up").map(found), "; ")
+            };
             if recovery.has_timed_out() {
-                let failing =
-                    waiting.iter().flat_map(|service| &service.checks).filter(|check| check.state != "up");
-                return Err(Trouble::new(format!(
-                    "no recovery within {}: {}",
-                    Shown(recovery.timeout),
-                    failing.map(found).collect::<Vec<_>>().join("; ")
-                )));
+                let (limit, failing) = (Shown(recovery.timeout), failing());
+                return Err(Trouble::new(format!("no recovery within {limit}: {failing}")));
             }
+            recovery.report(journal, failing);
             tokio::time::sleep(POLL_INTERVAL).await;
         }
     }

@@ -1,13 +1,18 @@
 //! The timeout for recovery after a restart.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use super::Journal;
 use crate::backend::Backend;
 use crate::config::Config;
 use crate::engine::service::warm_up;
 
 /// Added to what every check needs to pass: the command polls the helper, and the host is busy.
 const LEEWAY: Duration = Duration::from_secs(2);
+
+/// The interval at which a wait reports why it lasts.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Timeout for recovery after a restart: the start of the server, then the time that the slowest check needs to pass
 /// anew, then that for the names of `warm-up`.
@@ -20,29 +25,49 @@ pub(super) fn timeout(config: &Config, backend: &Backend) -> Duration {
 }
 
 /// A recovery under way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Recovery {
     began: Instant,
     pub(super) timeout: Duration,
+    /// When it last reported why it lasts.
+    reported: Cell<Instant>,
+    report_interval: Duration,
 }
 
 impl Recovery {
     pub(super) fn start(config: &Config, backend: &Backend) -> Self {
-        Self { began: Instant::now(), timeout: timeout(config, backend) }
+        Self::lasting(timeout(config, backend), REPORT_INTERVAL)
+    }
+
+    fn lasting(timeout: Duration, report_interval: Duration) -> Self {
+        let began = Instant::now();
+        Self { began, timeout, reported: Cell::new(began), report_interval }
     }
 
     /// Looks after each pause until the server is as expected, and returns the finding. After the timeout it returns the
     /// last reason why the server is not.
     pub(super) async fn wait(
-        self,
+        &self,
+        journal: &mut Journal<'_>,
         pause: Duration,
         mut look: impl AsyncFnMut() -> Result<String, String>,
     ) -> Result<String, String> {
         loop {
             match look().await {
-                Err(_) if !self.has_timed_out() => tokio::time::sleep(pause).await,
+                Err(why) if !self.has_timed_out() => {
+                    self.report(journal, || why);
+                    tokio::time::sleep(pause).await;
+                }
                 result => return result,
             }
+        }
+    }
+
+    /// Tells the operator from time to time why the wait lasts.
+    pub(super) fn report(&self, journal: &mut Journal<'_>, why: impl FnOnce() -> String) {
+        if self.reported.get().elapsed() >= self.report_interval {
+            self.reported.set(Instant::now());
+            journal.note(&format!("still waiting: {}", why()));
         }
     }
 
@@ -60,6 +85,35 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::restart::{Done, Progress, Step};
+
+    /// The notes of a wait.
+    struct Notes(Vec<String>);
+
+    impl Progress for Notes {
+        fn step_started(&mut self, _: Step) {}
+        fn step_finished(&mut self, _: &Done) {}
+        fn note(&mut self, text: &str) {
+            self.0.push(text.to_owned());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_long_wait_reports_why_it_lasts() {
+        let waited = async |report_interval| {
+            let (mut notes, mut looks) = (Notes(vec![]), 0);
+            let look = async || {
+                looks += 1;
+                if looks < 3 { Err(format!("{looks} of 3")) } else { Ok("there".to_owned()) }
+            };
+            let recovery = Recovery::lasting(Duration::from_secs(3600), report_interval);
+            let found = recovery.wait(&mut Journal::new(&mut notes), Duration::ZERO, look).await;
+            assert_eq!(found, Ok("there".to_owned()));
+            notes.0
+        };
+        assert_eq!(waited(Duration::ZERO).await, ["still waiting: 1 of 3", "still waiting: 2 of 3"]);
+        assert_eq!(waited(Duration::from_secs(3600)).await, [""; 0]);
+    }
 
     #[test]
     fn the_timeout_covers_the_start_and_the_slowest_check() {

@@ -55,7 +55,8 @@ impl Transaction<'_> {
     pub(super) async fn wait_for_process(
         &self,
         baseline: &Baseline,
-        recovery: Recovery,
+        recovery: &Recovery,
+        journal: &mut Journal<'_>,
     ) -> Result<String, Trouble> {
         let is_restart = self.operation == Operation::Restart;
         let look = async || match self.backend.process().await {
@@ -77,7 +78,7 @@ impl Transaction<'_> {
                 }
             }
         };
-        recovery.wait(POLL_INTERVAL, look).await.map_err(|why| {
+        recovery.wait(journal, POLL_INTERVAL, look).await.map_err(|why| {
             let limit = Shown(recovery.timeout);
             Trouble::new(format!("no process has replaced the earlier one within {limit}: {why}"))
         })
@@ -86,7 +87,8 @@ impl Transaction<'_> {
     pub(super) async fn wait_for_listeners(
         &self,
         baseline: &Baseline,
-        recovery: Recovery,
+        recovery: &Recovery,
+        journal: &mut Journal<'_>,
     ) -> Result<String, Trouble> {
         let look = async || {
             let found = ListenerChanges::new(&baseline.listeners, &listeners_of(self.config, self.backend));
@@ -96,14 +98,15 @@ impl Transaction<'_> {
             };
             found.judge(process.as_ref())
         };
-        let found = recovery.wait(POLL_INTERVAL, look).await;
+        let found = recovery.wait(journal, POLL_INTERVAL, look).await;
         found.map_err(|why| Trouble::new(format!("not as before within {}: {why}", Shown(recovery.timeout))))
     }
 
     pub(super) async fn wait_for_zones(
         &self,
         baseline: &Baseline,
-        recovery: Recovery,
+        recovery: &Recovery,
+        journal: &mut Journal<'_>,
     ) -> Result<String, Trouble> {
         let targets = self.config.targets_of(self.backend);
         let look = async || {
@@ -113,7 +116,7 @@ impl Transaction<'_> {
                 Some((earlier, zone)) => Err(served::compared(earlier, zone)),
             }
         };
-        recovery.wait(COUNTER_INTERVAL, look).await.map_err(Trouble::new)
+        recovery.wait(journal, COUNTER_INTERVAL, look).await.map_err(Trouble::new)
     }
 
     /// Reports facts about the server after the operation.
