@@ -35,7 +35,8 @@ impl fmt::Display for Description<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Config { node, exabgp, backends, services, .. } = self.0;
         writeln!(f, "node {}: management {}", node.name, joined(&node.management, ", "))?;
-        let api = exabgp.dialect.map_or("auto", Dialect::api);
+        let pinned = |dialect: Dialect| format!("{} (`{}`)", dialect.api(), dialect.form());
+        let api = exabgp.dialect.map_or("auto".to_owned(), pinned);
         let refresh =
             if exabgp.refresh.is_zero() { "never".to_owned() } else { Period(exabgp.refresh).to_string() };
         writeln!(

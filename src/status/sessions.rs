@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::time::Time;
-use crate::exabgp::Dialect;
+use crate::exabgp::{Dialect, notification};
+use crate::text::joined;
 
 /// The API session with ExaBGP.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -70,8 +71,13 @@ pub struct BgpSession {
 }
 
 impl BgpSession {
-    /// The reason, as the end of a sentence; empty if ExaBGP reported none.
+    /// The reason, as the end of a sentence, with the name of each NOTIFICATION; empty if ExaBGP reported none.
     pub(super) fn because(&self) -> String {
-        self.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"))
+        let Some(reason) = &self.reason else { return String::new() };
+        let named = |part: &str| match notification::name(part) {
+            Some(name) => format!("{part}, {name}"),
+            None => part.to_owned(),
+        };
+        format!(": {}", joined(reason.split("; ").map(named), "; "))
     }
 }

@@ -203,6 +203,15 @@ fn a_session_that_stays_down_warns_and_all_of_them_are_critical() {
 }
 
 #[test]
+fn the_notification_that_ended_a_session_has_its_name() {
+    let reason = "notification received (6,2); last attempt: closing connection".to_owned();
+    let session = BgpSession { reason: Some(reason), ..session("10.1.0.1", SessionState::Down, 61.0) };
+    let (_, line) = of(|document| document.exabgp.bgp_sessions = vec![session]);
+    let expected = "down for 1m 1s: notification received (6,2), administrative shutdown; last attempt: closing connection";
+    assert!(line.contains(expected), "{line}");
+}
+
+#[test]
 fn without_a_configuration_only_known_prefixes_count_as_withdrawn() {
     let broken = |document: &mut Document| document.trouble = Some("line 3".to_owned());
     let known = of(broken);
