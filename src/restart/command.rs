@@ -37,7 +37,7 @@ impl Transaction<'_> {
         guard: &InterruptGuard,
     ) -> Result<String, Trouble> {
         journal.note(&announcement(program, limit));
-        let limit = Limit::Terminate(limit.unwrap_or(Duration::MAX));
+        let limit = limit_of(limit);
         let noted = async {
             while !guard.interrupted.get() {
                 sleep(INTERRUPT_POLL).await;
@@ -66,6 +66,12 @@ impl Transaction<'_> {
             }
         }
     }
+}
+
+/// The limit of the command: none unless an operator has set one, since an upgrade that is killed in the middle leaves a
+/// broken server.
+fn limit_of(given: Option<Duration>) -> Limit {
+    Limit::Terminate(given.unwrap_or(Duration::MAX))
 }
 
 /// The line for the operator before the command starts.
@@ -118,6 +124,13 @@ mod tests {
     #[test]
     fn the_rest_of_the_drain_covers_the_verification() {
         assert!(DRAIN_RENEWAL * 3 < RESTART_LIMIT);
+    }
+
+    #[test]
+    fn only_the_operator_limits_a_command() {
+        assert!(matches!(limit_of(None), Limit::Terminate(Duration::MAX)));
+        let minute = Duration::from_secs(60);
+        assert!(matches!(limit_of(Some(minute)), Limit::Terminate(limit) if limit == minute));
     }
 
     #[test]

@@ -239,6 +239,22 @@ fn a_rollback_that_loses_an_address_stays_drained() {
     losing.join().unwrap();
 }
 
+/// An upgrade may take longer than every limit of a restart: here longer than `start-timeout` and the checks together.
+#[test]
+fn a_long_command_comes_to_its_end_and_the_service_stays_drained_meanwhile() {
+    let mut site = Site::new("exit 1");
+    let (seen, program) = (site.pop.file("seen"), binary());
+    let status =
+        format!("{} status --json -c {}", program.display(), site.pop.configuration_file().display());
+    let output = site.run(&["--command", &format!("sleep 4; {status} > {}", seen.display())]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let seen = fs::read_to_string(seen).unwrap();
+    assert!(seen.contains("\"drained\"") && seen.contains("\"backend/srv\""), "{seen}");
+    site.helper.says(WITHDRAW);
+    site.helper.says(ANNOUNCE);
+}
+
 #[test]
 fn a_command_has_only_the_given_limit() {
     let mut site = Site::new("exit 1");
