@@ -4,12 +4,16 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use super::Journal;
+use super::drained::COUNTER_INTERVAL;
 use crate::backend::Backend;
 use crate::config::Config;
 use crate::engine::service::warm_up;
 
 /// Added to what every check needs to pass: the command polls the helper, and the host is busy.
 const LEEWAY: Duration = Duration::from_secs(2);
+
+/// A longer wait looks less often: a look at the listeners reads the sockets of every process.
+const BRIEF: Duration = Duration::from_secs(1);
 
 /// The interval at which a wait reports why it lasts.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
@@ -44,8 +48,8 @@ impl Recovery {
         Self { began, timeout, reported: Cell::new(began), report_interval }
     }
 
-    /// Looks after each pause until the server is as expected, and returns the finding. After the timeout it returns the
-    /// last reason why the server is not.
+    /// Looks after each pause, and less often once the wait is long, until the server is as expected, and returns the
+    /// finding. After the timeout it returns the last reason why the server is not.
     pub(super) async fn wait(
         &self,
         journal: &mut Journal<'_>,
@@ -56,7 +60,8 @@ impl Recovery {
             match look().await {
                 Err(why) if !self.has_timed_out() => {
                     self.report(journal, || why);
-                    tokio::time::sleep(pause).await;
+                    let is_brief = self.elapsed() < BRIEF;
+                    tokio::time::sleep(if is_brief { pause } else { pause.max(COUNTER_INTERVAL) }).await;
                 }
                 result => return result,
             }
