@@ -223,7 +223,7 @@ fn remembers_an_exit_after_a_reload() {
     let configuration = fs::read_to_string(pop.configuration_file()).unwrap();
     pop.is_configured(&configuration.replace("med = 100", "med = 200"));
     pop.told(&["reload"]);
-    helper.logs("starting -> down: ");
+    helper.logs("resolver: still WITHDRAWN 192.0.2.53/32 (acknowledged): process ");
     helper.has_said_no_more();
     let mut daemon = Daemon::start(&pop);
     helper.says(ANNOUNCE.replace("med 100", "med 200"));
