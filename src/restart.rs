@@ -98,6 +98,14 @@ pub(crate) struct Transaction<'a> {
     pub(crate) reason: Option<String>,
 }
 
+/// The state before the attempt, as far as it is known.
+#[derive(Debug, Default)]
+struct Before {
+    /// Whether an earlier transaction has left a drain.
+    was_drained: OnceCell<bool>,
+    baseline: OnceCell<Baseline>,
+}
+
 /// The margin between the longest duration of all steps and the end of the drain.
 const DRAIN_MARGIN: Duration = Duration::from_secs(60);
 
@@ -142,17 +150,10 @@ impl Transaction<'_> {
         };
         let failed = |step: Step, trouble: &Trouble| format!("{} failed: {step}: {trouble}", self.what());
         tokio::pin!(interrupted);
-        let was_drained = tokio::select! {
-            was_drained = self.is_drained() => was_drained,
-            () = &mut interrupted => {
-                journal.fail(&Trouble::new("interrupted"));
-                return Outcome::Untouched;
-            }
-        };
         journal.finish("no other restart is under way");
         let guard = InterruptGuard::default();
-        let baseline = OnceCell::new();
-        let attempt = self.attempt_unless(interrupted.as_mut(), &mut journal, &guard, &baseline).await;
+        let before = Before::default();
+        let attempt = self.attempt_unless(interrupted.as_mut(), &mut journal, &guard, &before).await;
         let (failed_at, why) = match attempt {
             Ok(()) => {
                 self.report_success().await;
@@ -166,14 +167,14 @@ impl Transaction<'_> {
             }
         };
         if failed_at.is_harmless() || !self.rollback || guard.interrupted.get() {
-            return self.leave(failed_at, was_drained, &why).await;
+            return self.leave(failed_at, before.was_drained.get().copied(), &why).await;
         }
         // The second attempt, with the previous configuration.
         let rollback = tokio::select! {
-            rollback = self.roll_back(&mut journal, baseline.into_inner(), &why) => rollback,
+            rollback = self.roll_back(&mut journal, before.baseline.into_inner(), &why) => rollback,
             () = &mut interrupted => Err(Trouble::new("interrupted")),
         };
-        self.after_rollback(rollback, &mut journal, was_drained, &why).await
+        self.after_rollback(rollback, &mut journal, &why).await
     }
 
     /// The result of a rollback after an attempt that failed for `why`.
@@ -181,7 +182,6 @@ impl Transaction<'_> {
         &self,
         rollback: Result<(), Trouble>,
         journal: &mut Journal<'_>,
-        was_drained: bool,
         why: &str,
     ) -> Outcome {
         match rollback {
@@ -193,7 +193,8 @@ impl Transaction<'_> {
                 let step = journal.fail(&trouble);
                 // The end of a long reason is cut, so the latest failure stands first.
                 let why = format!("{} failed, rollback too: {step}: {trouble}", self.what());
-                self.leave(Step::Rollback, was_drained, &why).await
+                self.stay_drained(&why).await;
+                Outcome::LeftDrained
             }
         }
     }
@@ -204,9 +205,9 @@ impl Transaction<'_> {
         mut interrupted: Pin<&mut impl Future<Output = ()>>,
         journal: &mut Journal<'_>,
         guard: &InterruptGuard,
-        baseline: &OnceCell<Baseline>,
+        before: &Before,
     ) -> Result<(), Trouble> {
-        let attempt = self.attempt(journal, guard, baseline);
+        let attempt = self.attempt(journal, guard, before);
         tokio::pin!(attempt);
         loop {
             tokio::select! {
@@ -221,18 +222,18 @@ impl Transaction<'_> {
         }
     }
 
-    /// Runs every step once. Stores the earlier state of the server in `first`, with which a rollback is compared, too.
+    /// Runs every step once. Stores the earlier state in `before`; a rollback is compared with it, too.
     async fn attempt(
         &self,
         journal: &mut Journal<'_>,
         guard: &InterruptGuard,
-        first: &OnceCell<Baseline>,
+        before: &Before,
     ) -> Result<(), Trouble> {
-        journal.run(Step::Configuration, self.check()).await?;
+        journal.run(Step::Configuration, self.check(&before.was_drained)).await?;
         journal.run(Step::Drain, self.drain(&self.drain_reason())).await?;
         journal.run(Step::Quiet, async { Ok(wait_until_quiet(self.config, self.backend).await) }).await?;
         let baseline = Baseline::new(self.config, self.backend, &self.removed).await;
-        let baseline = first.get_or_init(|| baseline);
+        let baseline = before.baseline.get_or_init(|| baseline);
         journal.start(Step::Restart);
         guard.deferred.set(matches!(self.operation, Operation::Command(..)));
         let found = self.operate(journal, guard).await;
@@ -242,7 +243,8 @@ impl Transaction<'_> {
             return Err(Trouble::new(format!("{found}; interrupted meanwhile")));
         }
         journal.finish(found);
-        self.verify(journal, baseline).await?;
+        let is_restart = self.operation == Operation::Restart;
+        self.verify(journal, baseline, &Recovery::start(self.config, self.backend, is_restart)).await?;
         let snapshot = Snapshot::new(&self.config.state, self.backend);
         if let Err(error) = snapshot.save() {
             let place = snapshot.directory.display();
@@ -251,21 +253,26 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    async fn verify(&self, journal: &mut Journal<'_>, baseline: &Baseline) -> Result<(), Trouble> {
-        let recovery = Recovery::start(self.config, self.backend);
+    /// Waits until the server serves as before.
+    async fn verify(
+        &self,
+        journal: &mut Journal<'_>,
+        baseline: &Baseline,
+        recovery: &Recovery,
+    ) -> Result<(), Trouble> {
         journal.start(Step::Process);
         journal
             .note(&format!("waiting up to {} for the server to serve as before", Period(recovery.timeout)));
-        let found = self.wait_for_process(baseline, &recovery, journal).await?;
+        let found = self.wait_for_process(baseline, recovery, journal).await?;
         journal.finish(found);
         journal.start(Step::Listeners);
-        let found = self.wait_for_listeners(baseline, &recovery, journal).await?;
+        let found = self.wait_for_listeners(baseline, recovery, journal).await?;
         journal.finish(found);
         journal.start(Step::Zones);
-        let found = self.wait_for_zones(baseline, &recovery, journal).await?;
+        let found = self.wait_for_zones(baseline, recovery, journal).await?;
         journal.finish(found);
         journal.start(Step::Checks);
-        let found = self.wait_for_checks(&recovery, journal).await?;
+        let found = self.wait_for_checks(recovery, journal).await?;
         journal.finish(found);
         Ok(())
     }
@@ -290,13 +297,14 @@ impl Transaction<'_> {
         journal.start(Step::Restart);
         self.backend.restart().await?;
         journal.finish("restarted with the configuration before");
-        self.verify(journal, &baseline).await
+        self.verify(journal, &baseline, &Recovery::start(self.config, self.backend, true)).await
     }
 
-    /// The result of a failure at `step`. A drain that an earlier failure has left stays.
-    async fn leave(&self, step: Step, was_drained: bool, why: &str) -> Outcome {
+    /// The result of a failure at `step`. A drain that an earlier failure has left stays, and so does one that it may
+    /// have left.
+    async fn leave(&self, step: Step, was_drained: Option<bool>, why: &str) -> Outcome {
         if step.is_harmless() {
-            if step > Step::Configuration && !was_drained {
+            if step > Step::Configuration && was_drained == Some(false) {
                 self.undrain().await;
             }
             return Outcome::Untouched;

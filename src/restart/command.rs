@@ -60,7 +60,14 @@ impl Transaction<'_> {
 
     /// Makes the drain last as long as at its beginning, unless an operator has ended it meanwhile.
     async fn renew_drain(&self) {
-        for name in self.drained_services().await {
+        let document = match self.helper.look().await {
+            Ok(document) => document,
+            Err(error) => {
+                log::warn!("cannot renew the drain, tried again in {}: {error:#}", Period(DRAIN_RENEWAL));
+                return;
+            }
+        };
+        for name in self.drained_services(document) {
             if let Err(trouble) = self.ask(&self.drain_request(name, &self.drain_reason())).await {
                 log::warn!("cannot renew the drain: {trouble}");
             }

@@ -9,7 +9,7 @@ use crate::backend::Trouble;
 use crate::control::Request;
 use crate::engine::drain::{FailedRestart, Lasts, Lift, Order, RestartEnd};
 use crate::engine::service::ServiceState;
-use crate::status::{CheckStatus, Drain, Service};
+use crate::status::{CheckStatus, Document, Drain, Service};
 use crate::text::period::{Period, Shown};
 use crate::text::{foreign, joined};
 
@@ -43,17 +43,11 @@ impl Transaction<'_> {
         Request::Undrain { service: Some(service), lift }
     }
 
-    /// Whether an earlier transaction has left a drain.
-    pub(super) async fn is_drained(&self) -> bool {
-        !self.drained_services().await.is_empty()
-    }
-
     /// The services that are drained in the name of this backend.
-    pub(super) async fn drained_services(&self) -> Vec<String> {
+    pub(super) fn drained_services(&self, document: Document) -> Vec<String> {
         let holder = self.backend.holder.to_string();
-        let services = self.helper.look().await.map(|document| document.services).unwrap_or_default();
         let is_held = |service: &Service| service.drains.iter().any(|drain| drain.holder == holder);
-        services.into_iter().filter(is_held).map(|service| service.name).collect()
+        document.services.into_iter().filter(is_held).map(|service| service.name).collect()
     }
 
     pub(super) async fn undrain(&self) {

@@ -1,4 +1,4 @@
-//! The timeout for recovery after a restart.
+//! The recovery of a server after a restart: what the waits share, and their timeout.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -8,6 +8,7 @@ use super::drained::COUNTER_INTERVAL;
 use crate::backend::Backend;
 use crate::config::Config;
 use crate::engine::service::warm_up;
+use crate::process::find::Finder;
 
 /// Added to what every check needs to pass: the command polls the helper, and the host is busy.
 const LEEWAY: Duration = Duration::from_secs(2);
@@ -33,19 +34,24 @@ pub(super) fn timeout(config: &Config, backend: &Backend) -> Duration {
 pub(super) struct Recovery {
     began: Instant,
     pub(super) timeout: Duration,
+    /// Whether the process must be another one than before.
+    pub(super) is_restart: bool,
+    /// One search for all looks, which spares systemd; `None` if the place of the process is not known.
+    pub(super) finder: Option<Finder>,
     /// When it last reported why it lasts.
     reported: Cell<Instant>,
     report_interval: Duration,
 }
 
 impl Recovery {
-    pub(super) fn start(config: &Config, backend: &Backend) -> Self {
-        Self::lasting(timeout(config, backend), REPORT_INTERVAL)
+    pub(super) fn start(config: &Config, backend: &Backend, is_restart: bool) -> Self {
+        let recovery = Self::lasting(timeout(config, backend), REPORT_INTERVAL);
+        Self { is_restart, finder: backend.finder(), ..recovery }
     }
 
     fn lasting(timeout: Duration, report_interval: Duration) -> Self {
         let began = Instant::now();
-        Self { began, timeout, reported: Cell::new(began), report_interval }
+        Self { began, timeout, is_restart: true, finder: None, reported: Cell::new(began), report_interval }
     }
 
     /// Looks after each pause, and less often once the wait is long, until the server is as expected, and returns the

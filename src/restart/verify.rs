@@ -1,5 +1,6 @@
 //! The operation on the server, and the waits for its recovery.
 
+use std::cell::OnceCell;
 use std::time::{Duration, Instant};
 
 use super::baseline::{Baseline, ListenerChanges, listeners_of};
@@ -18,16 +19,18 @@ use crate::text::period::Shown;
 const PID_FILE_WAIT: Duration = Duration::from_secs(5);
 
 impl Transaction<'_> {
-    pub(super) async fn check(&self) -> Result<String, Trouble> {
+    /// Checks all that can be checked before the drain, and stores whether an earlier transaction has left one.
+    pub(super) async fn check(&self, was_drained: &OnceCell<bool>) -> Result<String, Trouble> {
         if self.config.services_of(self.backend).next().is_none() {
             return Err(Trouble::with(
                 format!("no service has the backend {}: nothing would be drained", self.backend.name),
                 format!("write `backend = \"{}\"` into its [[service]]", self.backend.name),
             ));
         }
-        self.helper.look().await.map_err(|error| {
+        let document = self.helper.look().await.map_err(|error| {
             Trouble::with(format!("{error:#}"), "without a helper nothing is announced: use systemctl")
         })?;
+        was_drained.get_or_init(|| !self.drained_services(document).is_empty());
         if self.operation == Operation::Restart || self.rollback {
             self.backend.can_restart()?;
         }
@@ -58,9 +61,8 @@ impl Transaction<'_> {
         recovery: &Recovery,
         journal: &mut Journal<'_>,
     ) -> Result<String, Trouble> {
-        let is_restart = self.operation == Operation::Restart;
-        let look = async || match self.backend.process().await {
-            Some(Ok(process)) => match baseline.not_replaced_by(&process, is_restart) {
+        let look = async || match self.backend.found_by(recovery.finder.as_ref()).await {
+            Some(Ok(process)) => match baseline.not_replaced_by(&process, recovery.is_restart) {
                 None => Ok(process.to_string()),
                 Some(why) => Err(why),
             },
@@ -68,7 +70,7 @@ impl Transaction<'_> {
             // If the process cannot be known, the checks decide. That the earlier one is still there is known. One that
             // was known before will be known again: its pid file may be written a moment after the restart has returned.
             found @ (Some(Err(Missing::Perhaps(_))) | None) => {
-                let is_left = |earlier: &&ProcessHandle| is_restart && !earlier.has_exited();
+                let is_left = |earlier: &&ProcessHandle| recovery.is_restart && !earlier.has_exited();
                 let is_due = !baseline.processes.is_empty() && recovery.elapsed() < PID_FILE_WAIT;
                 match (baseline.processes.iter().find(is_left), found) {
                     (Some(earlier), _) => Err(format!("{earlier}, from before the restart, has not exited")),
@@ -94,7 +96,7 @@ impl Transaction<'_> {
             let found = ListenerChanges::new(&baseline.listeners, &listeners_of(self.config, self.backend));
             let process = match found.more.is_empty() {
                 true => None,
-                false => self.backend.process().await.and_then(Result::ok),
+                false => self.backend.found_by(recovery.finder.as_ref()).await.and_then(Result::ok),
             };
             found.judge(process.as_ref())
         };

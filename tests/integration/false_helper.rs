@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,6 +37,15 @@ impl Place {
 
     fn control(&self) -> PathBuf {
         self.0.join("control")
+    }
+
+    /// Adds the backend `g` of the service, with this restart.
+    fn has_a_backend(&self, restart: &str) {
+        let file = self.0.join("dnsherald.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.replace("name = \"a\"", "name = \"a\"\nbackend = \"g\"");
+        let backend = "[backend.g]\nkind = \"generic\"\nunit = \"g.service\"\nsettle = \"0s\"";
+        fs::write(&file, format!("{text}\n{backend}\nrestart = {restart}\n")).unwrap();
     }
 
     fn command(&self, words: &[&str]) -> Command {
@@ -81,9 +92,9 @@ fn is_harmless(what: &str, output: &Output) {
     }
 }
 
-/// The document of a helper, with every text replaced by the hostile one, one at a time and all together.
-fn documents() -> Vec<Value> {
-    let honest = json!({
+/// The document of a helper with one service.
+fn honest() -> Value {
+    json!({
         "format": "dnsherald status 1", "version": "0", "node": "n", "pid": 7, "configuration": "/c", "trouble": "t",
         "running-seconds": 1.0, "left-behind": ["p"],
         "exabgp": {"version": "5", "dialect": "neighbor", "answers": true, "latency-seconds": null, "refused": 0,
@@ -98,8 +109,12 @@ fn documents() -> Vec<Value> {
             "drains": [{"holder": "h", "reason": "w", "for-seconds": 1.0, "expires-in-seconds": null,
                         "returning": false}],
         }],
-    });
-    let mut places = vec![];
+    })
+}
+
+/// The document of a helper, with every text replaced by the hostile one, one at a time and all together.
+fn documents() -> Vec<Value> {
+    let (honest, mut places) = (honest(), vec![]);
     texts(&honest, &mut String::new(), &mut places);
     assert!(places.len() > 15, "{places:?}");
     let hostile = |place: &String| {
@@ -180,11 +195,7 @@ fn escapes_errors_of_a_configuration() {
 #[test]
 fn a_slow_answer_ends_at_the_deadline() {
     let place = Place::new("drips");
-    let backend =
-        "\n[backend.g]\nkind = \"generic\"\nunit = \"g.service\"\nrestart = [\"true\"]\nsettle = \"0s\"\n";
-    let file = place.0.join("dnsherald.toml");
-    let text = fs::read_to_string(&file).unwrap();
-    fs::write(&file, text.replace("name = \"a\"", "name = \"a\"\nbackend = \"g\"") + backend).unwrap();
+    place.has_a_backend("[\"true\"]");
     serve(&status_socket(&place.control()), |mut client| {
         while client.write_all(b" ").is_ok() {
             thread::sleep(Duration::from_secs(1));
@@ -210,6 +221,47 @@ fn a_slow_answer_ends_at_the_deadline() {
         assert!(said.contains(&expected) && said.contains("does not respond"), "{words:?}: {said}");
     }
     assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
+}
+
+/// A restart that touched nothing ends its own drain, never one that an earlier restart may have left.
+#[test]
+fn a_refused_restart_keeps_the_drain_of_an_earlier_one() {
+    let kept = [0, 1, 2, 3].map(|fail| (fail, true, false));
+    // How many connections fail, as while the helper is replaced; whether a drain is there; whether it ends.
+    for (fail, earlier, ends) in [(0, false, true)].into_iter().chain(kept) {
+        let place = Place::new("keeps");
+        place.has_a_backend("[\"/no/such/program\"]");
+        let requests: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (received, connections) = (Arc::clone(&requests), Arc::new(AtomicUsize::new(0)));
+        serve(&status_socket(&place.control()), move |mut client| {
+            if connections.fetch_add(1, Ordering::Relaxed) < fail {
+                return;
+            }
+            let is_drained = earlier || received.lock().unwrap().iter().any(|line| line.contains("drain"));
+            let drain = json!({"holder": "backend/g", "reason": "r", "for-seconds": 1.0, "expires-in-seconds": null,
+                               "returning": false});
+            let mut document = honest();
+            let service = &mut document["services"][0];
+            service["drains"] = if is_drained { json!([drain]) } else { json!([]) };
+            service["state"] = "drained".into();
+            service["prefixes"][0]["desired"] = "withdraw".into();
+            service["prefixes"][0]["acknowledged"] = "withdraw".into();
+            let _ = client.write_all(document.to_string().as_bytes());
+        });
+        let received = Arc::clone(&requests);
+        serve(&control_socket(&place.control()), move |mut client| {
+            let mut line = String::new();
+            BufReader::new(&client).read_line(&mut line).unwrap();
+            received.lock().unwrap().push(line);
+            let _ = client.write_all(b"{\"done\":[\"a\"]}\n");
+        });
+        let output = place.command(&["backend", "restart", "g"]).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(output.status.code() == Some(1) && said.contains("not touched"), "{said}");
+        let requests = requests.lock().unwrap();
+        let undrains = requests.iter().filter(|line| line.contains("undrain")).count();
+        assert_eq!(undrains, usize::from(ends), "{fail}: {requests:?}\n{said}");
+    }
 }
 
 /// An endless answer does not fill the memory.

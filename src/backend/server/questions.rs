@@ -76,7 +76,17 @@ impl Backend {
 
     /// Its main process, if its place is known.
     pub(crate) async fn process(&self) -> Option<Result<ProcessHandle, Missing>> {
-        Some(Finder::new(self.process_source()?).find(self.timeout).await)
+        self.found_by(self.finder().as_ref()).await
+    }
+
+    /// The same for one look of many: keep the [`finder`](Self::finder), which spares systemd.
+    pub(crate) async fn found_by(&self, finder: Option<&Finder>) -> Option<Result<ProcessHandle, Missing>> {
+        Some(finder?.find(self.timeout).await)
+    }
+
+    /// Searches for its main process; `None` if its place is not known.
+    pub(crate) fn finder(&self) -> Option<Finder> {
+        self.process_source().map(Finder::new)
     }
 
     /// The version of the server that runs.

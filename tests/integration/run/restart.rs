@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use dnsherald::engine::service::ServiceState;
 use dnsherald::responder::Fault;
@@ -39,7 +41,7 @@ impl Site {
         fs::write(pop.file("etc/srv.conf"), "good").unwrap();
         let backend = format!(
             "\n[backend.srv]\nkind = \"generic\"\nsettle = \"0s\"\nstart-timeout = \"1s\"\npid-file = {:?}\n\
-             config-file = {:?}\nrestart = [\"/bin/sh\", {:?}]\n",
+             config-file = {:?}\nreload = [\"false\"]\nrestart = [\"/bin/sh\", {:?}]\n",
             pop.file("pid"),
             pop.file("etc/srv.conf"),
             pop.file("restart.sh"),
@@ -83,6 +85,8 @@ impl Site {
     fn run(&self, options: &[&str]) -> Output {
         let mut command = Command::new(binary());
         command.args(["backend", "restart", "-c"]).arg(self.pop.configuration_file()).args(options);
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", format!("{}:{path}", self.pop.file("bin").display()));
         command.output().unwrap()
     }
 
@@ -142,6 +146,28 @@ fn a_restart_waits_for_the_pid_file() {
     assert!(said.contains("(sleep)") && !said.contains("not known"), "{said}");
     site.helper.says(WITHDRAW);
     site.helper.says(ANNOUNCE);
+}
+
+/// A unit that stays down costs one question to systemd a second, not one with each look.
+#[test]
+fn systemd_is_asked_once_a_second() {
+    let mut site = Site::new("true");
+    let text = fs::read_to_string(site.pop.configuration_file()).unwrap();
+    let pid_file = format!("pid-file = {:?}", site.pop.file("pid"));
+    site.pop.is_configured(&text.replace(&pid_file, "unit = \"dnsherald-no-such.service\""));
+    let (systemctl, asked) = (site.pop.file("bin/systemctl"), site.pop.file("asked"));
+    fs::create_dir(site.pop.file("bin")).unwrap();
+    let script = format!(
+        "#!/bin/sh\necho \"$*\" >> {}\nprintf 'LoadState=loaded\\nActiveState=failed\\n'\n",
+        asked.display()
+    );
+    fs::write(&systemctl, script).unwrap();
+    fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
+    let began = Instant::now();
+    site.is_left_drained(&[], "dnsherald-no-such.service is failed and has no main process");
+    let asked = fs::read_to_string(asked).unwrap().lines().count();
+    // One for the state before, and one at the beginning of the first second.
+    assert!(asked as u64 <= began.elapsed().as_secs() + 2, "{asked} in {:?}", began.elapsed());
 }
 
 /// The server listens, and refuses the questions that it answered before.
@@ -215,6 +241,18 @@ fn a_rollback_after_which_questions_are_refused_stays_drained() {
     assert!(said.contains("restarted with the configuration before"), "{said}");
     assert_eq!(fs::read_to_string(site.pop.file("etc/srv.conf")).unwrap(), "good");
     refusing.join().unwrap();
+}
+
+/// The restart of a rollback is a restart whatever the attempt was, and this one has done nothing when it returns.
+#[test]
+fn a_rollback_has_to_replace_the_server() {
+    for attempt in [&["--reload"][..], &["--command", "false"]] {
+        let mut site = Site::with_a_snapshot();
+        site.restarts_by("true");
+        fs::write(site.pop.file("etc/srv.conf"), "broken").unwrap();
+        let said = site.is_left_drained(&[attempt, &["--rollback"]].concat(), "from before the restart");
+        assert!(said.contains("restarted with the configuration before"), "{said}");
+    }
 }
 
 /// Addresses that listened before the first attempt must listen after the second.
