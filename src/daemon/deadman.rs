@@ -3,12 +3,12 @@
 //! A helper that hangs or panics while its prefixes are announced would leave them announced for ever, because ExaBGP
 //! has no timeout for them. So the withdraw commands are always prepared. The panic hook or a thread that watches the
 //! loop writes them. Then the process waits before it exits, because ExaBGP stops restarting a helper that dies six
-//! times within 64 seconds.
+//! times within 64 seconds. A loop that still runs meanwhile announces nothing more.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,6 +34,8 @@ pub(crate) struct Deadman {
     output: File,
     turns: AtomicU64,
     withdraws: Mutex<String>,
+    /// Whether it has withdrawn; the process is about to end.
+    has_withdrawn: AtomicBool,
 }
 
 impl Deadman {
@@ -48,12 +50,27 @@ impl Deadman {
     /// Writes to any file.
     #[must_use]
     pub(crate) fn new(output: File) -> Arc<Self> {
-        Arc::new(Self { output, turns: AtomicU64::new(0), withdraws: Mutex::new(String::new()) })
+        Arc::new(Self {
+            output,
+            turns: AtomicU64::new(0),
+            withdraws: Mutex::new(String::new()),
+            has_withdrawn: AtomicBool::new(false),
+        })
     }
 
     /// Records that the loop has turned.
     pub(crate) fn beat(&self) {
         self.turns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The loop calls this before it handles an event. Returns at once, or never if the dead-man has withdrawn: another
+    /// thread panicked, or the loop resumed after a stall. The loop may have announced since the withdraws, in the turn
+    /// that was under way, so it writes them again first.
+    pub(crate) async fn stop_after_withdraws(&self) {
+        if self.has_withdrawn.load(Ordering::SeqCst) {
+            self.write_withdraws();
+            std::future::pending().await
+        }
     }
 
     pub(crate) fn set_withdraws(&self, withdraws: &[String]) {
@@ -65,8 +82,14 @@ impl Deadman {
         }
     }
 
+    /// Withdraws, and stops the loop. Returns the number of lines written.
+    fn withdraw(&self) -> usize {
+        self.has_withdrawn.store(true, Ordering::SeqCst);
+        self.write_withdraws()
+    }
+
     /// Writes the withdraws, one write per line. Returns the number of lines written.
-    pub(crate) fn write_withdraws(&self) -> usize {
+    fn write_withdraws(&self) -> usize {
         // The stalled thread may hold the lock.
         let Ok(text) = self.withdraws.try_lock() else { return 0 };
         let deadline = Instant::now() + WRITE_TIMEOUT;
@@ -97,13 +120,7 @@ impl Deadman {
                 "the loop has not turned for {limit:?}: withdrew {}, exiting in {pause:?}",
                 counted(said, "prefix")
             );
-            let seen = deadman.turns.load(Ordering::Relaxed);
-            stop.delay_exit(pause);
-            // The loop may have resumed and announced again.
-            if deadman.turns.load(Ordering::Relaxed) != seen {
-                deadman.write_withdraws();
-            }
-            exit_now();
+            deadman.exit_after(pause, &stop);
         };
         thread::Builder::new().name("dead-man".into()).stack_size(128 * 1024).spawn(watch).map(drop)
     }
@@ -111,7 +128,7 @@ impl Deadman {
     /// Waits until the loop has stalled for `limit`, then writes the withdraws. Returns the number of lines written.
     fn withdraw_on_stall(&self, limit: Duration) -> usize {
         self.wait_for_stall(limit);
-        self.write_withdraws()
+        self.withdraw()
     }
 
     /// Waits until the loop has not turned for `limit`. Counts its own sleeps instead of reading the clock, so that a
@@ -137,34 +154,58 @@ impl Deadman {
         let stop = StopFlag::from_signals()?;
         // The default hook writes to standard error directly and could block there for ever.
         std::panic::set_hook(Box::new(move |panic| {
-            let said = deadman.write_withdraws();
+            let said = deadman.withdraw();
             let backtrace = Backtrace::capture();
             match backtrace.status() {
                 BacktraceStatus::Captured => log::error!("{panic}\n{backtrace}"),
                 _ => log::error!("{panic}"),
             }
             log::error!("withdrew {}, exiting in {pause:?}", counted(said, "prefix"));
-            if !pause.is_zero() {
-                stop.delay_exit(pause);
-            }
-            exit_now();
+            deadman.exit_after(pause, &stop);
         }));
         Ok(())
     }
-}
 
-/// Ends the process after a failure, bypassing the loop and without a core dump.
-fn exit_now() -> ! {
-    aside::flush();
-    std::process::exit(1)
+    /// Ends the process after `pause`, or earlier if a signal arrives, bypassing the loop and without a core dump.
+    fn exit_after(&self, pause: Duration, stop: &StopFlag) -> ! {
+        if !pause.is_zero() {
+            stop.delay_exit(pause);
+            // The loop may be in the turn in which it announced after the withdraws.
+            self.write_withdraws();
+        }
+        aside::flush();
+        std::process::exit(1)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::io::{BufRead, BufReader, Read};
+    use std::net::Ipv4Addr;
+    use std::path::Path;
     use std::process::Command;
 
+    use tokio::sync::{mpsc, oneshot};
+    use tokio::time::timeout;
+
     use super::*;
+    use crate::config::Config;
+    use crate::daemon::Daemon;
+    use crate::daemon::input::Input;
+    use crate::daemon::io::LoopIo;
+    use crate::daemon::output::Output;
+    use crate::daemon::supervisor::{Observer, Supervisor};
+    use crate::daemon::watchdog::Watchdog;
+    use crate::engine::api_session::Parent;
+    use crate::engine::memory::Memory;
+    use crate::responder::Responder;
+    use crate::sys::signal_stream::SignalStream;
+    use crate::sys::signals::STOPS;
+
+    struct Unsupervised;
+
+    impl Observer for Unsupervised {}
+    impl Supervisor for Unsupervised {}
 
     fn pipe() -> (File, File) {
         let (reader, writer) = io::pipe().unwrap();
@@ -210,6 +251,60 @@ mod tests {
         let mut said = String::new();
         reader.read_to_string(&mut said).unwrap();
         assert_eq!(said, "withdraw route 192.0.2.1/32\n");
+    }
+
+    /// No command. The process ends soon, and ExaBGP would keep what a loop that still runs announces.
+    #[test]
+    fn the_loop_announces_nothing_after_the_withdraws() {
+        let (reader, writer) = pipe();
+        let deadman = Deadman::new(writer);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let server = Responder::bind(Ipv4Addr::LOCALHOST.into()).await.unwrap();
+            let toml = format!(
+                "[node]\nmanagement = [\"127.0.0.1\"]\n[[service]]\nname = \"resolver\"\n\
+                 prefixes = [\"192.0.2.53/32\"]\naddress = false\n[[service.check]]\nname = \"answers\"\n\
+                 dns = {{ query = \"localhost. A\", server = [\"{}\"] }}\n",
+                server.address()
+            );
+            let config = Config::parse(Path::new("deadman.toml"), &toml, "host").unwrap();
+            let (to_exabgp, mut commands) = mpsc::unbounded_channel();
+            let (replies, from_exabgp) = mpsc::unbounded_channel();
+            let mut io = LoopIo {
+                parent: Parent::ExaBgp,
+                output: Output::channel(to_exabgp),
+                input: Input::channel(from_exabgp),
+                signals: SignalStream::catch(&STOPS).unwrap(),
+                deadman: Arc::clone(&deadman),
+                watchdog: Watchdog::default(),
+            };
+            let script = async {
+                // ExaBGP answers until the route is announced.
+                loop {
+                    let command = commands.recv().await.unwrap();
+                    if command.contains("announce route") {
+                        break;
+                    }
+                    replies.send("done".to_owned()).unwrap();
+                }
+                assert_eq!(deadman.withdraw(), 1);
+                // The loop would send all routes again.
+                replies.send("done".to_owned()).unwrap();
+                replies.send("neighbor 10.1.0.1 up".to_owned()).unwrap();
+                let (sender, repeated) = oneshot::channel();
+                thread::spawn(move || sender.send(BufReader::new(reader).lines().nth(1)));
+                let repeated = timeout(Duration::from_secs(20), repeated).await.unwrap().unwrap();
+                let repeated = repeated.unwrap().unwrap();
+                assert!(repeated.contains("withdraw route 192.0.2.53/32"), "{repeated}");
+                assert!(commands.try_recv().is_err(), "the loop has written a command since");
+            };
+            let daemon = Daemon::new(&config, &mut io, None, Memory::default(), Duration::ZERO);
+            let mut unsupervised = Unsupervised;
+            tokio::select! {
+                _ = daemon.run(&mut unsupervised) => unreachable!("nothing ended the loop"),
+                () = script => {}
+            }
+        });
     }
 
     /// Set in the child process that panics.

@@ -48,7 +48,8 @@ struct Document {
     /// Increases with each helper that replaces another.
     #[serde(default)]
     generation: u64,
-    /// The process ID of the helper that wrote it.
+    /// The process ID of the helper whose state it is. While two helpers overlap, the older one may have written it
+    /// (`Writer::write`).
     #[serde(default)]
     process: u32,
     #[serde(flatten)]
@@ -117,8 +118,6 @@ pub struct Store {
     newest: Arc<Handoff<Job>>,
     has_begun: bool,
     failure: Failure,
-    /// When the oldest unwritten change was queued.
-    waits_since: Instant,
     /// The document that was loaded.
     loaded: Option<Document>,
     learned: (mpsc::UnboundedSender<Vec<Change>>, mpsc::UnboundedReceiver<Vec<Change>>),
@@ -152,7 +151,6 @@ impl Store {
             newest: Arc::new(Handoff::new(0)),
             has_begun: false,
             failure: Failure::default(),
-            waits_since: Instant::now(),
             loaded: None,
             learned: mpsc::unbounded_channel(),
             told: 0,
@@ -202,9 +200,6 @@ impl Store {
         let generation = self.loaded.as_ref().map_or(1, |loaded| loaded.generation.saturating_add(1));
         let document =
             Document::new(self.configuration.clone(), generation, std::process::id(), memory.clone());
-        if self.newest.wait_idle(Duration::ZERO) {
-            self.waits_since = Instant::now();
-        }
         self.begin();
         self.newest.supersede(Job { document, seen_changes: self.told });
     }
@@ -240,11 +235,8 @@ impl Store {
     #[must_use]
     pub(crate) fn unwritten(&self) -> Option<String> {
         let waits = || {
-            let waited = self.waits_since.elapsed();
-            let slow = !self.newest.wait_idle(Duration::ZERO) && waited >= SLOW;
-            slow.then(|| {
-                format!("the disk of {} has not answered for {}", self.file.display(), Shown(waited))
-            })
+            let waited = self.newest.busy_for().filter(|waited| *waited >= SLOW)?;
+            Some(format!("the disk of {} has not answered for {}", self.file.display(), Shown(waited)))
         };
         lock(&self.failure).clone().or_else(waits)
     }

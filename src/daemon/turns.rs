@@ -54,6 +54,7 @@ impl Daemon<'_> {
             let update_at = (self.printed || self.unsaved).then_some(self.update_at);
             let wake = [deadline, update_at].into_iter().flatten().fold(next_turn, Instant::min);
             let wakeup = self.wait(wake).await;
+            self.io.deadman.stop_after_withdraws().await;
             // Handle it.
             let ending = self.on_wakeup(wakeup, deadline, supervisor).await;
             if let Some(ending) = ending {

@@ -86,7 +86,7 @@ pub(crate) struct ApiSession {
     pub(crate) answers: bool,
     /// Replies to commands that were given up; they may still arrive.
     late_replies: u32,
-    /// Since when a command is unanswered; ExaBGP is `unresponsive` after [`WITHDRAW_WAIT`].
+    /// Since when a command is unanswered. After [`WITHDRAW_WAIT`] withdraws no longer wait for replies (`overtake_at`).
     unanswered_since: Option<Moment>,
     /// When standard output last became writable again; before, nothing could be sent.
     unblocked_at: Moment,
@@ -95,8 +95,9 @@ pub(crate) struct ApiSession {
     /// Whether any command has been answered, and whether the last version arrived without its `done`.
     has_answered: bool,
     version_without_done: bool,
-    /// The log has a line about the silence of ExaBGP, and ExaBGP has not answered since.
-    unresponsive: bool,
+    /// [`Notice::NoVersion`] is logged, and ExaBGP has not answered since.
+    #[serde(rename = "unresponsive")]
+    no_version_logged: bool,
     why: Option<String>,
     /// Standard output is not writable.
     full: bool,
@@ -140,7 +141,7 @@ impl ApiSession {
             ask_once_more: false,
             has_answered: false,
             version_without_done: false,
-            unresponsive: false,
+            no_version_logged: false,
             why: None,
             full: false,
             refresh_at: None,
@@ -247,7 +248,8 @@ impl ApiSession {
         }
     }
 
-    /// The dialect in use: pinned, detected, or the one that most versions understand.
+    /// The dialect in use: pinned, detected, or the one that most versions understand. A terminal shows what ExaBGP 4.2.22
+    /// to 5 gets, since those are the versions in use.
     pub(crate) fn dialect(&self) -> Dialect {
         let learned = || self.version.as_ref().map(Version::dialect);
         self.settings.exabgp.dialect.or_else(learned).unwrap_or(match self.settings.parent {

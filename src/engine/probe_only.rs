@@ -43,8 +43,8 @@ const SHORTEST_AFTER_REFUSAL: Duration = Duration::from_secs(1);
 /// The present rate must be at least this share of the former rate.
 const SHARE: f64 = 0.25;
 
-/// While the cause is `probe-only`, the former rate decays toward a lower present rate with this time constant: at night
-/// there are fewer clients.
+/// As long as others are served, the former rate decays toward a lower present rate with this time constant: at night
+/// there are fewer clients. While they are not, it stays.
 const DECAY: Duration = Duration::from_secs(60 * 60);
 
 /// The shortest time between two readings of the kernel's counts.
@@ -139,7 +139,7 @@ struct Failing {
     since: Moment,
     /// Queries of others a second before that, if there were enough.
     before: Option<f64>,
-    /// The last judgment.
+    /// The last judgment `For` or `Against`; before one, the start of the failures. The former rate decays from here.
     judged: Moment,
 }
 
@@ -199,15 +199,16 @@ impl<K: Ord> ProbeOnly<K> {
         let Some((time, count)) = self.between(since, now, how) else { return Evidence::Unknown };
         // Compare it with the former rate.
         let needed = before * time.as_secs_f64() * SHARE;
-        if count < self.terms.fewest || (count as f64) < needed {
-            return Evidence::Against;
-        }
-        // Let the former rate follow a lower one.
+        let is_enough = count >= self.terms.fewest && count as f64 >= needed;
+        // Let the former rate follow a lower one, as long as that is enough.
         let rate = count as f64 / time.as_secs_f64();
         if let Some(Some(failing)) = self.paths.get_mut(path) {
-            failing.follow(now, rate);
+            if is_enough {
+                failing.follow(now, rate);
+            }
+            failing.judged = now;
         }
-        Evidence::For(rate.round() as u64)
+        if is_enough { Evidence::For(rate.round() as u64) } else { Evidence::Against }
     }
 
     /// The failures on this path; `None` if no probe has passed there.
@@ -243,7 +244,6 @@ impl Failing {
     fn follow(&mut self, now: Moment, rate: f64) {
         let part = now.since(self.judged).as_secs_f64() / DECAY.as_secs_f64();
         self.before = self.before.map(|before| before.min(rate.max(before * (1.0 - part.min(1.0)))));
-        self.judged = now;
     }
 }
 
@@ -381,6 +381,34 @@ mod tests {
             if second > 10 {
                 let judged = state.judge(at(1000 * second - 500), at(1000 * second), &(), Failed::Udp);
                 assert!(is_for(&judged) || second < 13, "{second}");
+            }
+        }
+    }
+
+    /// The former rate is 1000 a second. Half an hour during which others are not served does not lower it, so that 240 are
+    /// too few afterwards.
+    #[test]
+    fn the_former_rate_stays_while_others_are_not_served() {
+        let mut state = ProbeOnly::of_kernel();
+        state.passed(());
+        let mut udp = 0;
+        let mut last = Evidence::Unknown;
+        for second in 0..2000_u64 {
+            udp += match second {
+                0..=20 => 1000,
+                21..=1900 => 0,
+                1901..=1920 => 260,
+                _ => 240,
+            };
+            state.add_reading(at(1000 * second), Reads { udp, tcp: 0 });
+            if second > 10 {
+                last = state.judge(at(1000 * second - 500), at(1000 * second), &(), Failed::Udp);
+                // The present rate is that of the last five seconds.
+                match second {
+                    13..=21 | 1906..=1920 => assert!(is_for(&last), "{second}: {last:?}"),
+                    26..=1900 | 1926.. => assert_eq!(last, Evidence::Against, "{second}"),
+                    _ => {}
+                }
             }
         }
     }

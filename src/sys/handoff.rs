@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::lock;
 
@@ -50,8 +50,8 @@ pub(crate) struct Handoff<T> {
 struct State<T> {
     items: VecDeque<(T, usize)>,
     weight: usize,
-    /// The worker processes an item.
-    busy: bool,
+    /// Since when the worker processes an item.
+    busy: Option<Instant>,
     closed: bool,
 }
 
@@ -59,7 +59,7 @@ impl<T> Handoff<T> {
     /// An empty queue with room for items of this total weight.
     #[must_use]
     pub(crate) const fn new(room: usize) -> Self {
-        let state = State { items: VecDeque::new(), weight: 0, busy: false, closed: false };
+        let state = State { items: VecDeque::new(), weight: 0, busy: None, closed: false };
         Self { state: Mutex::new(state), changed: Condvar::new(), room }
     }
 
@@ -120,14 +120,14 @@ impl<T> Handoff<T> {
     /// As [`Self::take`], but waits no longer than `limit`.
     pub(crate) fn take_within(&self, limit: Duration) -> Taken<T> {
         let mut state = lock(&self.state);
-        state.busy = false;
+        state.busy = None;
         self.changed.notify_all();
         let is_idle = |state: &mut State<T>| state.items.is_empty() && !state.closed;
         let waited = self.changed.wait_timeout_while(state, limit, is_idle);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
         if let Some((item, weight)) = state.items.pop_front() {
             state.weight -= weight;
-            state.busy = true;
+            state.busy = Some(Instant::now());
             return Taken::Item(item);
         }
         if state.closed { Taken::Closed } else { Taken::Nothing }
@@ -142,13 +142,18 @@ impl<T> Handoff<T> {
     /// Accepts no further items and drops the waiting ones: the worker has given up.
     pub(crate) fn abandon(&self) {
         let mut state = lock(&self.state);
-        *state = State { items: VecDeque::new(), weight: 0, busy: false, closed: true };
+        *state = State { items: VecDeque::new(), weight: 0, busy: None, closed: true };
         self.changed.notify_all();
+    }
+
+    /// For how long the worker has processed its present item.
+    pub(crate) fn busy_for(&self) -> Option<Duration> {
+        lock(&self.state).busy.map(|since| since.elapsed())
     }
 
     /// Waits at most `limit` until every item is done. True if all are.
     pub(crate) fn wait_idle(&self, limit: Duration) -> bool {
-        let unfinished = |state: &mut State<T>| state.busy || !state.items.is_empty();
+        let unfinished = |state: &mut State<T>| state.busy.is_some() || !state.items.is_empty();
         let waited = self.changed.wait_timeout_while(lock(&self.state), limit, unfinished);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
@@ -186,6 +191,23 @@ mod tests {
         handoff.abandon();
         assert!(handoff.wait_idle(LONG));
         assert_eq!(handoff.take(), None);
+    }
+
+    #[test]
+    fn the_time_of_a_worker_begins_anew_with_each_item() {
+        let handoff = Handoff::new(0);
+        handoff.supersede('a');
+        assert_eq!(handoff.busy_for(), None, "nothing has taken it");
+        let _ = handoff.take();
+        let first = Instant::now();
+        while handoff.busy_for() < Some(Duration::from_millis(20)) {}
+        handoff.supersede('b');
+        let second = Instant::now();
+        let _ = handoff.take();
+        let busy = handoff.busy_for().unwrap();
+        assert!(busy <= second.elapsed() && busy < first.elapsed(), "{busy:?}");
+        assert_eq!(handoff.take_within(Duration::ZERO), Taken::Nothing);
+        assert_eq!(handoff.busy_for(), None);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::exabgp::reply::Version;
 impl ApiSession {
     /// `done` or `error` arrived.
     pub(super) fn on_reply(&mut self, now: Moment, done: bool, out: &mut Vec<Action>) {
-        self.unresponsive = false;
+        self.no_version_logged = false;
         self.unanswered_since = None;
         let why = self.why.take();
         if !self.settings.compat.await_replies {
@@ -100,7 +100,7 @@ impl ApiSession {
             }
             Step::GiveUpVersion => {
                 self.count_late_reply(now);
-                if !std::mem::replace(&mut self.unresponsive, true) {
+                if !std::mem::replace(&mut self.no_version_logged, true) {
                     out.push(Notice::NoVersion { spoken: self.dialect() }.into());
                 }
                 self.become_ready(now, out);

@@ -9,8 +9,8 @@
 //! After a drain there is a first verdict, too; the last acknowledged state is then the drain, which stands. A service
 //! that is down stays down. Each of these states has an alarm, so no service stays withdrawn without a log line.
 //!
-//! Witnesses are the checks that ask the server itself (`dns`) and are not only observed; if a service has none, all
-//! its checks are.
+//! Witnesses are the checks that ask the server itself (`dns`), are not only observed and have no `once-up`
+//! ([`is_witness`](crate::engine::plan::Check::is_witness)); if a service has none, all its checks are.
 
 use std::time::Duration;
 
@@ -80,7 +80,8 @@ impl UnknownChecks {
         self.raised = None;
     }
 
-    /// Continues from the service before a reload, or the same service still without a verdict.
+    /// Continues the time limits and the alarms of the service before a reload. The caller decides whether the service
+    /// begins anew instead.
     pub(super) const fn continue_from(&mut self, earlier: &Self) {
         self.began = earlier.began;
         self.is_over = earlier.is_over;
