@@ -69,7 +69,7 @@ impl Deadman {
     pub(crate) async fn stop_after_withdraws(&self) {
         if self.has_withdrawn.load(Ordering::SeqCst) {
             self.write_withdraws();
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
