@@ -392,7 +392,6 @@ mod tests {
         let mut state = ProbeOnly::of_kernel();
         state.passed(());
         let mut udp = 0;
-        let mut last = Evidence::Unknown;
         for second in 0..2000_u64 {
             udp += match second {
                 0..=20 => 1000,
@@ -402,7 +401,7 @@ mod tests {
             };
             state.add_reading(at(1000 * second), Reads { udp, tcp: 0 });
             if second > 10 {
-                last = state.judge(at(1000 * second - 500), at(1000 * second), &(), Failed::Udp);
+                let last = state.judge(at(1000 * second - 500), at(1000 * second), &(), Failed::Udp);
                 // The present rate is that of the last five seconds.
                 match second {
                     13..=21 | 1906..=1920 => assert!(is_for(&last), "{second}: {last:?}"),

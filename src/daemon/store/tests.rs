@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::fs;
-
 use std::os::unix::fs::PermissionsExt;
 use std::thread;
+use std::time::Instant;
 
 use super::disk::{DIRECTORY_MODE, keep_previous};
 use super::*;
