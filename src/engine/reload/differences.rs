@@ -1,11 +1,18 @@
 //! The changes of a service by a reload, for people.
 
+use std::collections::HashSet;
+
 use crate::engine::plan::Service;
 use crate::exabgp::Route;
 
 /// The keys and checks in which `plan` differs from `earlier`, and whether the announcements stay the same.
 pub(super) fn differences(earlier: &Service, plan: &Service) -> String {
-    let prefixes = |service: &Service| service.routes.iter().map(|route| route.prefix).collect::<Vec<_>>();
+    // With an `announce` of several neighbors a prefix has as many routes.
+    let prefixes = |service: &Service| {
+        let mut known = HashSet::new();
+        let of_each = service.routes.iter().map(|route| route.prefix);
+        of_each.filter(|prefix| known.insert(*prefix)).collect::<Vec<_>>()
+    };
     let same_prefixes = prefixes(earlier) == prefixes(plan);
     let mut different: Vec<_> = [
         ("name", earlier.name != plan.name),

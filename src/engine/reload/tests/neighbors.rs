@@ -73,6 +73,14 @@ fn an_acknowledgment_survives_the_change_to_commands_per_neighbor() {
     assert_eq!(bench.said, ["neighbor 10.0.0.1 withdraw route 192.0.2.1/32"]);
 }
 
+#[test]
+fn another_number_of_neighbors_is_no_change_of_prefixes() {
+    let mut bench = Bench::up("a to=10.0.0.1/100 192.0.2.1/32");
+    bench.reload(TO_TWO);
+    let changed = "configuration reloaded: changed: a (next-hop or neighbors, what its states advertise)";
+    assert!(bench.logged.contains(&changed.to_owned()), "{:?}", bench.logged);
+}
+
 /// The prefix stays configured: only the neighbors that lose it are named.
 #[test]
 fn the_log_names_the_neighbors_that_lose_a_prefix() {
