@@ -89,7 +89,15 @@ pub(crate) enum Notice {
         anew: bool,
     },
     /// A hold has begun.
-    HoldBegun { service: String, holder: Holder, reason: Reason, lasts: Duration, uid: Option<u32> },
+    HoldBegun {
+        service: String,
+        holder: Holder,
+        reason: Reason,
+        lasts: Duration,
+        uid: Option<u32>,
+        /// Why it stays withdrawn nevertheless: a drain, or a missing address.
+        withdrawn: Option<String>,
+    },
     /// A hold has ended.
     HoldOver { service: String, holder: Holder, end: OrderEnd },
     /// The checks contradict the hold.

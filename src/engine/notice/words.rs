@@ -169,13 +169,16 @@ impl Notice {
                 let then = if *anew { "; its checks begin anew, and it returns once they pass" } else { "" };
                 format!("service {service}: the drain by {holder} {end}{then}")
             }
-            Self::HoldBegun { service, holder, reason, lasts, uid } => format!(
-                "service {service}: held announced against its checks by {} for {}{}: {reason}; to end it: \
-                 dnsherald unhold {service}",
-                AskedBy(holder, *uid),
-                Period(*lasts),
-                by_clock(clock, "until", *lasts)
-            ),
+            Self::HoldBegun { service, holder, reason, lasts, uid, withdrawn } => {
+                let (holder, lasts, until) =
+                    (AskedBy(holder, *uid), Period(*lasts), by_clock(clock, "until", *lasts));
+                let withdrawn = withdrawn.as_ref().map(|why| format!("; no hold overrides this: {why}"));
+                format!(
+                    "service {service}: held announced against its checks by {holder} for {lasts}{until}: {reason}; to \
+                     end it: dnsherald unhold {service}{}",
+                    withdrawn.unwrap_or_default()
+                )
+            }
             Self::HoldOver { service, holder, end } => {
                 format!("service {service}: the hold by {holder} {end}")
             }

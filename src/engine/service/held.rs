@@ -11,8 +11,9 @@ impl Service {
     /// Begins a hold.
     pub(crate) fn hold(&mut self, now: Moment, hold: HoldOrder, out: &mut Vec<Action>) {
         let HoldOrder { holder, reason, lasts, uid } = hold.clone();
-        let service = self.name.clone();
-        out.push(Notice::HoldBegun { service, holder, reason, lasts: lasts.into(), uid }.into());
+        let (service, lasts) = (self.name.clone(), lasts.into());
+        let withdrawn = (self.is_drained() || self.lacks_address()).then(|| self.explain());
+        out.push(Notice::HoldBegun { service, holder, reason, lasts, uid, withdrawn }.into());
         self.holds.begin(now, hold.into());
         out.push(Action::Save);
     }
