@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use ipnet::IpNet;
 
 use super::Parent;
+use super::change::take_over;
 use crate::engine::moment::Moment;
 use crate::engine::notice::RouteState;
 use crate::exabgp::attributes::Attributes;
@@ -58,7 +59,8 @@ pub(crate) enum Answer {
     Missing,
 }
 
-/// The routes in their order, and after them those that an earlier helper `announced` and no service has now.
+/// The routes in their order, and after them what is left of those that an earlier helper `announced` and no service has
+/// now.
 pub(super) fn inherited(routes: Vec<Route>, announced: Vec<Route>) -> Vec<RouteEntry> {
     let mut by_prefix: HashMap<IpNet, Vec<Route>> = HashMap::new();
     for route in announced {
@@ -73,7 +75,9 @@ pub(super) fn inherited(routes: Vec<Route>, announced: Vec<Route>) -> Vec<RouteE
     let mut entries: Vec<_> = routes.into_iter().map(of_earlier).collect();
     let mut stale: Vec<_> = by_prefix.into_values().flatten().collect();
     stale.sort_by_key(|route| route.prefix);
-    entries.extend(stale.into_iter().map(RouteEntry::stale));
+    let stale = stale.into_iter().map(RouteEntry::stale).collect();
+    let remain = take_over(Moment::START, &mut entries, stale);
+    entries.extend(remain);
     entries
 }
 

@@ -2,23 +2,73 @@
 
 use super::*;
 
-/// A route to other neighbors is another route to ExaBGP, but not to a neighbor that has both.
+const ANNOUNCE: &str = "announce route 192.0.2.1/32 next-hop 10.1.0.2 med 100";
+
+/// A neighbor that had the route and keeps it loses it at no time.
 #[test]
-fn new_neighbors_get_the_standing_announcement_at_once() {
+fn a_change_of_neighbors_withdraws_only_from_those_that_lose_the_route() {
+    let changes = [
+        ("neighbor=10.0.0.1", "", vec![ANNOUNCE.to_owned()]),
+        (
+            "neighbor=10.0.0.1",
+            "neighbor=10.0.0.1 neighbor=10.0.0.2",
+            vec![format!("neighbor 10.0.0.1, neighbor 10.0.0.2 {ANNOUNCE}")],
+        ),
+        (
+            "neighbor=10.0.0.1 neighbor=10.0.0.2",
+            "neighbor=10.0.0.2",
+            vec![
+                "neighbor 10.0.0.1 withdraw route 192.0.2.1/32".to_owned(),
+                format!("neighbor 10.0.0.2 {ANNOUNCE}"),
+            ],
+        ),
+        // ExaBGP has no command for all neighbors but some.
+        (
+            "",
+            "neighbor=10.0.0.2",
+            vec!["withdraw route 192.0.2.1/32".to_owned(), format!("neighbor 10.0.0.2 {ANNOUNCE}")],
+        ),
+    ];
+    for (from, to, commands) in changes {
+        let [from, to] = [from, to].map(|neighbors| format!("a {neighbors} 192.0.2.1/32").replace("  ", " "));
+        let mut bench = Bench::up(&from);
+        bench.reload(&to);
+        assert_eq!(bench.commands(), commands, "{from} -> {to}");
+        // The same over a restart of the helper.
+        let mut before = Bench::up(&from);
+        let memory = before.engine.remember(before.now).clone();
+        let mut bench = Bench::started(memory, &to, Duration::from_secs(1));
+        bench.finds(0, &[true, true]);
+        assert_eq!(bench.commands(), commands, "{from} -> {to}, restarted");
+    }
+}
+
+/// What the successor withdraws was announced by the former route.
+#[test]
+fn a_successor_that_never_announced_withdraws_at_the_end() {
     let mut bench = Bench::up("a neighbor=10.0.0.1 192.0.2.1/32");
     bench.answers = false;
+    bench.reload("a 192.0.2.1/32");
+    assert_eq!(bench.commands(), [ANNOUNCE]);
+    bench.handle(Event::Terminate);
+    assert_eq!(bench.commands(), ["withdraw route 192.0.2.1/32"]);
+}
+
+/// Its reply belongs to the former route.
+#[test]
+fn a_route_with_a_command_in_flight_is_withdrawn_whole() {
+    let mut bench = Bench::up("a neighbor=10.0.0.1 192.0.2.1/32");
+    bench.answers = false;
+    bench.handle(Event::Received("neighbor 10.0.0.1 up".to_owned()));
+    assert_eq!(bench.commands(), [format!("neighbor 10.0.0.1 {ANNOUNCE}")]);
     bench.reload("a neighbor=10.0.0.1 neighbor=10.0.0.2 192.0.2.1/32");
-    let withdraw = "neighbor 10.0.0.1 withdraw route 192.0.2.1/32";
-    let announce =
-        "neighbor 10.0.0.1, neighbor 10.0.0.2 announce route 192.0.2.1/32 next-hop 10.1.0.2 med 100";
-    assert_eq!(bench.commands(), [withdraw]);
-    // ExaBGP has not answered it; therefore it is sent again behind the announcement.
     bench.answers = true;
-    bench.passes(Duration::from_secs(2));
-    bench.passes(Duration::from_millis(100));
-    assert_eq!(bench.commands(), [announce]);
-    bench.passes(Duration::from_secs(1));
-    assert_eq!(bench.commands(), [withdraw, announce]);
+    bench.handle(Event::Received("done".to_owned()));
+    let withdraw = "neighbor 10.0.0.1 withdraw route 192.0.2.1/32";
+    assert_eq!(
+        bench.commands(),
+        [withdraw.to_owned(), format!("neighbor 10.0.0.1, neighbor 10.0.0.2 {ANNOUNCE}")]
+    );
 }
 
 #[test]
@@ -94,8 +144,8 @@ fn the_log_names_the_neighbors_that_lose_a_prefix() {
     assert_eq!(
         reloaded(plain, one),
         [
-            "192.0.2.1/32 is now configured for 10.0.0.1, no longer for every neighbor: withdrawing the route to every \
-          neighbor"
+            "192.0.2.1/32 is now configured for 10.0.0.1 only: withdrawing it from every neighbor first, since ExaBGP \
+             has no command for all neighbors but some"
         ]
     );
     assert_eq!(
