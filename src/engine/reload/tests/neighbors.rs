@@ -54,6 +54,40 @@ fn a_successor_that_never_announced_withdraws_at_the_end() {
     assert_eq!(bench.commands(), ["withdraw route 192.0.2.1/32"]);
 }
 
+/// A neighbor that exabgp.conf does not have: it has never announced anything.
+#[test]
+fn a_route_that_was_refused_from_the_start_is_forgotten_with_its_neighbor() {
+    let mut bench =
+        Bench::started(Memory::default(), "a to=10.0.0.1/100 to=10.0.0.9/100 192.0.2.1/32", Duration::ZERO);
+    bench.refuses = Some("10.0.0.9");
+    bench.finds(0, &[true, true]);
+    bench.reload("a to=10.0.0.1/100 192.0.2.1/32");
+    assert!(bench.engine.stale_routes().next().is_none());
+    bench.handle(Event::Terminate);
+    assert!(!bench.commands().contains(&"neighbor 10.0.0.9 withdraw route 192.0.2.1/32".to_owned()));
+}
+
+/// A router that was removed from exabgp.conf first, and from our file later. Its session was lost.
+#[test]
+fn a_withdraw_from_a_neighbor_that_exabgp_no_longer_has_ends() {
+    let end = |last: &str| {
+        let mut bench = Bench::up("a to=10.0.0.1/100 to=10.0.0.9/100 192.0.2.1/32");
+        bench.handle(Event::Received("neighbor 10.0.0.9 up".to_owned()));
+        bench.handle(Event::Received(format!("neighbor 10.0.0.9 {last}")));
+        bench.refuses = Some("10.0.0.9");
+        bench.reload("a to=10.0.0.1/100 192.0.2.1/32");
+        for _ in 0..600 {
+            bench.passes(Duration::from_millis(100));
+        }
+        (
+            bench.engine.stale_routes().count(),
+            bench.logged.iter().filter(|line| line.contains("again and again")).count(),
+        )
+    };
+    assert_eq!(end("down - peer removed"), (0, 1));
+    assert_eq!(end("up"), (1, 0), "a session that is up may have the route");
+}
+
 /// Its reply belongs to the former route.
 #[test]
 fn a_route_with_a_command_in_flight_is_withdrawn_whole() {
