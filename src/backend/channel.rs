@@ -6,7 +6,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hickory_resolver::proto::rr::RData;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -20,6 +20,9 @@ use crate::probe::dns::{Question, Transport};
 use crate::program::{End, Ended, KEPT, Limit, Program, run_within};
 use crate::text::foreign;
 use crate::text::period::Period;
+
+/// Octets of an HTTP document that are kept, at least: one that is cut is no JSON. Counters take some kilobytes.
+const HTTP_KEPT: usize = 16 * KEPT;
 
 /// A request to the server and its channel, displayed as an operator would type it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -85,7 +88,8 @@ impl Reply {
 }
 
 impl Request {
-    /// Sends the request and waits for the reply, at most this long. At most `kept` octets of it count.
+    /// Sends the request and waits for the reply, for everything at most this long. At most `kept` octets of it count; of
+    /// an HTTP document [`HTTP_KEPT`] if that is more. CHAOS answers count whole: each is one DNS message.
     pub(crate) async fn ask(&self, kept: usize, facts: &Facts, limit: Duration) -> Reply {
         match self {
             Self::Program(program) => {
@@ -95,7 +99,7 @@ impl Request {
             Self::Socket { path, line } => {
                 let asked = async {
                     let stream = UnixStream::connect(path).await?;
-                    prompted(stream, line).await
+                    prompted(stream, line, kept).await
                 };
                 self.exchanged(timeout(limit, asked).await.ok(), limit, facts)
             }
@@ -103,14 +107,20 @@ impl Request {
                 let asked = async { http(TcpStream::connect(server).await?, path, kept).await };
                 self.exchanged(timeout(limit, asked).await.ok(), limit, facts)
             }
-            Self::Chaos { targets, names } => chaos(targets, names, limit).await,
+            Self::Chaos { targets, names } => {
+                timeout(limit, chaos(targets, names, limit)).await.unwrap_or_else(|_| self.hung(limit))
+            }
         }
+    }
+
+    fn hung(&self, limit: Duration) -> Reply {
+        Reply::Hung(format!("{self}: no answer within {}", Period(limit)))
     }
 
     /// The reply that an exchange over a stream stands for; `None` if it took too long.
     fn exchanged(&self, exchange: Option<io::Result<String>>, limit: Duration, facts: &Facts) -> Reply {
         let error = match exchange {
-            None => return Reply::Hung(format!("{self}: no answer within {}", Period(limit))),
+            None => return self.hung(limit),
             Some(Ok(text)) => return Reply::Text(text),
             Some(Err(error)) => error,
         };
@@ -185,18 +195,23 @@ pub(super) fn enable(facts: &Facts) -> String {
     }
 }
 
-/// Writes a line, and reads until the prompt that follows the answer.
-async fn prompted(mut stream: impl AsyncRead + AsyncWrite + Unpin, line: &str) -> io::Result<String> {
+/// Writes a line, and reads until the prompt that follows the answer, at most `kept` octets.
+async fn prompted(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    line: &str,
+    kept: usize,
+) -> io::Result<String> {
     // One write: the server reads a line at a time.
     stream.write_all(format!("{line}\n").as_bytes()).await?;
     let mut said = vec![];
     let mut chunk = [0; 4096];
-    while !said.ends_with(b"\n> ") && said.len() < KEPT {
+    while !said.ends_with(b"\n> ") && said.len() < kept {
         match stream.read(&mut chunk).await? {
             0 => break,
             length => said.extend_from_slice(&chunk[..length]),
         }
     }
+    said.truncate(kept);
     let said = String::from_utf8_lossy(&said);
     let answer = said.strip_suffix("> ").unwrap_or(&said);
     Ok(answer.strip_prefix("> ").unwrap_or(answer).trim().to_owned())
@@ -210,8 +225,7 @@ async fn http(
 ) -> io::Result<String> {
     stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).await?;
     let mut said = vec![];
-    // A longer document would be cut and no longer be JSON; counters take some kilobytes.
-    stream.take(kept.max(16 * KEPT) as u64).read_to_end(&mut said).await?;
+    stream.take(kept.max(HTTP_KEPT) as u64).read_to_end(&mut said).await?;
     let said = String::from_utf8_lossy(&said);
     let refuse = |what: &str| io::Error::new(ErrorKind::InvalidData, what.to_owned());
     let (head, body) = said.split_once("\r\n\r\n").ok_or_else(|| refuse("answered other than HTTP"))?;
@@ -223,11 +237,14 @@ async fn http(
 }
 
 /// Queries one address after the other until one answers: the server may not listen at the management address, and it
-/// counts each query. If none answers, returns the result of the first address.
+/// counts each query. Each address has an equal share of the time that is left. If none answers, returns the result of
+/// the first address.
 async fn chaos(targets: &[Target], names: &[String], limit: Duration) -> Reply {
+    let deadline = Instant::now() + limit;
     let mut first = None;
-    for target in targets {
-        match chaos_at(target, names, limit).await {
+    let addresses_left = (1..=u32::try_from(targets.len()).unwrap_or(u32::MAX)).rev();
+    for (target, addresses) in targets.iter().zip(addresses_left) {
+        match chaos_at(target, names, left(deadline) / addresses).await {
             reply @ Reply::Text(_) => return reply,
             reply => first = first.or(Some(reply)),
         }
@@ -235,8 +252,15 @@ async fn chaos(targets: &[Target], names: &[String], limit: Duration) -> Reply {
     first.unwrap_or_else(|| Reply::Unknown(Trouble::new("no address to ask")))
 }
 
-/// Over TCP, since BIND drops all but three such queries a second over UDP, and others may do so.
+/// The time until `deadline`.
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
+/// Over TCP, since BIND drops all but three such queries a second over UDP, and others may do so. All names have one
+/// limit together.
 async fn chaos_at(target: &Target, names: &[String], limit: Duration) -> Reply {
+    let deadline = Instant::now() + limit;
     let mut lines = vec![];
     for name in names {
         let question = format!("{name} TXT CH").parse().and_then(Question::observing);
@@ -244,7 +268,7 @@ async fn chaos_at(target: &Target, names: &[String], limit: Duration) -> Reply {
             Ok(question) => question,
             Err(why) => return Reply::Unknown(Trouble::new(why)),
         };
-        let finding = target.ask(question, Transport::Tcp, limit).await;
+        let finding = target.ask(question, Transport::Tcp, left(deadline)).await;
         let failure = match finding.outcome {
             Outcome::Fail(failure) | Outcome::Unknown(failure) => failure,
             Outcome::Pass { .. } => {
@@ -264,4 +288,75 @@ async fn chaos_at(target: &Target, names: &[String], limit: Duration) -> Reply {
         };
     }
     Reply::Text(lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::backend::Kind;
+
+    fn target(listener: &TcpListener) -> Target {
+        let server = listener.local_addr().unwrap();
+        Target { server, source: server.ip(), locality: Arc::default(), is_service: false }
+    }
+
+    async fn asks(targets: Vec<Target>, names: usize, limit: Duration) -> Reply {
+        let names = (0..names).map(|name| format!("{name}.bind.")).collect();
+        Request::Chaos { targets, names }.ask(KEPT, Kind::Dnsmasq.facts(), limit).await
+    }
+
+    /// Answers each query with a TXT record.
+    async fn answers(listener: TcpListener) {
+        loop {
+            let mut stream = listener.accept().await.unwrap().0;
+            let mut query = vec![0; usize::from(stream.read_u16().await.unwrap())];
+            stream.read_exact(&mut query).await.unwrap();
+            // Header, question and one record; the other sections are empty.
+            let name = query[12..].iter().position(|octet| *octet == 0).unwrap();
+            query.truncate(12 + name + 5);
+            query[2] |= 0x80;
+            query[6..12].copy_from_slice(&[0, 1, 0, 0, 0, 0]);
+            query.extend(b"\xc0\x0c\0\x10\0\x03\0\0\0\0\0\x02\x017");
+            stream.write_u16(u16::try_from(query.len()).unwrap()).await.unwrap();
+            stream.write_all(&query).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hung_server_takes_one_limit_at_all_its_addresses() {
+        // It accepts connections, and never answers.
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (limit, began) = (Duration::from_millis(600), Instant::now());
+        let reply = asks(vec![target(&listener); 40], 1, limit).await;
+        assert!(!matches!(reply, Reply::Text(_)), "{reply:?}");
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn an_address_without_an_answer_leaves_time_for_the_next() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let targets = vec![target(&silent), target(&listener)];
+        let server = tokio::spawn(answers(listener));
+        // The silent address takes half of the limit, if the test runs in time.
+        let mut limit = Duration::from_secs(1);
+        let mut reply = asks(targets.clone(), 2, limit).await;
+        while !matches!(reply, Reply::Text(_)) && limit < Duration::from_secs(20) {
+            limit *= 4;
+            reply = asks(targets.clone(), 2, limit).await;
+        }
+        assert_eq!(reply, Reply::Text("7\n7".to_owned()));
+        server.abort();
+    }
+
+    #[tokio::test]
+    async fn of_a_long_answer_the_beginning_counts() {
+        let (client, mut server) = tokio::io::duplex(64 * 1024);
+        server.write_all(&[b'x'; 5000]).await.unwrap();
+        assert_eq!(prompted(client, "help", 100).await.unwrap(), "x".repeat(100));
+    }
 }

@@ -35,7 +35,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub enum AskError {
     /// No helper listens, or none answered.
     Absent(anyhow::Error),
-    /// The helper refused, and would refuse again.
+    /// The helper refused. Not retried here, although some refusals are temporary; the text says which.
     Refused(String),
 }
 
@@ -181,7 +181,8 @@ async fn converse(socket: &Path, line: &str, longest: u64) -> anyhow::Result<Vec
         bail!("{helper} behind {} sent more than {longest} bytes: is it another program?", socket.display());
     }
     match outcome {
-        // A process that is exiting resets the connection, before or after its answer.
+        // A helper that is exiting, or has not read the whole request, resets the connection, also after its answer.
+        Ok(Err(_)) if said.ends_with(b"\n") => Ok(said),
         Ok(Ok(_) | Err(_)) if said.is_empty() => bail!(
             "{helper} behind {} closed without an answer: it is busy or ending, or serves as many connections of this \
              user as it serves at a time; try again",
@@ -248,6 +249,28 @@ mod tests {
     use tokio::net::UnixSocket;
 
     use super::*;
+
+    /// A helper that has not read the whole request resets the connection when it closes.
+    #[tokio::test]
+    async fn an_answer_before_a_reset_counts() {
+        let directory = std::env::temp_dir().join(format!("dnsherald-client-reset-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&directory);
+        std::fs::create_dir(&directory).unwrap();
+        let listener = tokio::net::UnixListener::bind(control_socket(&directory)).unwrap();
+        for (answer, is_whole) in
+            [(&b"{\"refused\":\"too long\"}\n"[..], true), (b"{\"refused\":\"too", false)]
+        {
+            let answers = async {
+                let mut stream = listener.accept().await.unwrap().0;
+                stream.read_u8().await.unwrap();
+                stream.write_all(answer).await.unwrap();
+            };
+            let client = Client::new(&directory);
+            let error = tokio::join!(client.request(&Request::Reload), answers).0.unwrap_err();
+            assert_eq!(matches!(error, AskError::Refused(_)), is_whole, "{error}");
+        }
+        std::fs::remove_dir_all(directory).unwrap();
+    }
 
     #[tokio::test]
     async fn a_request_to_a_stopped_helper_times_out() {

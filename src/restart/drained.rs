@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::control::client::{ABSENT, Client};
 use crate::engine::service::ServiceState;
 use crate::probe::Probe;
-use crate::status::{Document, Service};
+use crate::status::{Document, ExaBgp, Service};
 use crate::text::foreign;
 use crate::text::period::Shown;
 
@@ -28,7 +28,8 @@ pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// The interval at which counters and zones are polled: a poll may run a program.
 pub(super) const COUNTER_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Waits until the server is quiet, at most for its `max-wait`, and returns a sentence with the result.
+/// Waits until the server is quiet, at most for [`Quiet::longest`](crate::backend::Quiet::longest) and one question more,
+/// and returns a sentence with the result.
 pub(crate) async fn wait_until_quiet(config: &Config, backend: &Backend) -> String {
     let own: f64 = config
         .services_of(backend)
@@ -71,7 +72,7 @@ pub(crate) async fn wait_until_quiet(config: &Config, backend: &Backend) -> Stri
 pub(crate) enum Confirmed {
     /// ExaBGP has acknowledged them, within this time.
     Acknowledged(Duration),
-    /// ExaBGP answers no commands, for this reason: they were sent, and a settle time has passed instead.
+    /// ExaBGP answers no commands, for this reason: they were sent, and then a settle time has passed instead.
     Unknown(String),
 }
 
@@ -117,6 +118,7 @@ impl Announced {
 /// # Errors
 /// If it has not in time, one of them is no longer drained, or the helper is gone.
 pub(crate) async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Result<Confirmed, Trouble> {
+    let mut confirmation = Confirmation::default();
     watch(helper, |document, waited| {
         let of = |name: &String| document.services.iter().find(|service| service.name == *name);
         let is_drained = |name: &&String| of(name).is_some_and(Service::is_drained);
@@ -127,14 +129,15 @@ pub(crate) async fn wait_until_acknowledged(helper: &Client, names: &[String]) -
             ))));
         }
         let missing = unsettled(names.iter().filter_map(of));
-        confirmed(document, missing.is_empty(), true, waited).or_else(|| {
-            let late = format!(
-                "ExaBGP has not acknowledged the withdraw of {} within {}: it may still be announced",
-                missing.join(", "),
-                Shown(WITHDRAW_TIMEOUT)
-            );
-            (waited >= WITHDRAW_TIMEOUT).then(|| Err(Trouble::new(late)))
-        })
+        match confirmation.observe(&document.exabgp, missing.is_empty(), true, waited) {
+            Progress::Confirmed(how) => Some(Ok(how)),
+            Progress::Settling => None,
+            Progress::Pending => (waited >= WITHDRAW_TIMEOUT).then(|| {
+                let (missing, limit) = (missing.join(", "), Shown(WITHDRAW_TIMEOUT));
+                let late = "ExaBGP has not acknowledged the withdraw of";
+                Err(Trouble::new(format!("{late} {missing} within {limit}: it may still be announced")))
+            }),
+        }
     })
     .await
 }
@@ -150,6 +153,7 @@ pub(crate) async fn wait_until_announced(
     names: &[String],
     by: AnnouncedBy,
 ) -> Result<Announced, Trouble> {
+    let mut confirmation = Confirmation::default();
     watch(helper, |document, waited| {
         let ours: Vec<_> = document.services.iter().filter(|service| names.contains(&service.name)).collect();
         let why = |service: &Service| service.why_not_announced().unwrap_or_else(|| foreign(&service.reason));
@@ -165,11 +169,11 @@ pub(crate) async fn wait_until_announced(
         }
         let withdrawn = ours.iter().find(|service| !service.is_announced());
         let missing = unsettled(ours.iter().copied());
-        let confirmed =
-            confirmed(document, withdrawn.is_none() && missing.is_empty(), withdrawn.is_none(), waited);
-        confirmed.map(|how| how.map(|how| Announced::new(how, &ours))).or_else(|| {
+        let is_sent = withdrawn.is_none();
+        let is_acknowledged = is_sent && missing.is_empty();
+        let late = || {
             let limit = Shown(ANNOUNCE_TIMEOUT);
-            let late = match withdrawn {
+            match withdrawn {
                 Some(service) => {
                     let why = service.why_not_announced();
                     let why =
@@ -177,9 +181,13 @@ pub(crate) async fn wait_until_announced(
                     format!("{} is not announced after {limit}: it {why}", foreign(&service.name))
                 }
                 None => format!("ExaBGP has not acknowledged {} within {limit}", missing.join(", ")),
-            };
-            (waited >= ANNOUNCE_TIMEOUT).then(|| Err(Trouble::new(late)))
-        })
+            }
+        };
+        match confirmation.observe(&document.exabgp, is_acknowledged, is_sent, waited) {
+            Progress::Confirmed(how) => Some(Ok(Announced::new(how, &ours))),
+            Progress::Settling => None,
+            Progress::Pending => (waited >= ANNOUNCE_TIMEOUT).then(|| Err(Trouble::new(late()))),
+        }
     })
     .await
 }
@@ -199,21 +207,39 @@ fn unsettled<'a>(services: impl Iterator<Item = &'a Service>) -> Vec<String> {
     prefixes.filter(|prefix| !prefix.is_settled()).map(|prefix| foreign(&prefix.prefix)).collect()
 }
 
-/// The confirmation, if there is one by now: everything is `acknowledged`; or everything is `sent`, and ExaBGP answers
-/// no commands.
-fn confirmed(
-    document: &Document,
-    acknowledged: bool,
-    sent: bool,
-    waited: Duration,
-) -> Option<Result<Confirmed, Trouble>> {
-    if acknowledged {
-        return Some(Ok(Confirmed::Acknowledged(waited)));
+/// Where a wait for a confirmation stands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Progress {
+    Pending,
+    /// ExaBGP answers no commands; everything is sent, and the settle time passes.
+    Settling,
+    Confirmed(Confirmed),
+}
+
+/// Recognizes the confirmation in a series of status documents.
+#[derive(Debug, Default)]
+struct Confirmation {
+    /// When everything was sent, as the time since the wait began.
+    sent_at: Option<Duration>,
+}
+
+impl Confirmation {
+    /// Takes in whether everything is `acknowledged`, and whether it is `sent`, after the time `waited`.
+    fn observe(&mut self, exabgp: &ExaBgp, acknowledged: bool, sent: bool, waited: Duration) -> Progress {
+        if acknowledged {
+            return Progress::Confirmed(Confirmed::Acknowledged(waited));
+        }
+        self.sent_at = sent.then(|| self.sent_at.unwrap_or(waited));
+        match self.sent_at {
+            Some(at) if !exabgp.answers && waited.saturating_sub(at) < SETTLE_TIME => Progress::Settling,
+            Some(_) if !exabgp.answers => {
+                let silence = exabgp.silence.clone();
+                let why = silence.unwrap_or_else(|| "ExaBGP answers no commands".to_owned());
+                Progress::Confirmed(Confirmed::Unknown(why))
+            }
+            _ => Progress::Pending,
+        }
     }
-    let silence =
-        || document.exabgp.silence.clone().unwrap_or_else(|| "ExaBGP answers no commands".to_owned());
-    let settled = sent && !document.exabgp.answers && waited >= SETTLE_TIME;
-    settled.then(|| Ok(Confirmed::Unknown(silence())))
 }
 
 /// Polls the status until there is a result. A helper may be absent for a moment while it is replaced.
@@ -235,5 +261,44 @@ async fn watch<T>(
             Err(_) => {}
         }
         tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exabgp(answers: bool) -> ExaBgp {
+        let json = format!(
+            "{{\"version\": null, \"dialect\": \"neighbor\", \"answers\": {answers}, \"silence\": \"ack is off\", \
+             \"latency-seconds\": null, \"refused\": 0, \"unanswered\": 0}}"
+        );
+        serde_json::from_str(&json).unwrap()
+    }
+
+    /// The checks may take longer than the settle time to pass.
+    #[test]
+    fn the_settle_time_counts_from_the_last_announcement() {
+        let (mut confirmation, exabgp) = (Confirmation::default(), exabgp(false));
+        let mut at = |millis, sent| confirmation.observe(&exabgp, false, sent, Duration::from_millis(millis));
+        assert_eq!(at(0, false), Progress::Pending);
+        assert_eq!(at(30_000, false), Progress::Pending);
+        assert_eq!(at(30_100, true), Progress::Settling);
+        assert_eq!(at(32_000, true), Progress::Settling);
+        assert_eq!(at(32_050, false), Progress::Pending, "withdrawn again");
+        assert_eq!(at(40_000, true), Progress::Settling);
+        let confirmed = Progress::Confirmed(Confirmed::Unknown("ack is off".to_owned()));
+        assert_eq!(at(42_000, true), confirmed);
+    }
+
+    #[test]
+    fn an_acknowledgment_needs_no_settle_time() {
+        let mut confirmation = Confirmation::default();
+        let mut at = |acknowledged, seconds| {
+            confirmation.observe(&exabgp(true), acknowledged, true, Duration::from_secs(seconds))
+        };
+        assert_eq!(at(false, 20), Progress::Pending, "it answers, so its answer counts");
+        let confirmed = Progress::Confirmed(Confirmed::Acknowledged(Duration::from_secs(21)));
+        assert_eq!(at(true, 21), confirmed);
     }
 }
