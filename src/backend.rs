@@ -11,7 +11,8 @@
 //! of the control socket. Code only reads what the tools print. A [`Backend`] is a driver with what the configuration
 //! overrides; every action goes through it. Rules for every driver:
 //!
-//! * **A control channel is never a probe.** It informs the operator, with its own deadline, and moves no route.
+//! * **A control channel never proves that a service works.** It has its own deadline and informs the operator. Two
+//!   checks read from it: `counters` judges the counters, and `freshness` may take its zones from the list.
 //!   `nsd-control zonestatus` reports a zone as fine that never loaded; only an answer to a query proves anything.
 //! * **Every tool can hang** when the server does, most for a minute or for ever. No answer in time is
 //!   [`State::Hung`].
@@ -23,8 +24,8 @@
 //!   server cannot reload its whole configuration, the driver says so instead of reloading a part.
 //! * **A check has blind spots.** No tool sees a missing address or a port in use, some do not read zone files:
 //!   [`Facts::unseen`] names what a passed check does not prove.
-//! * **The process is found as the `process` check finds it**, by [`crate::process`]. It counts only if the control
-//!   channel gives no state.
+//! * **The process is found as the `process` check finds it**, by [`crate::process`]. It decides the state only if the
+//!   control channel reports a stopped server or no state, and there is no unit or systemd does not answer.
 //! * **Every refusal has a remedy**: the smallest privilege that suffices, in [`Trouble::remedy`].
 //! * **Several addresses are queried.** The server need not listen at the management address, so [`targets`] also has
 //!   the service addresses.
@@ -178,7 +179,7 @@ pub(crate) enum Ask {
         /// The path, with its first slash.
         path: &'static str,
     },
-    /// With TXT queries in class CHAOS to the management addresses.
+    /// With TXT queries in class CHAOS, to the management addresses and then to those of the services.
     Chaos(Words),
 }
 

@@ -45,7 +45,9 @@ impl Connection {
     }
 
     /// Sends a request and passes the kind and body of each object in the answer to `read`, until the answer is
-    /// complete or `read` wants no more. After an error or `NoMore` the socket is no longer usable.
+    /// complete or `read` wants no more. Open another connection after a dump that has ended early, by an error or
+    /// `NoMore`: the kernel goes on with it. Any other request has one answer, after which the connection stays usable,
+    /// also if that is an error number.
     ///
     /// # Errors
     /// Returns the error number of the kernel's answer, `EINTR` if a change interrupted a dump, `ENOBUFS` if objects were

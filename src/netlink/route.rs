@@ -1,7 +1,7 @@
 //! Looks up where the kernel delivers packets to an address: `RTM_GETROUTE` (`linux/rtnetlink.h`).
 //!
-//! The addresses of the interfaces (`getifaddrs`) do not answer this: with AnyIP (`ip route add local …`) and in a VRF
-//! the host receives packets for addresses that no interface has.
+//! The addresses of the interfaces (`getifaddrs`) do not answer this: with AnyIP (`ip route add local …`) the host
+//! receives packets for addresses that no interface has, and in a VRF only those of the interfaces in it count.
 
 use std::cell::RefCell;
 use std::io;
@@ -67,10 +67,11 @@ pub(crate) fn look_up(address: IpAddr, device: Option<&str>) -> io::Result<Deliv
     way(address, None, device)
 }
 
-/// The same for packets from the address `from`, which has to be on this host.
+/// The same for packets from the address `from`, which must be on this host: look it up first. Otherwise the result means
+/// nothing: Linux 6.18 takes any route for IPv6, and reports an unreachable network for IPv4.
 ///
 /// # Errors
-/// Those of [`look_up`], and an error if `from` is not on this host.
+/// Those of [`look_up`].
 pub(crate) fn way(to: IpAddr, from: Option<IpAddr>, device: Option<&str>) -> io::Result<Delivery> {
     match index_of(device)? {
         Some(index) => find_route(to, from, index),
@@ -115,8 +116,9 @@ fn find_route(to: IpAddr, from: Option<IpAddr>, index: Option<u32>) -> io::Resul
     if !is_ambiguous {
         return answer;
     }
-    // The kernel returns the same error for a blackhole route, for a source that is not on this host and for an invalid
-    // request. If it delivers the source, or else the loopback address, locally, the request is valid.
+    // The kernel returns the same error for a blackhole route, for a source that is invalid or, in older kernels, not on
+    // this host, and for an invalid request. If it delivers the source, or else the loopback address, locally, the
+    // request is valid.
     let loopback = match to {
         IpAddr::V4(_) => IpAddr::from(Ipv4Addr::LOCALHOST),
         IpAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
@@ -138,12 +140,12 @@ fn ask(body: &[u8]) -> io::Result<Delivery> {
         let errno = answer.as_ref().err().and_then(io::Error::raw_os_error).map(Errno::from_raw);
         let (why, is_usable) = match errno {
             None => (None, answer.is_ok()),
-            // Normal answers, after which the socket stays usable.
+            // The answers of the kernel. After any other error a new socket is opened.
             Some(Errno::ENETUNREACH) => (Some("the network is unreachable"), true),
             Some(Errno::EHOSTUNREACH) => (Some("an unreachable route"), true),
             Some(Errno::EACCES) => (Some("a prohibit route"), true),
             Some(Errno::EINVAL | Errno::EXDEV) => (None, true),
-            Some(Errno::ENODEV) => (Some("no such interface"), false),
+            Some(Errno::ENODEV) => (Some("no such interface"), true),
             Some(_) => (None, false),
         };
         *cached = Some(connection).filter(|_| is_usable);
@@ -262,6 +264,15 @@ mod tests {
     #[test]
     fn a_missing_device_delivers_nowhere() {
         assert_eq!(look_up("127.0.0.1".parse().unwrap(), Some("no-such-vrf")).unwrap(), Delivery::NoDevice);
+    }
+
+    #[test]
+    fn a_missing_interface_costs_no_connection() {
+        let loopback = "127.0.0.1".parse().unwrap();
+        let delivery = find_route(loopback, None, Some(4_000_000)).unwrap();
+        assert_eq!(delivery, Delivery::Nowhere("no such interface"));
+        assert!(CONNECTION.with_borrow(Option::is_some));
+        assert_eq!(look_up(loopback, None).unwrap(), Delivery::Here);
     }
 
     #[test]

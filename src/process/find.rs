@@ -1,7 +1,8 @@
 //! Finds the main process: in the pid-file, else in the cgroup of its unit, else by asking systemd.
 //!
 //! The first two only read a few files, and prove nothing if they find no process: after a crash an old pid-file
-//! remains, and a starting server has not written it yet. systemd takes longer to answer, and its answer is certain.
+//! remains, and a starting server has not written it yet. systemd takes longer to answer. It is certain only of a loaded
+//! unit that is inactive or failed, unless the pid-file contradicts it.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -17,7 +18,8 @@ use crate::systemd;
 use crate::text::joined;
 use crate::text::period::Period;
 
-/// Minimum time between two questions to systemd. Also the limit of a cheap search.
+/// The time for which a [`Finder`] does not ask systemd again after an answer without a process. Also the limit of a
+/// cheap search.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The reason why the process was not found.
@@ -34,11 +36,11 @@ impl From<String> for NotFound {
     }
 }
 
-/// Searches for one process, one search at a time.
+/// Searches for one process. Keep it for a process that is searched again and again.
 #[derive(Debug)]
 pub(crate) struct Finder {
     source: ProcessSource,
-    /// A disk that hangs keeps one thread, not one more with every probe.
+    /// Held by the search that reads files: a disk that hangs keeps one thread, not one more with every probe.
     turn: Arc<tokio::sync::Mutex<()>>,
     /// The last answer of systemd without a process, and its time.
     last_missing: Mutex<Option<(Instant, Missing)>>,
@@ -125,7 +127,8 @@ fn look(source: &ProcessSource) -> Result<ProcessHandle, NotFound> {
     })
 }
 
-/// Asks systemd, which is certain unless the pid-file contradicts it.
+/// Asks systemd. Only a loaded unit that is inactive or failed is certainly without a process, see
+/// [`systemd::Unit::is_certainly_down`], and only if the pid-file does not contradict it.
 async fn by_systemd(unit: &str, instead: &NotFound, limit: Duration) -> Result<ProcessHandle, Missing> {
     let perhaps = |why: String| Missing::Perhaps(format!("{}; {why}", instead.why));
     let shown = systemd::ask(unit, limit).await.map_err(|ended| {

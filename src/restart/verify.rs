@@ -138,7 +138,7 @@ impl Transaction<'_> {
         found.join("; ")
     }
 
-    /// The identity that the server reports. If it reported one before, this waits for it, at most for one timeout: the
+    /// The identity that the server reports. If it reported one before, this asks again until one timeout has passed: the
     /// new configuration may hide it.
     async fn identity_after(&self, baseline: &Baseline) -> Option<String> {
         let targets = self.config.targets_of(self.backend);

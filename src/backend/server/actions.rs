@@ -107,7 +107,8 @@ impl Backend {
         }
     }
 
-    /// Restarts the server, and waits at most for [`systemd::RESTART_LIMIT`]. A server that is up need not answer yet.
+    /// Restarts the server, and waits for it at most [`systemd::RESTART_LIMIT`]; questions to systemd before and after
+    /// have limits of their own. A server that is up need not answer yet.
     ///
     /// # Errors
     /// Returns the reason, and the remedy if a privilege is missing.
