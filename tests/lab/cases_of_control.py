@@ -78,3 +78,23 @@ def reload(lab, report):
     if lab.pop1.exabgp.helper() != helper:
         raise Unmet("the helper was replaced")
     report.found("the other routes kept, a file with an error changes nothing")
+
+
+@case("reload of the neighbors")
+def reload_neighbors(lab, report):
+    """A neighbor that keeps the prefix gets no withdraw if a reload announces the prefix to more neighbors."""
+    check = Check("answers", server=(POP1.management_ipv4,))
+
+    def configuration(med, neighbors):
+        return Configuration(POP1, (Service((check,), med=med, neighbors=neighbors),), TIMING)
+
+    lab.start_announced(configuration(100, (POP1.router_ipv4,)))
+    before = lab.router.withdraws("pop1")
+    changed = time.time()
+    lab.pop1.write_configuration(lab.pop1.written(configuration(300, ())))
+    expect_done(lab.pop1.dnsherald("reload"))
+    lab.until_announced_with(changed, 2.0, 300, "64512:100")
+    withdraws = lab.router.withdraws("pop1") - before
+    if withdraws:
+        raise Unmet(f"the router received {withdraws} withdraws")
+    report.found("other attributes without a withdraw")
