@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::panic;
 
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
 };
@@ -56,6 +57,19 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
+    /// Returns once this process may set the terminal: as any program, one in the background stops here (SIGTTOU) until it
+    /// is in the foreground. Call it before signals are caught: a signal then ends a process that is stopped here.
+    ///
+    /// # Errors
+    /// If the terminal cannot be set, or belongs to a session that has no process left to continue this one.
+    pub(crate) fn await_foreground() -> io::Result<()> {
+        let stdin = io::stdin();
+        if stdin.is_terminal() {
+            tcsetattr(&stdin, OptionalActions::Now, &tcgetattr(&stdin)?)?;
+        }
+        Ok(())
+    }
+
     /// Enters the alternate screen. If standard input is no terminal, no keys are read.
     ///
     /// # Errors
@@ -95,10 +109,15 @@ impl Drop for Screen {
     }
 }
 
-/// Restores the terminal. Ignores errors: it may be gone.
+/// Restores the terminal, also from the background, where the signal that ends this process must not stop it. Ignores
+/// errors: the terminal may be gone.
 fn leave(before: Option<&Termios>) {
+    let earlier = SigSet::from(Signal::SIGTTOU).thread_swap_mask(SigmaskHow::SIG_BLOCK);
     let _ = move_cursor(LEAVE);
     if let Some(before) = before {
         let _ = tcsetattr(io::stdin().as_fd(), OptionalActions::Flush, before);
+    }
+    if let Ok(earlier) = earlier {
+        let _ = earlier.thread_set_mask();
     }
 }

@@ -44,6 +44,7 @@ pub(super) fn run(options: &Status) -> anyhow::Result<Exit> {
     if options.json || !can_be_drawn_on() {
         return print(options);
     }
+    Screen::await_foreground().context("cannot draw on this terminal")?;
     let mut watch = Watch::start(options)?;
     let end = {
         let screen = Screen::enter().context("cannot draw on this terminal")?;

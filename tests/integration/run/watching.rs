@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -109,6 +109,29 @@ fn a_signal_ends_it_as_it_ends_other_commands() {
         kill(Pid::from_raw(watch.child.id().try_into().unwrap()), signal).unwrap();
         assert_eq!(watch.gives_back().signal(), Some(signal as i32));
     }
+}
+
+/// `timeout` runs its command in the background of the terminal, where a program that draws is stopped.
+#[test]
+fn a_signal_ends_it_in_the_background() {
+    let pop = Pop::new();
+    let size = Winsize { ws_row: ROWS, ws_col: 60, ws_xpixel: 0, ws_ypixel: 0 };
+    let ends = openpty(&size, None).unwrap();
+    let stdio = || Stdio::from(ends.slave.try_clone().unwrap());
+    let watch = pop.prepared(&["status", "--watch"]);
+    let mut command = Command::new("setsid");
+    command.args(["--ctty", "--wait", "sh", "-c", "timeout 1 \"$@\"; exit $?", "sh"]);
+    command.arg(watch.get_program()).args(watch.get_args()).env("TERM", "xterm");
+    let mut child = command.stdin(stdio()).stdout(stdio()).stderr(stdio()).spawn().unwrap();
+    let mut ended = None;
+    let has_ended = eventually(|| {
+        ended = child.try_wait().unwrap();
+        ended.is_some()
+    });
+    // The end of the terminal ends what is left of the session.
+    drop((command, ends));
+    assert!(has_ended, "the signal of `timeout` did not end it");
+    assert_eq!(ended.unwrap().code(), Some(124), "`timeout` ended it");
 }
 
 #[test]
