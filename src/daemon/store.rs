@@ -28,7 +28,7 @@ use crate::engine::memory::{Memory, Remembered};
 use crate::sys::handoff::Handoff;
 use crate::sys::lock;
 use crate::text::fnv::fnv32;
-use crate::text::period::{Period, Shown};
+use crate::text::period::Shown;
 
 pub(super) use self::disk::{read, write};
 
@@ -188,7 +188,7 @@ impl Store {
                 "the state in {} was written {} in the future: the clock of this host is or was wrong; no route is \
                  adopted, drains and penalties count from now on",
                 self.file.display(),
-                Period(Duration::from_secs(ahead.as_secs()))
+                Shown(ahead)
             );
             Duration::ZERO
         });

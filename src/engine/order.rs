@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::moment::Moment;
 use crate::text::joined;
-use crate::text::period::Period;
+use crate::text::period::Shown;
 
 pub(crate) use self::holder::RESTARTS;
 pub use self::holder::{Holder, Reason};
@@ -40,8 +40,8 @@ impl fmt::Display for Lasts {
         match self {
             Self::UntilLifted => f.write_str("until `undrain`"),
             Self::UntilExit => f.write_str("until the helper exits"),
-            Self::For(time) => write!(f, "for {}", Period(*time)),
-            Self::ForUntilExit(time) => write!(f, "for {} or until the helper exits", Period(*time)),
+            Self::For(time) => write!(f, "for {}", Shown(*time)),
+            Self::ForUntilExit(time) => write!(f, "for {} or until the helper exits", Shown(*time)),
         }
     }
 }

@@ -72,7 +72,7 @@ impl fmt::Display for Period {
     }
 }
 
-/// A measured duration, rounded for display: "0.42ms", "1.35s", "14m 30s".
+/// A measured duration, rounded for display to two units at most: "0.42ms", "1.35s", "14m 30s", "2h 5m".
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown(pub(crate) Duration);
 
@@ -89,7 +89,9 @@ impl fmt::Display for Shown {
             let text = format!("{seconds:.2}");
             format!("{}s", text.trim_end_matches('0').trim_end_matches('.'))
         } else {
-            humantime::format_duration(Duration::from_secs(seconds.round().max(0.0) as u64)).to_string()
+            let whole = Duration::from_secs(seconds.round().max(0.0) as u64);
+            let text = humantime::format_duration(whole).to_string();
+            text.split(' ').take(2).collect::<Vec<_>>().join(" ")
         };
         f.pad(&text)
     }
@@ -128,5 +130,9 @@ mod tests {
         assert_eq!(shown(1_350_000), "1.35s");
         assert_eq!(shown(2_000_000), "2s");
         assert_eq!(shown(870_400_000), "14m 30s");
+        assert_eq!(shown(2_446_808), "2.45s");
+        assert_eq!(shown(7_531_000_000), "2h 5m");
+        assert_eq!(shown(7_200_000_000), "2h");
+        assert_eq!(shown(183_845_000_000), "2days 3h");
     }
 }
