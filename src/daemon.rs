@@ -63,6 +63,7 @@ mod learned;
 pub(crate) mod listeners;
 mod loss;
 pub(crate) mod output;
+mod pause;
 mod probes;
 pub(crate) mod processes;
 pub(crate) mod rate_limit;

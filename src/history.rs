@@ -54,6 +54,8 @@ words! {
         Reload = "reload",
         /// A BGP session went up or down.
         Session = "session",
+        /// The helper did not run for a time: it was stopped, or the machine paused.
+        Pause = "pause",
         /// The events before a service went down were kept in a file.
         Incident = "incident",
     }

@@ -8,6 +8,7 @@ use super::control::{Control, ControlEvent};
 use super::disable_files::{AT_ROUND, AT_START, ScanTime};
 use super::exporter::Exporter;
 use super::output::Written;
+use super::pause::Wait;
 use super::rounds::RoundId;
 use super::store::Store;
 use super::store::merge::Change;
@@ -53,7 +54,9 @@ impl Daemon<'_> {
             let deadline = self.engine.deadline().map(|deadline| self.began + deadline.since_start());
             let update_at = (self.printed || self.unsaved).then_some(self.update_at);
             let wake = [deadline, update_at].into_iter().flatten().fold(next_turn, Instant::min);
+            let waiting = Wait::begin(wake.saturating_duration_since(Instant::now()));
             let wakeup = self.wait(wake).await;
+            self.report_pause(waiting);
             self.io.deadman.stop_after_withdraws().await;
             // Handle it.
             let ending = self.on_wakeup(wakeup, deadline, supervisor).await;

@@ -20,6 +20,8 @@ fn a_stopped_and_continued_helper_moves_no_route() {
     sleep(Duration::from_secs(8));
     helper.is_sent("CONT");
     helper.logs("but this process did not run for");
+    helper.logs("s (stopped, or the machine paused): the outcomes of that time are discarded");
+    assert!(pop.told(&["history"]).contains("(stopped, or the machine paused)"));
     pop.server.becomes(Fault::None);
     pop.server.is_asked_again(1);
     helper.has_said_no_more();
