@@ -169,7 +169,9 @@ async fn run_daemon(
     if let Err(error) = adopt_orphans() {
         log::warn!("cannot adopt orphaned processes of commands: {error}");
     }
-    log_start(config, path);
+    // The file that is in force.
+    let source = broken.as_ref().and_then(BrokenFile::last_good).unwrap_or(path).to_owned();
+    log_start(config, &source);
     let mut saver = (!on_terminal).then(|| Saver::new(options.state.clone()));
     // The last good configuration is stored already.
     if let (Some(saver), None) = (&mut saver, &broken) {
@@ -181,7 +183,7 @@ async fn run_daemon(
     let history = state_file.as_deref().map(beside);
     let subject = Subject::new(absolute(path), host_name(), history.clone(), config);
     let control = if on_terminal { None } else { control(config, &subject) };
-    let history = history.map(|file| start_history(file, config, path, instead.as_deref()));
+    let history = history.map(|file| start_history(file, config, &source, instead.as_deref()));
     let kept = state_file.zip(history.as_ref());
     let incidents = kept.map(|(state, history)| Incidents::start(&state, history));
     let mut daemon = Daemon::new(config, io, store, memory, age);
@@ -194,7 +196,7 @@ async fn run_daemon(
     Ok(Exit::Success)
 }
 
-fn log_start(config: &Config, path: &Path) {
+fn log_start(config: &Config, source: &Path) {
     let checks: usize = config.services.iter().map(|service| service.checks.len()).sum();
     log::info!(
         "{} {} on {}: {}, {} from {}",
@@ -203,7 +205,7 @@ fn log_start(config: &Config, path: &Path) {
         config.node.name,
         counted(config.services.len(), "service"),
         counted(checks, "check"),
-        path.display()
+        source.display()
     );
     if let Some(lacking) = config.since.lacking() {
         log::warn!("{lacking}");
@@ -216,14 +218,14 @@ fn log_start(config: &Config, path: &Path) {
 }
 
 /// Opens the history and notes the start in it, and what runs instead of the file.
-fn start_history(file: PathBuf, config: &Config, path: &Path, instead: Option<&str>) -> History {
+fn start_history(file: PathBuf, config: &Config, source: &Path, instead: Option<&str>) -> History {
     let history = History::start(file);
     let text = format!(
         "dnsherald {} on {}: {} from {}{}",
         env!("CARGO_PKG_VERSION"),
         config.node.name,
         counted(config.services.len(), "service"),
-        path.display(),
+        source.display(),
         instead.unwrap_or_default()
     );
     history.note(Entry::new(SystemTime::now(), Kind::Start, None, &text).as_ref());

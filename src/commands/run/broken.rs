@@ -46,6 +46,11 @@ impl BrokenFile {
         &self.trouble
     }
 
+    /// The last good configuration, if that is in force.
+    pub(super) fn last_good(&self) -> Option<&Path> {
+        self.trouble.last_good.as_deref()
+    }
+
     /// Whether the file is missing.
     pub(super) fn is_gone(&self) -> bool {
         self.error.is_gone()

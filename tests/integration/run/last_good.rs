@@ -57,6 +57,8 @@ fn a_typo_at_start_moves_no_route_and_is_reported() {
     helper.says(ANNOUNCE);
     helper.logs("unknown key `rize`");
     helper.logs("running the LAST GOOD CONFIGURATION");
+    helper.logs(&format!("1 check from {}", pop.last_good().file().display()));
+    assert!(pop.told(&["history"]).contains(&format!("1 service from {}", pop.last_good().file().display())));
     let mut bytes = [0; 4096];
     let length = systemd.recv(&mut bytes).unwrap();
     let told = String::from_utf8_lossy(&bytes[..length]).into_owned();
