@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use self::earlier::Earlier;
 use self::places::serve;
 pub(crate) use self::requests::Caller;
 use self::requests::{ConfigReader, serve_client};
@@ -27,6 +28,7 @@ use crate::status::Document;
 use crate::sys::trusted_path::make_for_root;
 use crate::text::json;
 
+mod earlier;
 mod places;
 mod requests;
 mod socket;
@@ -90,10 +92,15 @@ impl Control {
                 directory.display()
             );
         }
+        let earlier = Earlier::at(&status_socket(directory));
         let status = Socket::bind(&status_socket(directory), STATUS_MODE)?;
         let control = Socket::bind(&control_socket(directory), CONTROL_MODE)?;
         let (events, asked) = mpsc::channel(QUESTIONS);
         let mut tasks = JoinSet::new();
+        if let Some(earlier) = earlier {
+            let directory = directory.to_owned();
+            tasks.spawn(async move { earlier.report_takeover(&directory).await });
+        }
         let status_questions = events.clone();
         tasks.spawn(serve(status.1, move |stream| show(stream, status_questions.clone())));
         let reader = ConfigReader::new(subject);

@@ -764,6 +764,23 @@ fn the_newest_helper_owns_the_sockets() {
     pop.remembers("new disk");
 }
 
+/// Two ExaBGPs with one file. A helper that ends soon is the one before a reload of ExaBGP.
+#[test]
+fn another_helper_that_stays_is_named() {
+    let pop = Pop::new();
+    let first = pop.settled();
+    let predecessor = pop.status().pid;
+    let second = pop.helper(ideal("5.0.15"));
+    let directory = pop.file("control").display().to_string();
+    second.logs(&format!("takes over the sockets in {directory} from the helper (process {predecessor})"));
+    pop.comes_to_be(|status| status.pid != predecessor);
+    let file = pop.configuration_file().display().to_string();
+    second
+        .logs(&format!("another helper (process {predecessor} with {file}) still runs 10s after the start"));
+    second.logs(&format!("this one (process {}): this one has the control sockets", pop.status().pid));
+    assert!(!first.log().contains("takes over"), "{}", first.log());
+}
+
 #[test]
 fn runs_without_a_control_directory() {
     let pop = Pop::new();
