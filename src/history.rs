@@ -106,6 +106,7 @@ fn kind_of(notice: &Notice) -> Option<(Kind, Option<&str>)> {
         Notice::Stated(stated) if stated.moved => (Kind::Route, &stated.service),
         Notice::Suppressed { service, .. }
         | Notice::Held { service, .. }
+        | Notice::Enforced { suppresses: Some(_), service, .. }
         | Notice::Reused { service, .. }
         | Notice::Forgiven { service, .. }
         | Notice::Undampened { service, .. } => (Kind::Dampening, service),

@@ -76,3 +76,33 @@ fn expectation(service: &Service) -> Option<String> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::memory::Memory;
+
+    /// What a start with `enforce` makes of this memory of mode `observe`, in which the penalty has crossed `suppress`.
+    fn after(memory: &str) -> Option<String> {
+        let toml = "[node]\nmanagement = \"10.1.0.2\"\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\n\
+                    dampening = { mode = \"enforce\" }\n[[service.check]]\nname = \"b\"\n\
+                    dns = { query = \"localhost. A\" }\n";
+        let config = Config::parse(Path::new("a.toml"), toml, "host").unwrap();
+        let memory: Memory = serde_json::from_str(&format!(
+            "{{\"a\":{{\"penalty\":1882.0,\"suppressed\":true,\"announced\":[],{memory}}}}}"
+        ))
+        .unwrap();
+        let engine = Engine::new(&config.plan(), Parent::Terminal, memory, Duration::ZERO);
+        expectation(&engine.services()[0])
+    }
+
+    #[test]
+    fn only_a_service_that_did_not_serve_is_expected_to_be_suppressed() {
+        assert_eq!(after("\"served-since\":true,\"acknowledged\":\"up\""), None);
+        assert_eq!(after("\"acknowledged\":\"up\""), None, "a memory of version 0.1");
+        let down = after("\"served-since\":false,\"acknowledged\":\"down\"").unwrap();
+        assert!(down.starts_with("withdrawn: suppressed by dampening for 19m 5"), "{down}");
+    }
+}

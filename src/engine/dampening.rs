@@ -89,6 +89,9 @@ pub(crate) struct Dampening {
     since: Moment,
     /// Whether the penalty holds the service down, or would in mode `observe`.
     pub(crate) suppressed: bool,
+    /// Whether the service has served since its last fall although it is `suppressed`, as it does in mode `observe`.
+    #[serde(default)]
+    pub(crate) served_since: bool,
     /// The recent falls, and the progress of a return.
     pub(crate) return_time: ReturnTime,
     /// Exits of a process that `restart-grace` has excused.
@@ -104,6 +107,7 @@ impl Dampening {
             penalty: 0.0,
             since: Moment::START,
             suppressed: false,
+            served_since: false,
             return_time: ReturnTime::new(),
             excused: Recent::new(),
         }
@@ -147,7 +151,16 @@ impl Dampening {
         }
         let penalty = self.penalty(now) + f64::from(self.policy.penalty);
         self.set(now, penalty);
+        self.suppressed |= self.penalty >= f64::from(self.policy.suppress);
+        self.served_since = false;
         self.return_time.fall(now);
+    }
+
+    /// The service serves. True if a suppression that is only observed has not held it down, which is news for the memory.
+    pub(crate) const fn note_serving(&mut self) -> bool {
+        let is_news = self.suppressed && !self.served_since;
+        self.served_since = self.suppressed;
+        is_news
     }
 
     /// Whether the exit of a process may turn out to be no fall: a grace is configured, and not used up.
@@ -180,7 +193,10 @@ impl Dampening {
         record
     }
 
-    /// Restores the record that an earlier helper saved `age` ago; the penalty has decayed since.
+    /// Restores the record that was saved `age` ago, perhaps under another policy; the penalty has decayed since.
+    ///
+    /// Only a fall begins a suppression. A lower `suppress` begins none, and `enforce` none for a service that has served
+    /// since its last fall.
     pub(crate) fn recall(&mut self, now: Moment, remembered: &Remembered, age: Duration) {
         self.excused = Recent::restored(now, &remembered.excused_restarts, age);
         if self.policy.mode == Mode::Off {
@@ -189,7 +205,10 @@ impl Dampening {
         self.return_time = ReturnTime::restored(now, &remembered.falls, age, remembered.withdrawn_by_fall);
         if remembered.penalty.is_finite() {
             let penalty = self.policy.decayed(remembered.penalty.max(0.0), age);
-            self.suppressed = remembered.suppressed && penalty > f64::from(self.policy.reuse);
+            let is_over = penalty <= f64::from(self.policy.reuse)
+                || (self.policy.mode == Mode::Enforce && remembered.served_since_its_fall());
+            self.suppressed = remembered.suppressed && !is_over;
+            self.served_since = self.suppressed && remembered.served_since_its_fall();
             self.set(now, penalty);
         }
     }
@@ -197,7 +216,6 @@ impl Dampening {
     fn set(&mut self, now: Moment, penalty: f64) {
         self.penalty = penalty.min(self.policy.ceiling());
         self.since = now;
-        self.suppressed |= self.penalty >= f64::from(self.policy.suppress);
     }
 
     /// When the penalty will have decayed to `reuse`; `None` if the service is not suppressed.

@@ -24,8 +24,12 @@ pub(crate) struct Memory {
 pub(crate) struct Remembered {
     /// The dampening penalty at the time of the save.
     pub(crate) penalty: f64,
-    /// Whether the penalty held the service down.
+    /// Whether the penalty held the service down, or would have in mode `observe`.
     pub(crate) suppressed: bool,
+    /// Whether the service has served since the fall that suppressed it, as it does in mode `observe`; `None` if it is not
+    /// suppressed, and in a memory of version 0.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) served_since: Option<bool>,
     /// The age of each fall that lengthens its return.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) falls: Vec<Duration>,
@@ -81,6 +85,13 @@ const fn is_zero(number: &u32) -> bool {
 }
 
 impl Remembered {
+    /// Whether it has served since its last fall. A memory of version 0.1 does not say so: then its last state does,
+    /// unless a hold kept it announced.
+    pub(crate) fn served_since_its_fall(&self) -> bool {
+        let served = || self.acknowledged.is_some_and(ServiceState::serves) && self.holds.is_empty();
+        self.served_since.unwrap_or_else(served)
+    }
+
     /// Its orders of one kind.
     pub(crate) const fn orders(&self, kind: Kind) -> &BTreeMap<Holder, RememberedOrder> {
         match kind {

@@ -68,6 +68,9 @@ pub(crate) enum Notice {
     Undampened { service: String, cleared: Cleared },
     /// The penalty has decayed to `reuse`.
     Reused { service: String, enforced: bool },
+    /// A reload has switched dampening to `enforce`: the penalty counts from the next fall on, or `suppresses` the service,
+    /// which does not serve, for this time.
+    Enforced { service: String, penalty: u32, suppress: u32, suppresses: Option<Duration> },
     /// The penalty of an earlier helper still counts.
     Restored { service: String, penalty: u32, suppressed: bool },
     /// The state that an earlier helper saved stands until the first verdict.
@@ -235,6 +238,7 @@ impl Notice {
             | Self::Forgiven { .. }
             | Self::Undampened { .. }
             | Self::Restored { .. }
+            | Self::Enforced { suppresses: None, .. }
             | Self::Adopted { .. }
             | Self::Drained { .. }
             | Self::Returning { .. }

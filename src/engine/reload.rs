@@ -12,7 +12,7 @@ use super::service::{Service, ServiceState};
 use super::succession::{Inheritance, Succession};
 use super::{Engine, Phase, heartbeat, routes, settings};
 
-use self::differences::differences;
+use self::differences::Changed;
 
 mod differences;
 
@@ -64,9 +64,7 @@ impl Engine {
                     (service, settled)
                 }
                 Some((former, (earlier, (service, _)))) => {
-                    let renamed = earlier.name != plan.name;
-                    let was = if renamed { format!(" (was {})", earlier.name) } else { String::new() };
-                    changed.push(format!("{}{was} ({})", plan.name, differences(&earlier, plan)));
+                    changed.push(Changed::new(place, &earlier, plan, self.entries_of(former)));
                     moved.extend(notice);
                     let mut kept = remembered.unwrap_or_default();
                     // It continues from the present state, even if ExaBGP has not acknowledged that yet, and also for
@@ -76,7 +74,7 @@ impl Engine {
                     }
                     let kept = Some((&kept, Duration::ZERO));
                     let mut changed_service = Service::new(now, plan, next.compat, kept, &mut unlogged);
-                    let places = changed_service.continue_from(service, &earlier, plan, &mut out);
+                    let places = changed_service.continue_from(now, service, &earlier, plan, &mut out);
                     kept_checks.extend(translated(former, place, places.into_iter()));
                     (changed_service, None)
                 }
@@ -93,12 +91,13 @@ impl Engine {
         let mut removed: Vec<_> = before.into_values().collect();
         removed.sort_unstable_by_key(|(former, _)| *former);
         let removed = removed.into_iter().map(|(_, (plan, _))| plan.name).collect();
-        // The log names the reload before its effects.
-        out.insert(0, Notice::Reloaded { unchanged, changed, added, removed }.into());
         out.extend(moved.into_iter().map(Action::from));
         // A drain of all ends with the last service that had it.
         self.forget_drains_of_all(&held, &mut out);
         self.put_in_force(now, next, &mut out);
+        // The log names the reload before its effects.
+        let changed = changed.into_iter().map(|changed| changed.told(self)).collect();
+        out.insert(0, Notice::Reloaded { unchanged, changed, added, removed }.into());
         Reloaded { actions: out, kept: kept_checks }
     }
 

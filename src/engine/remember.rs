@@ -39,6 +39,7 @@ impl Engine {
         Remembered {
             penalty: service.dampening.penalty(now),
             suppressed: service.dampening.suppressed,
+            served_since: service.dampening.suppressed.then_some(service.dampening.served_since),
             falls: service.dampening.return_time.ages(now).collect(),
             excused_restarts: service.dampening.excused.ages(now).collect(),
             withdrawn_by_fall: service.dampening.return_time.withdrawn_by(),

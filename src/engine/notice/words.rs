@@ -142,6 +142,16 @@ impl Notice {
             Self::Reused { service, enforced: false } => {
                 format!("service {service}: would no longer be suppressed (mode observe)")
             }
+            Self::Enforced { service, penalty, suppress, suppresses: None } => format!(
+                "service {service}: dampening is enforced from now on; penalty {penalty} (suppressed at {suppress}) counts \
+                 from its next fall on"
+            ),
+            Self::Enforced { service, penalty, suppresses: Some(time), .. } => format!(
+                "service {service}: dampening is enforced from now on: held down for {}{}, penalty {penalty}; to end it: \
+                 dnsherald undampen {service}",
+                Shown(*time),
+                by_clock(clock, "until", *time)
+            ),
             Self::Restored { service, penalty, suppressed } => {
                 let held = if *suppressed { ", still suppressed" } else { "" };
                 format!("service {service}: penalty {penalty} carried over from before the restart{held}")

@@ -2,11 +2,61 @@
 
 use std::collections::HashSet;
 
+use crate::engine::Engine;
+use crate::engine::api_session::route_entry::RouteEntry;
 use crate::engine::plan::Service;
-use crate::exabgp::Route;
+use crate::exabgp::{Advertisement, Route};
 
-/// The keys and checks in which `plan` differs from `earlier`, and whether the announcements stay the same.
-pub(super) fn differences(earlier: &Service, plan: &Service) -> String {
+/// A service that a reload has changed, before the log names it.
+#[derive(Debug)]
+pub(super) struct Changed {
+    /// Its present place.
+    place: usize,
+    /// Its names and its changes, for people.
+    what: String,
+    /// Its routes, each with what was desired for it, if their configuration lets them stay.
+    stood: Option<Vec<(Route, Option<Advertisement>)>>,
+}
+
+impl Changed {
+    /// From `earlier` to `plan`, which is at `place`; `entries` are its routes before the reload.
+    pub(super) fn new<'a>(
+        place: usize,
+        earlier: &Service,
+        plan: &Service,
+        entries: impl Iterator<Item = &'a RouteEntry>,
+    ) -> Self {
+        let renamed = earlier.name != plan.name;
+        let was = if renamed { format!(" (was {})", earlier.name) } else { String::new() };
+        let stood = may_stay(earlier, plan)
+            .then(|| entries.map(|entry| (entry.route.clone(), entry.desired.clone())).collect());
+        Self { place, what: format!("{}{was} ({}", plan.name, differences(earlier, plan)), stood }
+    }
+
+    /// The words for the log, once the reload is in force: whether each of its routes is desired as before.
+    pub(super) fn told(self, engine: &Engine) -> String {
+        let Self { place, what, stood } = self;
+        let stays = |(route, desired): &(Route, Option<Advertisement>)| {
+            let mut entries = engine.entries_of(place);
+            entries.any(|entry| entry.route.is_the_same_as(route) && entry.desired == *desired)
+        };
+        match stood.filter(|stood| stood.iter().all(stays)) {
+            None => format!("{what})"),
+            Some(stood) if stood.len() == 1 => format!("{what}; route kept)"),
+            Some(_) => format!("{what}; routes kept)"),
+        }
+    }
+}
+
+/// Whether ExaBGP cannot tell the routes of `plan` from those of `earlier`, so that they stay until there is another
+/// verdict.
+fn may_stay(earlier: &Service, plan: &Service) -> bool {
+    let is_kept = |route: &Route| plan.routes.contains(route);
+    plan.enabled && earlier.ladders == plan.ladders && earlier.routes.iter().all(is_kept)
+}
+
+/// The keys and checks in which `plan` differs from `earlier`.
+fn differences(earlier: &Service, plan: &Service) -> String {
     // With an `announce` of several neighbors a prefix has as many routes.
     let prefixes = |service: &Service| {
         let mut known = HashSet::new();
@@ -33,12 +83,7 @@ pub(super) fn differences(earlier: &Service, plan: &Service) -> String {
     let others = plan.others.iter().filter(|other| !earlier.others.contains(other));
     different.extend(others.map(|(key, _)| (*key).to_owned()));
     different.extend(checks(earlier, plan));
-    // Routes that ExaBGP cannot distinguish, with the same advertisement, stay until there is a new verdict.
-    let kept = |route: &Route| plan.routes.contains(route);
-    let is_kept = plan.enabled && earlier.ladders == plan.ladders && earlier.routes.iter().all(kept);
-    let route = if earlier.routes.len() == 1 { "route" } else { "routes" };
-    let end = if is_kept { format!("; {route} kept") } else { String::new() };
-    format!("{}{end}", different.join(", "))
+    different.join(", ")
 }
 
 fn checks<'a>(earlier: &'a Service, plan: &'a Service) -> impl Iterator<Item = String> + 'a {

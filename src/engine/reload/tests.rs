@@ -6,12 +6,14 @@ use crate::engine::api_session::Parent;
 use crate::engine::api_session::route_entry::RouteEntry;
 use crate::engine::drain::{Holder, Lasts, Lift, Order};
 use crate::engine::event::{CheckId, Event, ServiceId};
+use crate::engine::hold::HoldOrder;
 use crate::engine::memory::Memory;
 use crate::exabgp::Advertisement;
 use crate::exabgp::attributes::Attributes;
 use crate::outcome::{Cause, Failure, Outcome};
 
 mod announcements;
+mod dampening;
 mod drains;
 mod neighbors;
 mod restarts;
@@ -19,8 +21,8 @@ mod restarts;
 /// Two services, one of two prefixes.
 const TWO: &str = "a 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32";
 
-/// Each line is a service: its name, `med=…` if it has one, its prefixes, and `neighbor=…`, `to=NEIGHBOR/MED`, `start=…`, `query=…` and
-/// `disable-file=…`, if it has any; `unit=…` adds a check of that unit's process. A first line that begins with `exabgp:` has lines of that section.
+/// Each line is a service: its name, `med=…` if it has one, its prefixes, and `neighbor=…`, `to=NEIGHBOR/MED`, `start=…`, `query=…`,
+/// `disable-file=…` and keys of its dampening (`mode=…`, `suppress=…`, `reuse=…`), if it has any; `unit=…` adds a check of that unit's process. A first line that begins with `exabgp:` has lines of that section.
 fn config(services: &str) -> Config {
     let mut toml =
         "[node]\nmanagement = [\"10.1.0.2\", \"2001:db8:1::2\"]\n[defaults]\nrise = 2\nfall = 2\n".to_owned();
@@ -46,8 +48,14 @@ fn config(services: &str) -> Config {
         let unit = of("unit=")
             .first()
             .map(|unit| format!("[[service.check]]\nname = \"alive\"\nprocess = {{ unit = {unit:?} }}\n"));
+        let keys = settings.iter().filter_map(|word| match word.split_once('=')? {
+            ("mode", mode) => Some(format!("mode = {mode:?}")),
+            (key @ ("suppress" | "reuse"), value) => Some(format!("{key} = {value}")),
+            _ => None,
+        });
+        let dampening = format!("dampening = {{ {} }}\n", keys.collect::<Vec<_>>().join(", "));
         toml += &format!(
-            "[[service]]\nname = {:?}\nprefixes = {:?}\naddress = false\nstart = {start:?}\n{}{terms}\
+            "[[service]]\nname = {:?}\nprefixes = {:?}\naddress = false\nstart = {start:?}\n{}{dampening}{terms}\
              [[service.check]]\nname = \"answers\"\ndns = {{ query = \"{query} A\" }}\n{}",
             words[0],
             &words[1..],
@@ -147,6 +155,12 @@ impl Bench {
     fn drain(&mut self, service: usize, lasts: Lasts) {
         let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts, uid: None };
         self.handle(Event::Drain(ServiceId(service), order));
+    }
+
+    fn hold(&mut self, service: usize) {
+        let lasts = Duration::from_secs(3600).try_into().unwrap();
+        let order = HoldOrder { holder: Holder::operator(), reason: String::new().into(), lasts, uid: None };
+        self.handle(Event::Hold(ServiceId(service), order));
     }
 
     fn drain_all(&mut self) {

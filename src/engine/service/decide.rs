@@ -31,6 +31,10 @@ impl Service {
         let state = self.conclude();
         let state = self.warm_up(now, state);
         let state = self.recover(now, state);
+        // A hold announces a suppressed service, which does not serve by its checks.
+        if state.serves() && self.by_checks().serves() && self.dampening.note_serving() {
+            out.push(Action::Save);
+        }
         self.raise_alarm(state, out);
         self.note_without_hold(state == self.state, out);
         if state == self.state {

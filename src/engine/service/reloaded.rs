@@ -3,6 +3,7 @@
 use super::{Service, ServiceState};
 use crate::engine::action::Action;
 use crate::engine::dampening::Mode;
+use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 use crate::engine::plan;
 
@@ -15,6 +16,7 @@ impl Service {
     /// Without a verdict the last statement stands until there is one.
     pub(crate) fn continue_from(
         &mut self,
+        now: Moment,
         mut service: Self,
         earlier: &plan::Service,
         plan: &plan::Service,
@@ -51,7 +53,21 @@ impl Service {
             state => Some((state, service.since)),
         };
         self.note_lost_verdict(&service, earlier, plan, &places, out);
+        if earlier.dampening.mode != Mode::Enforce && plan.dampening.mode == Mode::Enforce {
+            self.note_enforced(now, out);
+        }
         places
+    }
+
+    /// Logs what `enforce` makes of the penalty, if there is one.
+    fn note_enforced(&self, now: Moment, out: &mut Vec<Action>) {
+        let penalty = self.dampening.whole_penalty(now);
+        if penalty == 0 || !self.enabled {
+            return;
+        }
+        let (service, suppress) = (self.name.clone(), self.dampening.policy.suppress);
+        let suppresses = self.dampening.reused_at().map(|at| at.since(now));
+        out.push(Notice::Enforced { service, penalty, suppress, suppresses }.into());
     }
 
     /// The state before the reload, with the first verdict since. If the state is the same, it began before the reload.
