@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use hickory_resolver::proto::rr::RData;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use super::targets::Target;
 use super::{Facts, Trouble, privilege};
@@ -107,9 +107,7 @@ impl Request {
                 let asked = async { http(TcpStream::connect(server).await?, path, kept).await };
                 self.exchanged(timeout(limit, asked).await.ok(), limit, facts)
             }
-            Self::Chaos { targets, names } => {
-                timeout(limit, chaos(targets, names, limit)).await.unwrap_or_else(|_| self.hung(limit))
-            }
+            Self::Chaos { targets, names } => chaos(targets, names, limit, || self.hung(limit)).await,
         }
     }
 
@@ -238,23 +236,26 @@ async fn http(
 
 /// Queries one address after the other until one answers: the server may not listen at the management address, and it
 /// counts each query. Each address has an equal share of the time that is left. If none answers, returns the result of
-/// the first address.
-async fn chaos(targets: &[Target], names: &[String], limit: Duration) -> Reply {
+/// the first address; a hang replaces a closed port.
+async fn chaos(targets: &[Target], names: &[String], limit: Duration, hung: impl Fn() -> Reply) -> Reply {
     let deadline = Instant::now() + limit;
     let mut first = None;
     let addresses_left = (1..=u32::try_from(targets.len()).unwrap_or(u32::MAX)).rev();
     for (target, addresses) in targets.iter().zip(addresses_left) {
-        match chaos_at(target, names, left(deadline) / addresses).await {
+        let asked = chaos_at(target, names, left(deadline, addresses));
+        match timeout_at(deadline.into(), asked).await.unwrap_or_else(|_| hung()) {
             reply @ Reply::Text(_) => return reply,
+            reply @ Reply::Hung(_) if matches!(first, Some(Reply::Stopped(_))) => first = Some(reply),
             reply => first = first.or(Some(reply)),
         }
     }
     first.unwrap_or_else(|| Reply::Unknown(Trouble::new("no address to ask")))
 }
 
-/// The time until `deadline`.
-fn left(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(Instant::now())
+/// One of equal parts of the time until `deadline`, in whole milliseconds, which messages name; rounded up.
+fn left(deadline: Instant, parts: u32) -> Duration {
+    let share = deadline.saturating_duration_since(Instant::now()) / parts;
+    Duration::from_millis(share.as_micros().div_ceil(1000).try_into().unwrap_or(u64::MAX))
 }
 
 /// Over TCP, since BIND drops all but three such queries a second over UDP, and others may do so. All names have one
@@ -268,7 +269,7 @@ async fn chaos_at(target: &Target, names: &[String], limit: Duration) -> Reply {
             Ok(question) => question,
             Err(why) => return Reply::Unknown(Trouble::new(why)),
         };
-        let finding = target.ask(question, Transport::Tcp, left(deadline)).await;
+        let finding = target.ask(question, Transport::Tcp, left(deadline, 1)).await;
         let failure = match finding.outcome {
             Outcome::Fail(failure) | Outcome::Unknown(failure) => failure,
             Outcome::Pass { .. } => {
@@ -351,6 +352,17 @@ mod tests {
         }
         assert_eq!(reply, Reply::Text("7\n7".to_owned()));
         server.abort();
+    }
+
+    #[tokio::test]
+    async fn a_hang_tells_more_than_a_closed_port_elsewhere() {
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let targets = vec![target(&closed), target(&silent)];
+        drop(closed);
+        // On a busy machine the state is unknown.
+        let reply = asks(targets, 1, Duration::from_millis(600)).await;
+        assert!(matches!(reply, Reply::Hung(_) | Reply::Unknown(_)), "{reply:?}");
     }
 
     #[tokio::test]
