@@ -183,6 +183,11 @@ pub(crate) struct DefaultCheck {
 }
 
 impl Check {
+    /// Whether each of its probes counts only once it has passed.
+    pub(crate) fn counts_once_seen(&self) -> bool {
+        matches!(&self.probe, Probe::Dns(set) if set.needs_seen())
+    }
+
     /// A check that dnsherald supplies for this reason.
     fn supplied(
         name: impl Into<String>,

@@ -173,7 +173,7 @@ async fn probe_check(check: config::Check) -> CheckReport {
     let mut passes = 0;
     let mut unknown = 0;
     let mut probes = vec![];
-    let counts_once_seen = matches!(&check.probe, Probe::Dns(set) if set.needs_seen());
+    let counts_once_seen = check.counts_once_seen();
     for (probe, finding) in findings {
         let nsid = finding.nsid();
         let (cause, detail, latency) = match finding.outcome {

@@ -8,7 +8,6 @@ use super::store::Store;
 use super::{Daemon, Supervisor};
 use crate::config::describe::questions;
 use crate::config::{Check, Config};
-use crate::probe::Probe;
 use crate::probe::listener::watch::Watch;
 use crate::status::Document;
 use crate::status::time::Clock;
@@ -42,8 +41,7 @@ struct Asked {
 
 impl Asked {
     fn by(check: &Check) -> Self {
-        let needs_seen = matches!(&check.probe, Probe::Dns(set) if set.needs_seen());
-        Self { questions: questions(check), needs_seen }
+        Self { questions: questions(check), needs_seen: check.counts_once_seen() }
     }
 }
 

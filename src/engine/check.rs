@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hysteresis::{CheckState, Hysteresis, RelapsePolicy, Verdict};
 use super::moment::Moment;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Cause, Failure, Outcome};
 
 pub(crate) use self::count::{Change, Unknown};
 pub(crate) use self::on_fail::OnFail;
@@ -24,6 +24,9 @@ mod on_fail;
 mod severity;
 mod timing;
 
+/// The finding of a round in which no probe has passed since the helper started, so that none counts.
+pub(crate) const UNSEEN: &str = "no pass since the start: not counted";
+
 /// One check of a service. A dump of the flight recorder contains its fields: a change keeps the rule of
 /// [`Service`](super::service::Service).
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -31,6 +34,9 @@ pub(crate) struct Check {
     name: String,
     pub(crate) timing: Timing,
     on_fail: OnFail,
+    /// Whether its probes count only once they have passed; see [`plan::Check`](super::plan::Check).
+    #[serde(default)]
+    once_seen: bool,
     /// Counts every failure: the state that is shown.
     shown: Hysteresis,
     /// Counts the failures that degrade the service or bring it down.
@@ -41,6 +47,9 @@ pub(crate) struct Check {
     was_up: bool,
     /// Why it fails: the last failure if no pass followed, too many failures in the window, or results that alternate.
     failure: Option<String>,
+    /// The cause of its last failure; `None` if a pass followed.
+    #[serde(default)]
+    cause: Option<Cause>,
     /// The last outcome, and its time.
     pub(crate) last: Option<(Moment, Outcome)>,
     /// Since when and why its outcomes are unknown and count as nothing. `None` if the last one was known, or if `on-unknown`
@@ -68,11 +77,13 @@ impl Check {
             name,
             timing,
             on_fail,
+            once_seen: false,
             shown: Hysteresis::new(sooner),
             degrading: Hysteresis::new(sooner),
             downing: Hysteresis::new(timing.thresholds),
             was_up: false,
             failure: None,
+            cause: None,
             last: None,
             unknown: None,
             lacks_address: false,
@@ -80,6 +91,12 @@ impl Check {
             due: Some(Moment::START),
             outdated: false,
         }
+    }
+
+    /// Whether its probes count only once they have passed.
+    #[must_use]
+    pub(crate) fn once_seen(self, once_seen: bool) -> Self {
+        Self { once_seen, ..self }
     }
 
     /// Forgets every outcome and becomes due. The outcome of a round under way is dropped.
@@ -90,6 +107,7 @@ impl Check {
             due: (!under_way).then_some(now),
             outdated: under_way,
             was_up: self.was_up,
+            once_seen: self.once_seen,
             ..Self::new(name, self.timing, self.on_fail.clone())
         };
     }
@@ -115,6 +133,13 @@ impl Check {
         self.on_fail.once_up && !self.was_up
     }
 
+    /// Whether none of its probes has passed, so that its last round counts as a pass: that has no latency.
+    pub(crate) fn is_unseen(&self) -> bool {
+        let no_answer =
+            |outcome: &Outcome| matches!(outcome, Outcome::Pass { latency, .. } if latency.is_zero());
+        self.once_seen && self.last.as_ref().is_some_and(|(_, outcome)| no_answer(outcome))
+    }
+
     /// The state that it shows.
     pub(crate) const fn state(&self) -> CheckState {
         self.shown.state()
@@ -123,6 +148,19 @@ impl Check {
     /// Why it fails; `None` if it passes.
     pub(crate) fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
+    }
+
+    /// How near the cause of its failure is to the root: a process that has ended explains closed sockets, and these
+    /// explain unanswered questions. Zero if it does not fail, or passes again.
+    pub(crate) fn nearness_to_root(&self) -> u8 {
+        match self.cause {
+            Some(Cause::ProcessGone) => 5,
+            Some(Cause::AddressMissing) => 4,
+            Some(Cause::ListenerMissing | Cause::PortClosed) => 3,
+            Some(Cause::NotReading) => 2,
+            Some(_) => 1,
+            None => u8::from(self.failure.is_some()),
+        }
     }
 
     /// Its verdict on the service. `Down` as soon as its own counter says so; anything milder only once all three
@@ -202,7 +240,6 @@ mod tests {
 
     use super::*;
     use crate::engine::hysteresis::Thresholds;
-    use crate::outcome::Cause;
 
     fn check(on_fail: OnFail) -> Check {
         let three = NonZeroU32::new(3).unwrap();

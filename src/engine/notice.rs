@@ -28,7 +28,8 @@ mod words;
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Notice {
     // From the engine.
-    /// A check has changed its state; `planned` if that was expected: for a restart by dnsherald, or by `once-up`.
+    /// A check has changed its state; `planned` if that was expected: for a restart by dnsherald, by `once-up`, or after a
+    /// start or a drain, where every check has to rise.
     Check { service: String, check: String, from: CheckState, to: CheckState, why: String, planned: bool },
     /// A service has changed its state, or after a reload the attributes of its routes.
     Service {

@@ -87,6 +87,8 @@ pub(crate) struct Check {
     pub(crate) on_fail: OnFail,
     /// Whether it asks the server itself (a `dns` check), as opposed to observing it from outside.
     pub(crate) asks_server: bool,
+    /// Whether each of its probes counts only once it has passed. A round in which none has is a pass without a latency.
+    pub(crate) once_seen: bool,
     /// The questions.
     pub(crate) probe: Opaque,
 }

@@ -143,8 +143,9 @@ impl Service {
         }
         let (lacked_address, was_down) = (check.lacks_address, check.state() == CheckState::Down);
         let changes = check.on_outcome(now, outcome).into_iter();
-        // A check with `once-up` that has not been up yet is only observed: its failure is expected.
-        let is_expected = planned || check.is_unproven();
+        // A check with `once-up` that has not been up yet is only observed: its failure is expected. A check whose probes
+        // have not passed yet says nothing.
+        let is_expected = planned || check.is_unproven() || check.is_unseen();
         out.extend(changes.map(|change| notice(&self.name, check.name(), change, is_expected)));
         // As `exabgp healthcheck`: each round repeats the command, in the states that have a route.
         self.restate |= self.compat.repeat_each_round && HookState::new(false, check.state()).has_route();
@@ -242,9 +243,16 @@ impl Service {
 fn notice(service: &str, check: &str, change: Change, planned: bool) -> Action {
     let (service, check) = (service.to_owned(), check.to_owned());
     match change {
-        Change::State { from, to, why } => Notice::Check { service, check, from, to, why, planned },
+        Change::State { from, to, why, first } => {
+            // After a start, a drain or a reload each check rises once, and ends no failure.
+            let planned = planned || (first && to == CheckState::Up);
+            Notice::Check { service, check, from, to, why, planned }
+        }
         Change::BecameUnknown { why } => Notice::CheckUnknown { service, check, why },
         Change::BecameKnown { after } => Notice::CheckKnown { service, check, after },
     }
     .into()
 }
+
+#[cfg(test)]
+mod tests;

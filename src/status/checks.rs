@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::time::Time;
-use crate::engine::check::Severity;
+use crate::engine::check::{Severity, UNSEEN};
 
 /// One check.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -49,9 +49,6 @@ pub struct CheckStatus {
     /// The finding of the last round.
     pub last: Option<Last>,
 }
-
-/// The finding of a round in which no probe has passed since the helper started, so that none counts.
-const UNSEEN: &str = "no pass since the start: not counted";
 
 /// The finding of a round.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

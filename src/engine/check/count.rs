@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Check, Severity};
+use super::{Check, Severity, UNSEEN};
 use crate::engine::hysteresis::{CheckState, Hysteresis, Observed, Thresholds};
 use crate::engine::moment::Moment;
 use crate::outcome::{Cause, Failure, Lost, Outcome};
@@ -12,8 +12,8 @@ use crate::outcome::{Cause, Failure, Lost, Outcome};
 /// The change due to an outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Change {
-    /// Another state of the check.
-    State { from: CheckState, to: CheckState, why: String },
+    /// Another state of the check; `first` if it had no verdict before.
+    State { from: CheckState, to: CheckState, why: String, first: bool },
     /// The first of a series of unknown outcomes.
     BecameUnknown { why: String },
     /// The end of a series of unknown outcomes, after this time.
@@ -31,7 +31,7 @@ pub(crate) struct Unknown {
 
 impl Check {
     pub(super) fn count(&mut self, now: Moment, outcome: &Outcome) -> Vec<Change> {
-        let from = self.shown.state();
+        let (from, first) = (self.shown.state(), self.shown.verdict().is_none());
         self.last = Some((now, outcome.clone()));
         // An unknown outcome is shown and changes no counter, unless the configuration gives it a severity.
         if let Outcome::Unknown(failure) = outcome
@@ -60,19 +60,21 @@ impl Check {
             self.failure = Some(format!("alternates: never {rise} passes or {fall} failures in a row"));
         }
         let to = self.shown.state();
-        let changed = (from.word() != to.word()).then(|| Change::State { from, to, why: self.explain() });
+        let changed =
+            (from.word() != to.word()).then(|| Change::State { from, to, why: self.explain(), first });
         known.into_iter().chain(changed).collect()
     }
 
     fn count_failure(&mut self, failure: &Failure) {
         self.failure = Some(failure.to_string());
+        self.cause = Some(failure.cause);
         let fail = if failure.cause.is_definite() { Observed::FailForSure } else { Observed::Fail };
         self.count_result(failure.cause, fail, Lost::NONE);
     }
 
     /// A lost question is as bad as a timeout, though it counts in the windows only.
     fn count_pass(&mut self, lost: Lost) {
-        self.failure = None;
+        (self.failure, self.cause) = (None, None);
         self.count_result(Cause::Timeout, Observed::Pass, lost);
         self.was_up |= self.shown.state() == CheckState::Up;
     }
@@ -102,9 +104,11 @@ impl Check {
     fn explain(&self) -> String {
         let Thresholds { rise, fall, .. } = self.timing.thresholds;
         let failure = self.failure().unwrap_or("failed");
+        let unproven = if self.is_unproven() { "; not counted before its first pass" } else { "" };
         match self.state() {
-            CheckState::Falling(count) => format!("{failure} ({count} of {fall})"),
-            CheckState::Down => failure.to_owned(),
+            CheckState::Falling(count) => format!("{failure} ({count} of {fall}){unproven}"),
+            CheckState::Down => format!("{failure}{unproven}"),
+            CheckState::Rising(_) | CheckState::Up if self.is_unseen() => UNSEEN.to_owned(),
             CheckState::Rising(count) => {
                 let loss = self.shown.loss().map(|loss| format!(", but {loss}"));
                 format!("passed ({count} of {rise}){}", loss.unwrap_or_default())

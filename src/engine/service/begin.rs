@@ -30,7 +30,9 @@ impl Service {
         remembered: Option<(&Remembered, Duration)>,
         out: &mut Vec<Action>,
     ) -> Self {
-        let check = |check: &plan::Check| Check::new(check.name.clone(), check.timing, check.on_fail.clone());
+        let check = |check: &plan::Check| {
+            Check::new(check.name.clone(), check.timing, check.on_fail.clone()).once_seen(check.once_seen)
+        };
         let asking = plan.checks.iter().enumerate().filter(|(_, check)| check.is_witness());
         let mut witnesses: Vec<_> = asking.map(|(place, _)| place).collect();
         if witnesses.is_empty() {

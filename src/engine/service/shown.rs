@@ -143,6 +143,11 @@ impl Service {
         format!("; {which} checks unknown: {}", self.why_unknown())
     }
 
+    /// Of the checks with the worst verdict, the one whose failure is nearest to the root; of equals the last.
+    fn blamed(&self) -> Option<&Check> {
+        self.checks.iter().max_by_key(|check| (check.verdict(), check.nearness_to_root()))
+    }
+
     /// The reason of its state.
     pub(crate) fn explain(&self) -> String {
         if self.state == ServiceState::Up && self.is_pinned() {
@@ -185,7 +190,7 @@ impl Service {
                 format!("its checks have no result: {}", self.why_unknown())
             }
             ServiceState::Down | ServiceState::Degraded => {
-                let worst = self.checks.iter().max_by_key(|check| check.verdict());
+                let worst = self.blamed();
                 let why = worst.map_or_else(String::new, |check| match check.failure() {
                     // The reason names its subject.
                     Some(failure) if has_lost_its_process(check) => failure.to_owned(),
@@ -211,3 +216,6 @@ impl Service {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
