@@ -9,6 +9,7 @@ use log::LevelFilter;
 use crate::config::DEFAULT_PATH;
 use crate::logging::Way;
 use crate::logging::form::LogFormat;
+use crate::text::period::Period;
 
 pub(crate) use self::backend::{Backend, BackendRestart, Hooks, OneBackend, UnitHooks};
 pub(crate) use self::doctor::Doctor;
@@ -333,6 +334,12 @@ pub(crate) struct Check {
     /// `status --plugin` instead
     #[arg(long)]
     pub(crate) plugin: bool,
+}
+
+/// Parses a period above zero; `why` says what is wrong with none.
+fn above_zero(text: &str, why: &str) -> Result<Period, String> {
+    let period: Period = text.parse()?;
+    if period.0.is_zero() { Err(format!("{why}, expected more than 0s")) } else { Ok(period) }
 }
 
 /// Options of `check-config`.

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::Helper;
+use super::{Helper, above_zero};
 use crate::text::period::Period;
 
 /// The subcommands of `backend`.
@@ -70,7 +70,7 @@ pub(crate) struct BackendRestart {
     #[arg(long, value_name = "COMMAND")]
     pub(crate) command: Option<String>,
     /// End the command after this time, such as 30m: TERM to its process group, and KILL 10 seconds later
-    #[arg(long, value_name = "TIME", requires = "command")]
+    #[arg(long, value_name = "TIME", requires = "command", value_parser = limit)]
     pub(crate) limit: Option<Period>,
     /// If the server does not recover, restore the configuration of the last good restart and restart the server once;
     /// neither --command nor --reload is repeated
@@ -120,6 +120,10 @@ fn unit(text: &str) -> Result<String, String> {
         ));
     }
     Ok(if text.ends_with(".service") { text.to_owned() } else { format!("{text}.service") })
+}
+
+fn limit(text: &str) -> Result<Period, String> {
+    above_zero(text, "a limit of no time would end the command at its start")
 }
 
 /// Selects a backend.

@@ -2,10 +2,14 @@
 
 use clap::Args;
 
-use super::Helper;
+use super::{Helper, above_zero};
 use crate::engine::drain::Holder;
 use crate::engine::hold::HoldTime;
 use crate::text::period::Period;
+
+fn drain_time(text: &str) -> Result<Period, String> {
+    above_zero(text, "a drain of no time would end before it withdraws")
+}
 
 /// Options of `drain`.
 #[derive(Args, Debug)]
@@ -15,7 +19,7 @@ pub(crate) struct Drain {
     /// Only this service; default: all services, and those that a reload adds while the drain lasts
     pub(crate) service: Option<String>,
     /// End the drain after this time, such as 2h or 90s; default: it lasts until `undrain`
-    #[arg(long = "for", value_name = "TIME")]
+    #[arg(long = "for", value_name = "TIME", value_parser = drain_time)]
     pub(crate) lasts: Option<Period>,
     /// End the drain with the running helper, so that the next helper does not inherit it
     ///

@@ -99,7 +99,7 @@ pub(crate) fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
     if !is_quiet {
         concerned.iter().try_for_each(|service| print_remaining_reasons(service, &lifted))?;
     }
-    if !options.wait || exit != Exit::Success {
+    if !options.wait || lifted.is_empty() {
         if !lifted.is_empty() {
             note_lost_sessions(&document)?;
         }

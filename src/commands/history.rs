@@ -1,5 +1,6 @@
 //! `history`: the last transitions, drains, holds, reloads, starts and session changes.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -18,7 +19,7 @@ use crate::history::file::{beside, read};
 use crate::history::{Entry, Log};
 use crate::sys::files::create;
 use crate::sys::local_time::Zone;
-use crate::text::{self, foreign, foreign_within};
+use crate::text::{self, foreign, foreign_within, joined};
 
 /// Characters of one entry.
 const LONGEST: usize = 2000;
@@ -52,6 +53,9 @@ pub(crate) fn run(options: &HistoryOptions) -> anyhow::Result<Exit> {
         }
         Err(error) => return Err(error.into()),
     };
+    if let Some(name) = &options.service {
+        refuse_unless_known(name, &helper, client, &log)?;
+    }
     for remark in log.remarks(SystemTime::now()) {
         complain(&anyhow::anyhow!("note: history: {remark}"));
     }
@@ -66,6 +70,25 @@ pub(crate) fn run(options: &HistoryOptions) -> anyhow::Result<Exit> {
     }
     out.flush()?;
     Ok(Exit::Success)
+}
+
+/// Refuses a name that is neither a service of the running helper or of the file, nor one that the history tells of: that
+/// may be one of an earlier configuration.
+fn refuse_unless_known(name: &str, helper: &Helper, client: &Client, log: &Log) -> anyhow::Result<()> {
+    let running = client.status().map(|document| document.services).unwrap_or_default();
+    let of_file = helper.file.iter().flat_map(|config| &config.services);
+    let told = log.entries.iter().filter_map(|entry| entry.service.as_deref());
+    let services = running.iter().map(|service| service.name.as_str());
+    let known: BTreeSet<_> =
+        services.chain(of_file.map(|service| service.name.as_str())).chain(told).collect();
+    if known.is_empty() || known.contains(name) {
+        return Ok(());
+    }
+    anyhow::bail!(
+        "no service `{}`, expected one of {}",
+        foreign(name),
+        joined(known.into_iter().map(foreign), ", ")
+    )
 }
 
 /// Writes what the flight recorder holds to a new file. The trace contains the configuration, so only the owner may read it.

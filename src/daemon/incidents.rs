@@ -14,14 +14,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::flight::Flight;
-use super::report::time_of_day;
 use super::store::disk::{DIRECTORY_MODE, FILE_MODE};
 use crate::engine::action::Action;
+use crate::engine::notice::Notice;
 use crate::history::file::{History, Notes};
 use crate::history::{Entry, Kind};
 use crate::sys::files::{remove_leftovers, replace};
 use crate::sys::handoff::{EXIT_WAIT, Handoff};
 use crate::sys::trusted_path::make_for_own_files;
+use crate::text::period::Period;
 use crate::trace::flight::Excerpt;
 
 /// Files that are kept.
@@ -40,7 +41,21 @@ const HIGHEST: u32 = 1_000_000_000;
 #[derive(Clone, Debug)]
 struct Fall {
     service: String,
-    at: SystemTime,
+    at: Instant,
+}
+
+impl Fall {
+    /// What its record shows, in a sentence. A record that had to wait also shows what followed.
+    fn record(&self) -> String {
+        let (service, ago) = (&self.service, Duration::from_secs(self.at.elapsed().as_secs()));
+        match ago {
+            Duration::ZERO => format!("service {service} went down: the record of the minute before"),
+            _ => format!(
+                "service {service} went down {} ago: the record of the minutes around that",
+                Period(ago)
+            ),
+        }
+    }
 }
 
 /// An excerpt, and the fall that it shows.
@@ -67,14 +82,18 @@ impl Incidents {
         Self { queue, pending: None, kept_at: None }
     }
 
-    /// Notes a service that went down.
+    /// Notes a service that went down. The end of a hold is no incident: the checks had failed before.
     fn note(&mut self, actions: &[Action]) {
+        let was_held = |name: &String| {
+            let is_over = |action: &Action| matches!(action, Action::Log(Notice::HoldOver { service, .. }) if service == name);
+            actions.iter().any(is_over)
+        };
         let down = actions.iter().find_map(|action| match action {
-            Action::Enter { service, state, .. } if state == "DOWN" => Some(service),
+            Action::Enter { service, state, .. } if state == "DOWN" && !was_held(service) => Some(service),
             _ => None,
         });
         if let (None, Some(service)) = (&self.pending, down) {
-            self.pending = Some(Fall { service: service.clone(), at: SystemTime::now() });
+            self.pending = Some(Fall { service: service.clone(), at: Instant::now() });
         }
     }
 
@@ -118,24 +137,21 @@ struct Writer {
 
 impl Writer {
     fn work(mut self, queue: &Handoff<Incident>) {
-        while let Some((excerpt, Fall { service, at })) = queue.take() {
-            let at = time_of_day(at);
+        while let Some((excerpt, fall)) = queue.take() {
+            let record = fall.record();
             match self.write(&excerpt.text()) {
                 Ok(file) => {
                     self.is_failing = false;
-                    let text = format!(
-                        "the minute before service {service} went down at {at} is kept: dnsherald simulate --trace {}",
-                        file.display()
-                    );
+                    let text = format!("{record} is written: dnsherald simulate --trace {}", file.display());
                     log::info!("{text}");
-                    let entry = Entry::new(SystemTime::now(), Kind::Incident, Some(&service), &text);
+                    let entry = Entry::new(SystemTime::now(), Kind::Incident, Some(&fall.service), &text);
                     self.history.note(entry.as_ref());
                 }
                 Err(error) if !self.is_failing => {
                     self.is_failing = true;
                     log::warn!(
-                        "cannot keep the minute before service {service} went down at {at} beside {}: {error}; such files are \
-                         missing until the cause is removed, all else goes on",
+                        "{record} cannot be written beside {}: {error}; such files are missing until the cause is removed, all \
+                         else goes on",
                         self.state.display()
                     );
                 }
@@ -189,6 +205,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::engine::notice::OrderEnd;
     use crate::history::file::read;
 
     const LONG: Duration = Duration::from_secs(20);
@@ -245,6 +262,31 @@ mod tests {
         failing.state = folder.join("made/x.json");
         assert!(failing.write("1").is_ok());
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_record_that_waited_says_how_long_ago_the_fall_was() {
+        let fall = |ago| Fall { service: "a".to_owned(), at: Instant::now().checked_sub(ago).unwrap() };
+        assert_eq!(fall(Duration::ZERO).record(), "service a went down: the record of the minute before");
+        let late = fall(Duration::from_millis(58_000)).record();
+        assert!(late.starts_with("service a went down 58s ago: ") || late.contains("59s"), "{late}");
+        assert!(late.ends_with(": the record of the minutes around that"), "{late}");
+    }
+
+    #[test]
+    fn the_end_of_a_hold_is_no_incident() {
+        let folder = folder("hold");
+        let history = History::start(folder.join("history"));
+        let mut incidents = Incidents::start(&folder.join("x.json"), &history);
+        let over = |service: &str| {
+            let (holder, end) = ("alice".parse().unwrap(), OrderEnd::Expired);
+            Action::Log(Notice::HoldOver { service: service.to_owned(), holder, end })
+        };
+        incidents.note(&[over("a"), enter("DOWN")]);
+        assert!(incidents.pending.is_none());
+        incidents.note(&[over("b"), enter("DOWN")]);
+        assert!(incidents.pending.is_some());
+        let _ = fs::remove_dir_all(folder);
     }
 
     #[test]

@@ -37,18 +37,7 @@ pub(super) fn log_notice(notice: &Notice) {
 
 /// The local time `period` after `now`, with its zone: "23:04:31 CET", on another day "2026-11-27 23:04:31 CET".
 fn time_after(zone: &Zone, now: SystemTime, period: Duration) -> String {
-    match now.checked_add(period) {
-        Some(time) => time_at(zone, now, time),
-        None => "a time beyond every calendar".to_owned(),
-    }
-}
-
-/// The local time of `time`, in the same form.
-pub(super) fn time_of_day(time: SystemTime) -> String {
-    time_at(&ZONE, SystemTime::now(), time)
-}
-
-fn time_at(zone: &Zone, now: SystemTime, time: SystemTime) -> String {
+    let Some(time) = now.checked_add(period) else { return "a time beyond every calendar".to_owned() };
     let (local, today) = (zone.at(time), zone.at(now));
     let date = if local.is_on_day_of(&today) { String::new() } else { format!("{} ", local.date()) };
     format!("{date}{} {}", local.time(), local.zone_word())

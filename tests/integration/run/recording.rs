@@ -111,7 +111,11 @@ fn the_minute_before_a_service_went_down_is_kept_and_replays_to_the_same_command
         history.contains(&shown)
     };
     assert!(eventually(is_told), "{history}");
-    assert!(history.contains("incident   the minute before service resolver went down at "), "{history}");
+    assert!(
+        history
+            .contains("incident   service resolver went down: the record of the minute before is written: "),
+        "{history}"
+    );
     assert_eq!(mode(&file), "640");
     let said = helper.said();
     let lines: Vec<_> = replayed(&file, &[]).into_iter().map(|(_, line)| line).collect();
@@ -234,7 +238,7 @@ fn a_full_disk_costs_metrics_history_and_incidents_and_no_route() {
     for obstacle in [
         "cannot write metrics to",
         "cannot write the history in",
-        "cannot keep the minute before service resolver went down",
+        ": the record of the minute before cannot be written beside ",
     ] {
         helper.logs(obstacle);
         assert_eq!(helper.log().matches(obstacle).count(), 1, "{}", helper.log());
