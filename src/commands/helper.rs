@@ -86,11 +86,16 @@ impl Helper {
 
     /// Prints the error of the file as a note. Skips a missing permission, which is no error of the file.
     pub(super) fn print_file_error(&self) {
+        self.print_error_of_file("");
+    }
+
+    /// Prints the error of the file, and what follows from it.
+    fn print_error_of_file(&self, then: &str) {
         if let Err(error) = &self.file
             && !error.is_denied()
         {
             complain(&anyhow::anyhow!(
-                "note: the configuration cannot be used: {}; `dnsherald check-config` shows every error",
+                "note: the configuration cannot be used: {}; {then}`dnsherald check-config` shows every error",
                 error.summary()
             ));
         }
@@ -101,8 +106,35 @@ impl Helper {
         let is_known =
             |error: &ConfigError| document.trouble.as_ref().is_some_and(|known| *known == error.summary());
         if !self.file.as_ref().is_err_and(is_known) {
-            self.print_file_error();
+            let then = self.next_start(document).map_or_else(String::new, |then| format!("{then}; "));
+            self.print_error_of_file(&then);
         }
+    }
+
+    /// What a restart of a helper that runs with what it has read before would do, and why; `None` if it would read the
+    /// file, or is known to have another configuration in force.
+    pub(super) fn trouble_ahead(&self, document: &Document) -> Option<String> {
+        let error = self.file.as_ref().err()?;
+        Some(format!("{}: {}", self.next_start(document)?, error.summary()))
+    }
+
+    /// What a restart of the helper would do, if its file cannot be used and it still runs with what it has read before.
+    fn next_start(&self, document: &Document) -> Option<&'static str> {
+        let error = self.file.as_ref().err().filter(|error| !error.is_denied())?;
+        if document.trouble.is_some() || !uses_file(document, &self.path) {
+            return None;
+        }
+        if error.is_gone() {
+            return Some("a restart of the helper would withdraw every prefix");
+        }
+        let mut kept = LastGood::places(None, &self.path).into_iter().map(|place| place.load(&host_name()));
+        Some(match kept.find(|kept| !matches!(kept, Ok(None))) {
+            Some(Ok(_)) => "a restart of the helper would run the last good configuration",
+            Some(Err(_)) => {
+                "a restart of the helper would withdraw every prefix, unless it can use the last good configuration"
+            }
+            None => "a restart of the helper would withdraw every prefix",
+        })
     }
 
     /// Returns the configuration, or the last good one, which the helper uses instead. Refuses one that other users can

@@ -42,7 +42,8 @@ pub(crate) fn run(options: &Status) -> anyhow::Result<Exit> {
     };
     helper.print_file_error_unless_known(&document);
     show(&document, options.json)?;
-    Ok(if options.exit_code { plugin::line(&document).0 } else { Exit::Success })
+    let ahead = helper.trouble_ahead(&document);
+    Ok(if options.exit_code { plugin::line(&document, ahead.as_deref()).0 } else { Exit::Success })
 }
 
 /// The document of the helper that runs now.
@@ -53,7 +54,7 @@ fn look(options: &Status) -> anyhow::Result<Document> {
 /// One line for monitoring. Without a helper the status is unknown.
 fn alert(helper: &Helper) -> anyhow::Result<Exit> {
     let (exit, line) = match helper.status() {
-        Ok(document) => plugin::line(&document),
+        Ok(document) => plugin::line(&document, helper.trouble_ahead(&document).as_deref()),
         Err(error) => {
             let why = foreign(&format!("{error:#}")).replace('|', "/");
             (Exit::Unknown, format!("DNSHERALD {} - {why}", Exit::Unknown.plugin_word()))

@@ -14,6 +14,7 @@ use super::view::View;
 use super::{Document, Service};
 use crate::engine::service::ServiceState;
 
+mod advice;
 mod checks;
 mod next;
 mod routes;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::time::Time;
+use crate::engine::drain::RESTARTS;
 
 /// A drain.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -30,6 +31,15 @@ pub struct Drain {
     /// The user id of the process that asked for it, as the kernel reported it; `null` where no process asked.
     #[serde(default)]
     pub uid: Option<u32>,
+}
+
+impl Drain {
+    /// The backend whose restart has failed and has left this drain; `None` if it is another. One that runs has an end, and
+    /// one that healing has left ends once the checks pass.
+    pub(crate) fn left_by(&self) -> Option<&str> {
+        let backend = self.holder.strip_prefix(RESTARTS)?;
+        self.expires_in_seconds.is_none().then_some(backend)
+    }
 }
 
 /// A hold.

@@ -29,11 +29,14 @@ impl Findings {
 }
 
 /// The exit status and the line, without its line break. With success, every service attracts traffic, and ExaBGP has
-/// acknowledged that.
+/// acknowledged that. `ahead` is what a restart of the helper would do with a file that it cannot use.
 #[must_use]
-pub(crate) fn line(document: &Document) -> (Exit, String) {
+pub(crate) fn line(document: &Document, ahead: Option<&str>) -> (Exit, String) {
     let mut found = Findings(vec![]);
     find_in_helper(document, &mut found);
+    if let Some(ahead) = ahead {
+        found.add(Exit::Warning, ahead);
+    }
     for service in &document.services {
         find_in_service(document, service, &mut found);
     }
@@ -162,8 +165,11 @@ fn down(service: &Service) -> String {
     }
 }
 
-/// A drain is planned, unless its end has passed.
+/// A drain is planned, unless its end has passed, or a failed operation on the server has left it.
 fn drained(service: &Service) -> (Exit, String) {
+    if service.drains.iter().any(|drain| drain.left_by().is_some()) {
+        return (Exit::Critical, " by a failed operation on its server, until `undrain`".to_owned());
+    }
     let fails = service.checks.iter().any(|check| check.severity == Some(Severity::Down));
     let is_late = |drain: &Drain| drain.expires_in_seconds.is_some_and(|left| left <= 0.0);
     let waits = service.is_drained() && !service.is_drained_for_good() && fails;

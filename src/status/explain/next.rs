@@ -1,7 +1,7 @@
 //! The possible changes of a service, their earliest time, and the commands that cause them.
 
 use super::rule::Rule;
-use super::{Stage, Step};
+use super::{Stage, Step, advice};
 use crate::engine::check::Severity;
 use crate::status::view::View;
 use crate::status::{CheckStatus, Service};
@@ -42,17 +42,33 @@ fn remedies(service: &Service, rule: Rule) -> Vec<String> {
         Rule::NotEnabled => vec!["set `enabled = true`, then `dnsherald reload`".to_owned()],
         Rule::DisableFile => vec!["remove the disable-file".to_owned()],
         Rule::Drain => {
-            let holders = service.drains.iter().map(|drain| &drain.holder);
-            holders.map(|holder| format!("to end it: `dnsherald undrain {name} --as {holder}`")).collect()
+            let ends = service.drains.iter().map(|drain| match (&drain.holder, drain.left_by()) {
+                (holder, Some(backend)) => format!(
+                    "repair the server (`dnsherald backend status {backend}`), then `dnsherald undrain {name} --as {holder} \
+                     --once-healthy`"
+                ),
+                (holder, None) => format!("to end it: `dnsherald undrain {name} --as {holder}`"),
+            });
+            ends.collect()
         }
-        Rule::Address => vec!["add the address to an interface of this host".to_owned()],
+        Rule::Address | Rule::AfterDrain => advice::of(service),
         Rule::Hold => vec![format!("to end it: `dnsherald unhold {name}`")],
         Rule::Dampening => vec![format!("to end it: `dnsherald undampen {name}`")],
         Rule::WorstCheck if !service.is_serving() => {
-            vec![format!("if the checks are wrong: `dnsherald hold {name} --for 1h --reason '…'`")]
+            let hold = format!(
+                "last, and only if the server answers clients and the check is wrong: `dnsherald hold {name} --for 1h \
+                 --reason '…'`"
+            );
+            advice::of(service).into_iter().chain([hold]).collect()
         }
-        Rule::WorstCheck | Rule::AfterDrain | Rule::WarmUp | Rule::NoVerdict => vec![],
+        Rule::WorstCheck | Rule::NoVerdict => advice::of(service),
+        Rule::WarmUp => vec![],
     };
+    if service.prefixes.iter().any(|prefix| prefix.refused) {
+        remedies.push(
+            "ExaBGP refuses a route: `dnsherald doctor` compares the neighbors with exabgp.conf".to_owned(),
+        );
+    }
     if rule != Rule::Dampening && service.dampening.suppressed {
         remedies.push(format!("dampening suppresses it, too; to end that: `dnsherald undampen {name}`"));
     }

@@ -1,5 +1,6 @@
 use super::shown::Shown;
 use super::*;
+use crate::engine::check::Severity;
 use crate::sys::local_time::Zone;
 
 /// A service that rises, one that is suppressed, and one that ExaBGP refuses.
@@ -59,10 +60,55 @@ resolver is down:
   next
     announced at the earliest 03:04:33 (answers: 1 of 3 passes)
   what to do
-    if the checks are wrong: `dnsherald hold resolver --for 1h --reason '…'`
+    last, and only if the server answers clients and the check is wrong: `dnsherald hold resolver
+      --for 1h --reason '…'`
 ";
     let text = shown(Some("resolver"));
     assert_eq!(text, expected, "{text}");
+}
+
+/// What explain advises for a service that is down because of this cause.
+fn advised(cause: &str, backend: Option<&str>, change: impl FnOnce(&mut Service)) -> Vec<String> {
+    let mut document: Document = serde_json::from_str(DOCUMENT).unwrap();
+    let service = &mut document.services[0];
+    service.backend = backend.map(ToOwned::to_owned);
+    let last = service.checks[0].last.as_mut().unwrap();
+    (last.passed, last.cause, last.detail) = (false, Some(cause.to_owned()), Some("found".to_owned()));
+    change(service);
+    let view = View::of(&document, 100, Zone::default());
+    let steps = explain(&document, Some("resolver"), &view).unwrap().remove(0).steps;
+    steps.into_iter().filter(|step| step.stage == Stage::Remedy).map(|step| step.text).collect()
+}
+
+#[test]
+fn a_dead_server_is_started_and_a_hold_comes_last() {
+    let commands = "`dnsherald backend status unbound`, then `dnsherald backend restart unbound`";
+    let more = "more: /usr/share/doc/dnsherald/docs/runbook.md";
+    let advice = advised("process-gone", Some("unbound"), |_| ());
+    let [first, second, last] = &advice[..] else { panic!("{advice:?}") };
+    assert_eq!(*first, format!("process-gone: the server is not there: {commands}"));
+    assert_eq!(second, more);
+    assert!(last.starts_with("last, and only if the server answers clients"), "{last}");
+    assert_eq!(
+        advised("port-closed", None, |_| ())[0],
+        "port-closed: the server is not there: start the server"
+    );
+    let refused = advised("refused", Some("unbound"), |_| ());
+    assert!(refused[0].starts_with("refused: permit the source address"), "{refused:?}");
+    let missing = advised("address-missing", None, |_| ());
+    assert_eq!(missing, ["address-missing: add the address to an interface of this host", more]);
+}
+
+#[test]
+fn a_degraded_service_and_a_refused_route_have_advice_too() {
+    let degraded = advised("no-route", None, |service| {
+        service.state = ServiceState::Degraded;
+        service.checks[0].severity = Some(Severity::Degraded);
+    });
+    assert!(degraded[0].starts_with("no-route: restore the route: `ip route show`"), "{degraded:?}");
+    assert!(degraded.iter().all(|text| !text.contains("hold")), "{degraded:?}");
+    let refused = advised("timeout", None, |service| service.prefixes[0].refused = true);
+    assert!(refused.iter().any(|text| text.starts_with("ExaBGP refuses a route: ")), "{refused:?}");
 }
 
 #[test]

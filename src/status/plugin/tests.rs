@@ -30,7 +30,7 @@ fn of(change: impl FnOnce(&mut Document)) -> (Exit, String) {
         prefix.acknowledged.clone_from(&prefix.desired);
     }
     change(&mut document);
-    line(&document)
+    line(&document, None)
 }
 
 fn service(change: impl FnOnce(&mut Service)) -> (Exit, String) {
@@ -147,6 +147,23 @@ fn lost_or_unknown_traffic_is_critical() {
         service.for_seconds = 29.0;
     });
     assert_eq!(alert, Exit::Success, "{line}");
+}
+
+/// A failed repair must not lower the alarm. While a restart runs, its drain has an end.
+#[test]
+fn a_drain_that_a_failed_restart_left_is_critical() {
+    let of_restart = |expires_in_seconds, returning, fails| {
+        let drain = Drain { holder: "backend/unbound".to_owned(), ..drain(expires_in_seconds, returning) };
+        drained_by(drain, fails)
+    };
+    let (alert, line) = of_restart(None, false, false);
+    assert_eq!(alert, Exit::Critical, "{line}");
+    let expected =
+        "DNSHERALD CRITICAL - resolver drained by a failed operation on its server, until `undrain`: ";
+    assert!(line.starts_with(expected), "{line}");
+    assert_eq!(of_restart(Some(300.0), true, true).0, Exit::Critical, "healing has failed");
+    assert_eq!(of_restart(Some(300.0), false, true).0, Exit::Warning, "the restart runs");
+    assert_eq!(of_restart(Some(300.0), true, false).0, Exit::Warning, "it returns");
 }
 
 #[test]

@@ -78,6 +78,43 @@ fn a_typo_at_start_moves_no_route_and_is_reported() {
     helper.has_said_no_more();
 }
 
+/// The helper runs with what it has read, and a restart would not.
+#[test]
+fn a_file_that_a_restart_could_not_use_is_a_warning() {
+    let pop = Pop::new();
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.keeps_its_configuration();
+    pop.comes_to_be(|status| status.services[0].settled());
+    let plugin = || {
+        let output = pop.command(&["status", "--plugin"]);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    assert_eq!(plugin().0, Some(0), "{:?}", plugin());
+    pop.is_configured(&broken(&pop));
+    assert_eq!(pop.command(&["reload"]).status.code(), Some(1));
+    let warns = |then: &str, why: &str| {
+        let (code, line) = plugin();
+        assert!(
+            line.starts_with(&format!("DNSHERALD WARNING - a restart of the helper would {then}: ")),
+            "{line}"
+        );
+        assert!(code == Some(1) && line.contains(why), "{line}");
+    };
+    warns("run the last good configuration", "unknown key `rize`");
+    assert_eq!(pop.command(&["status", "--exit-code"]).status.code(), Some(1));
+    fs::remove_file(pop.last_good().file()).unwrap();
+    warns("withdraw every prefix", "unknown key `rize`");
+    fs::remove_file(pop.configuration_file()).unwrap();
+    warns("withdraw every prefix", "cannot read the configuration");
+    let note = String::from_utf8(pop.command(&["explain"]).stderr).unwrap();
+    assert!(note.contains("; a restart of the helper would withdraw every prefix; "), "{note}");
+    pop.is_configured(&pop.configuration());
+    assert_eq!(plugin().0, Some(0), "{:?}", plugin());
+    helper.has_said_no_more();
+}
+
 #[test]
 fn an_unreadable_file_moves_no_route() {
     let pop = Pop::new();

@@ -1,0 +1,153 @@
+//! What an operator does about each cause of a failed check.
+
+use crate::engine::check::Severity;
+use crate::outcome::Cause;
+use crate::status::{CheckStatus, Service};
+
+/// The page that says more.
+const RUNBOOK: &str = "/usr/share/doc/dnsherald/docs/runbook.md";
+
+/// The advice for one cause.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Advice {
+    /// The server is dead: start it.
+    Start,
+    /// The server hangs, or does not answer: look at it, and restart it.
+    Restart,
+    /// Another sentence.
+    Say(&'static str),
+}
+
+impl Advice {
+    fn text(self, backend: Option<&str>) -> String {
+        let (why, by_hand) = match self {
+            Self::Say(text) => return text.to_owned(),
+            Self::Start => ("the server is not there", "start the server"),
+            Self::Restart => ("the server does not answer, or hangs", "look at the server, and restart it"),
+        };
+        match backend {
+            Some(name) => {
+                format!("{why}: `dnsherald backend status {name}`, then `dnsherald backend restart {name}`")
+            }
+            None => format!("{why}: {by_hand}"),
+        }
+    }
+}
+
+/// The only table of advice by cause.
+const fn by_cause(cause: Cause) -> Advice {
+    use Advice::{Restart, Say, Start};
+    match cause {
+        Cause::ProcessGone | Cause::PortClosed | Cause::ListenerMissing => Start,
+        Cause::NotReading
+        | Cause::Stalled
+        | Cause::PartlyHung
+        | Cause::Timeout
+        | Cause::Closed
+        | Cause::ControlHung => Restart,
+        Cause::AddressMissing => Say("add the address to an interface of this host"),
+        Cause::SourceAddress => {
+            Say("add the source address to an interface of this host, or correct `management` in [node]")
+        }
+        Cause::Refused => Say("permit the source address of the probes in the access list of the server"),
+        Cause::ProbeOnly => Say(
+            "permit the source address of the probes in the firewall, the access list and the rate limit: clients are answered",
+        ),
+        Cause::RateLimited => Say(
+            "exempt the source address of the probes from the rate limit, as `dnsherald backend status` shows",
+        ),
+        Cause::Servfail | Cause::ServfailShare => Say(
+            "authoritative server: see why the zone is not loaded, or has expired; resolver: look at its upstream and at DNSSEC \
+             validation",
+        ),
+        Cause::Rcode
+        | Cause::WrongAnswer
+        | Cause::TooFewAnswers
+        | Cause::Flags
+        | Cause::Size
+        | Cause::Ttl
+        | Cause::Truncated
+        | Cause::Malformed
+        | Cause::Http => Say(
+            "compare the answer with what the check expects (`dnsherald check`), and correct the one that is wrong",
+        ),
+        Cause::Partial => Say("see which questions fail: `dnsherald check`"),
+        Cause::Stale | Cause::Expired => {
+            Say("compare the serials (`dnsherald check`); look at the primary and at the zone transfer")
+        }
+        Cause::Signature => Say("sign the zone again, and see that the clock of this host is right"),
+        Cause::Certificate | Cause::Tls => {
+            Say("renew or correct the certificate of the server, or correct what the check expects of it")
+        }
+        Cause::WrongIdentity => {
+            Say("see which server answers (`dnsherald identify ADDRESS`), and correct its NSID or the check")
+        }
+        Cause::Command | Cause::CommandWarning | Cause::CommandUnknown => {
+            Say("run the command of the check by hand, as the user that ExaBGP runs as")
+        }
+        Cause::NoRoute | Cause::Unreachable => {
+            Say("restore the route: `ip route show`, then `dnsherald doctor`")
+        }
+        Cause::LinkDown => Say("bring the interface up: `ip link show`, then `dnsherald doctor`"),
+        Cause::RpFilter => Say("set `rp_filter` of the interface to 0 or 2: `dnsherald doctor` names it"),
+        Cause::Overload | Cause::LostInOverload | Cause::Slow => Say(
+            "look at the load (`dnsherald metrics`); do not drain, since the traffic would move to the next PoP",
+        ),
+        Cause::ListenerUnknown | Cause::ProcessUnknown | Cause::NoCounters => Say(
+            "no route moves; `dnsherald backend status` names the permission or the setting that is missing",
+        ),
+        Cause::Local => Say("no route moves; free descriptors, ports, memory or threads of this host"),
+        Cause::NoReference => Say("no route moves; look at the reference servers, and at the path to them"),
+    }
+}
+
+/// The advice for the checks that decide about the service and for those without a result, each once; then where there is
+/// more.
+pub(super) fn of(service: &Service) -> Vec<String> {
+    let worst = service.checks.iter().filter_map(|check| check.severity).max();
+    let worst = worst.filter(|severity| *severity > Severity::Observe);
+    let decides = |check: &&CheckStatus| {
+        (check.severity.is_some() && check.severity == worst) || check.unknown_for_seconds.is_some()
+    };
+    let failed = service.checks.iter().filter(decides).filter_map(|check| check.last.as_ref());
+    let causes = failed.filter(|last| !last.passed).filter_map(|last| last.cause.as_ref());
+    let mut advice = vec![];
+    for cause in causes.filter_map(|cause| cause.parse::<Cause>().ok()) {
+        let text = format!("{cause}: {}", by_cause(cause).text(service.backend.as_deref()));
+        if !advice.contains(&text) {
+            advice.push(text);
+        }
+    }
+    if !advice.is_empty() {
+        advice.push(format!("more: {RUNBOOK}"));
+    }
+    advice
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The match has an arm for each cause; this is about the texts.
+    #[test]
+    fn every_cause_has_advice() {
+        for cause in Cause::ALL {
+            let [with, without] = [Some("unbound"), None].map(|backend| by_cause(*cause).text(backend));
+            for text in [&with, &without] {
+                assert!(!text.is_empty() && !text.ends_with('.'), "{cause}: {text}");
+                assert!(!text.contains("hold"), "{cause}: {text}");
+            }
+        }
+        for cause in
+            [Cause::ProcessGone, Cause::PortClosed, Cause::ListenerMissing, Cause::NotReading, Cause::Timeout]
+        {
+            let text = by_cause(cause).text(Some("unbound"));
+            let commands = "`dnsherald backend status unbound`, then `dnsherald backend restart unbound`";
+            assert!(text.ends_with(commands), "{cause}: {text}");
+            assert!(!by_cause(cause).text(None).contains("backend"), "{cause}");
+        }
+        for cause in [Cause::Refused, Cause::NoRoute, Cause::AddressMissing] {
+            assert!(matches!(by_cause(cause), Advice::Say(_)), "{cause}");
+        }
+    }
+}
