@@ -40,6 +40,7 @@ pub(crate) mod quiet;
 pub(crate) mod rate_limit;
 pub(crate) mod served;
 mod server;
+pub(crate) mod sharing;
 pub(crate) mod systemd;
 pub(crate) mod targets;
 

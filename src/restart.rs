@@ -3,13 +3,16 @@
 //! ```text
 //!  lock ─► configuration ─► drain ─► quiet ─► restart ─► process ─► listeners ─► zones ─► checks ─► done
 //!    └──────────┴─────────────┴────────┘         └──────────┴───────────┴──────────┴────────┘
-//!      fails: the drain ends, as before            fails: stays drained, until the drain expires;
+//!      fails: the drain ends, as before            fails: stays drained, until an operator ends that;
 //!                                                  with a rollback: again with the configuration before
 //! ```
 //!
 //! A command runs it, not the helper: the helper only drains, checks, and announces again, as requested. Whatever
-//! happens to the command, even SIGKILL, it leaves either the old state or a drain with a reason and an end. A dead
-//! server stays withdrawn because of its checks.
+//! happens to the command, it leaves either the old state or a drain with a reason. After SIGKILL that drain has an end,
+//! since the server may be well; a dead server stays withdrawn because of its checks. After a failure it has none: the
+//! checks need not see what the verification has seen, such as a zone that is lost. If no operator is there
+//! ([`Transaction::unattended`]) it ends once the checks pass, so that a fault of all PoPs does not keep all of them
+//! withdrawn.
 
 use std::cell::OnceCell;
 use std::pin::Pin;
@@ -22,12 +25,14 @@ use self::command::InterruptGuard;
 use self::progress::Journal;
 pub(crate) use self::progress::{Done, Progress, Step};
 use self::recovery::Recovery;
+use crate::backend::sharing::several_servers;
 use crate::backend::systemd::RESTART_LIMIT;
 use crate::backend::{Backend, Trouble};
 use crate::config::Config;
 use crate::control::client::Client;
-use crate::engine::drain::RestartEnd;
+use crate::engine::drain::{Reason, RestartEnd};
 use crate::program::Program;
+use crate::text::foreign_within;
 use crate::text::period::Period;
 
 mod baseline;
@@ -43,7 +48,8 @@ mod verify;
 pub(crate) use self::drained::{
     AnnouncedBy, Confirmed, wait_until_acknowledged, wait_until_announced, wait_until_quiet,
 };
-use self::lock::Lock;
+pub(crate) use self::helper::report_reload;
+pub(crate) use self::lock::Lock;
 use self::snapshot::Snapshot;
 
 /// How the transaction ended.
@@ -54,7 +60,7 @@ pub(crate) enum Outcome {
     Restarted,
     /// The server was not touched, and the drain has ended.
     Untouched,
-    /// The server was touched and did not recover: the services stay drained until the drain expires.
+    /// The server was touched and did not recover: the services stay drained.
     LeftDrained,
     /// The server did not recover with the new configuration, but did with the previous one.
     RolledBack,
@@ -96,6 +102,8 @@ pub(crate) struct Transaction<'a> {
     pub(crate) removed: Vec<String>,
     /// The reason of the drain, if the operator gives one.
     pub(crate) reason: Option<String>,
+    /// Whether the helper runs it to heal the server, and no operator reads its result.
+    pub(crate) unattended: bool,
 }
 
 /// The state before the attempt, as far as it is known.
@@ -104,7 +112,12 @@ struct Before {
     /// Whether an earlier transaction has left a drain.
     was_drained: OnceCell<bool>,
     baseline: OnceCell<Baseline>,
+    /// What a rollback has restored.
+    restored: OnceCell<String>,
 }
+
+/// Characters of a sentence about restored files in a reason.
+const RESTORED: usize = 240;
 
 /// The margin between the longest duration of all steps and the end of the drain.
 const DRAIN_MARGIN: Duration = Duration::from_secs(60);
@@ -121,7 +134,7 @@ impl Transaction<'_> {
         self.reason.clone().unwrap_or_else(|| self.what())
     }
 
-    /// When the drain expires if no command ends it; whole seconds.
+    /// When the drain expires if the command is killed; whole seconds.
     pub(crate) fn longest(&self) -> Duration {
         let once = self.backend.quiet.longest()
             + RESTART_LIMIT
@@ -170,30 +183,32 @@ impl Transaction<'_> {
             return self.leave(failed_at, before.was_drained.get().copied(), &why).await;
         }
         // The second attempt, with the previous configuration.
+        let Before { baseline, restored, .. } = before;
         let rollback = tokio::select! {
-            rollback = self.roll_back(&mut journal, before.baseline.into_inner(), &why) => rollback,
+            rollback = self.roll_back(&mut journal, baseline.into_inner(), &restored, &why) => rollback,
             () = &mut interrupted => Err(Trouble::new("interrupted")),
         };
-        self.after_rollback(rollback, &mut journal, &why).await
+        self.after_rollback(rollback, &mut journal, &why, restored.into_inner()).await
     }
 
-    /// The result of a rollback after an attempt that failed for `why`.
+    /// The result of a rollback after an attempt that failed for `why`. The reason names the restored files.
     async fn after_rollback(
         &self,
         rollback: Result<(), Trouble>,
         journal: &mut Journal<'_>,
         why: &str,
+        restored: Option<String>,
     ) -> Outcome {
         match rollback {
             Ok(()) => {
-                self.report_failure(RestartEnd::RolledBack, why).await;
+                self.report_failure(RestartEnd::RolledBack, &with_files(why, restored.as_deref())).await;
                 Outcome::RolledBack
             }
             Err(trouble) => {
                 let step = journal.fail(&trouble);
                 // The end of a long reason is cut, so the latest failure stands first.
                 let why = format!("{} failed, rollback too: {step}: {trouble}", self.what());
-                self.stay_drained(&why).await;
+                self.stay_drained(&with_files(&why, restored.as_deref())).await;
                 Outcome::LeftDrained
             }
         }
@@ -234,6 +249,9 @@ impl Transaction<'_> {
         journal.run(Step::Quiet, async { Ok(wait_until_quiet(self.config, self.backend).await) }).await?;
         let baseline = Baseline::new(self.config, self.backend, &self.removed).await;
         let baseline = before.baseline.get_or_init(|| baseline);
+        for warning in several_servers(&baseline.listeners, baseline.processes.first()) {
+            journal.note(&format!("WARNING: {warning}"));
+        }
         journal.start(Step::Restart);
         guard.deferred.set(matches!(self.operation, Operation::Command(..)));
         let found = self.operate(journal, guard).await;
@@ -284,6 +302,7 @@ impl Transaction<'_> {
         &self,
         journal: &mut Journal<'_>,
         first: Option<Baseline>,
+        restored: &OnceCell<String>,
         why: &str,
     ) -> Result<(), Trouble> {
         journal.start(Step::Rollback);
@@ -293,7 +312,7 @@ impl Transaction<'_> {
             None => Baseline::new(self.config, self.backend, &self.removed).await,
         };
         let found = Snapshot::new(&self.config.state, self.backend).check()?.undo()?;
-        journal.finish(found);
+        journal.finish(restored.get_or_init(|| found));
         journal.start(Step::Restart);
         self.backend.restart().await?;
         journal.finish("restarted with the configuration before");
@@ -304,12 +323,38 @@ impl Transaction<'_> {
     /// have left.
     async fn leave(&self, step: Step, was_drained: Option<bool>, why: &str) -> Outcome {
         if step.is_harmless() {
-            if step > Step::Configuration && was_drained == Some(false) {
-                self.undrain().await;
+            match was_drained.filter(|_| step > Step::Configuration) {
+                Some(false) => self.undrain().await,
+                Some(true) => self.renew_left_drain(why).await,
+                None => {}
             }
             return Outcome::Untouched;
         }
         self.stay_drained(why).await;
         Outcome::LeftDrained
+    }
+}
+
+/// The reason of a failure with the files that a rollback has restored, which a cut of a long reason leaves.
+fn with_files(why: &str, restored: Option<&str>) -> String {
+    let Some(restored) = restored.map(|restored| foreign_within(restored, RESTORED)) else {
+        return why.to_owned();
+    };
+    let room = Reason::LONGEST.saturating_sub(restored.chars().count() + 3);
+    format!("{}; {restored}", foreign_within(why, room))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_reason_leaves_room_for_the_restored_files() {
+        assert_eq!(with_files("why", None), "why");
+        let restored = "the rollback restored these paths: /etc/unbound/unbound.conf";
+        assert_eq!(with_files("why", Some(restored)), format!("why; {restored}"));
+        let long = with_files(&"x".repeat(1000), Some(restored));
+        assert_eq!(long.chars().count(), Reason::LONGEST);
+        assert!(long.ends_with(&format!("…; {restored}")), "{long}");
     }
 }

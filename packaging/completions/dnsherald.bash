@@ -460,7 +460,7 @@ _dnsherald() {
             return 0
             ;;
         dnsherald__subcmd__backend__subcmd__restart)
-            opts="-c -h --config --control --reload --command --limit --rollback --removed --reason --json --help"
+            opts="-c -h --config --control --reload --command --limit --rollback --removed --reason --unattended --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -175,6 +175,7 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l reason -d 'The reason, shown by `status`' -r
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l reload -d 'Make the server read its configuration again, drained and verified as for a restart; `backend reload` does it without a drain'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l rollback -d 'If the server does not recover, restore the configuration of the last good restart and restart the server once; neither --command nor --reload is repeated'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l unattended -d 'No operator reads the result, as when the helper heals: a drain that a failure leaves ends once the checks pass'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -l json -d 'Print the result as JSON'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from restart" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand backend; and __fish_seen_subcommand_from hooks" -s c -l config -d 'The configuration file' -r -F

@@ -29,8 +29,8 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<Exit> {
             status::run(config, backend, options.json).await
         }),
         Command::Check(which) => with(which, async |_, backend, _| check::run(backend).await),
-        Command::Reload(options) => with(&options.backend, async |config, backend, _| {
-            reload::run(config, backend, &options.removed).await
+        Command::Reload(options) => with(&options.backend, async |config, backend, helper| {
+            reload::run(config, backend, helper, &options.removed).await
         }),
         Command::Restart(options) => with(&options.backend, async |config, backend, helper| {
             restart::run(config, backend, helper, options).await

@@ -194,7 +194,8 @@ fn restart(backend: &Backend, configuration: &Path, restarts: &Arc<Restarts>) {
     let (itself, configuration) = (itself.display().to_string(), configuration.display().to_string());
     // After an upgrade the new program is at the same path.
     let itself = itself.strip_suffix(" (deleted)").unwrap_or(&itself).to_owned();
-    let words = ["backend", "restart", name, "-c", &configuration, "--reason", "healing", "--json"];
+    let words =
+        ["backend", "restart", name, "-c", &configuration, "--reason", "healing", "--unattended", "--json"];
     let program = Program::new(&itself, &words);
     let (name, restarts) = (name.clone(), Arc::clone(restarts));
     restarts.is_running.store(true, Ordering::Relaxed);

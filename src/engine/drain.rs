@@ -16,6 +16,8 @@ pub enum RestartEnd {
     LeftDrained,
     /// The server recovered with the configuration before.
     RolledBack,
+    /// A reload without a drain failed, or has left the server worse than before.
+    Reloaded,
 }
 
 /// A failed restart by dnsherald, as its command reports it for the log.

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use super::drained::{POLL_INTERVAL, wait_until_acknowledged};
 use super::recovery::Recovery;
-use super::{Journal, Transaction};
-use crate::backend::Trouble;
+use super::{Journal, Operation, Transaction};
+use crate::backend::{Backend, Trouble};
+use crate::config::Config;
 use crate::control::Request;
+use crate::control::client::Client;
 use crate::engine::drain::{FailedRestart, Lasts, Lift, Order, RestartEnd};
 use crate::engine::service::ServiceState;
 use crate::status::{CheckStatus, Document, Drain, Service};
@@ -15,6 +17,9 @@ use crate::text::{foreign, joined};
 
 /// Timeout for ending all drains of a transaction that was given up.
 const UNDRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Timeout for the report of a reload.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Transaction<'_> {
     /// Drains every service of the server for this reason, and waits until ExaBGP has acknowledged it.
@@ -33,7 +38,11 @@ impl Transaction<'_> {
     }
 
     pub(super) fn drain_request(&self, service: String, reason: &str) -> Request {
-        let (holder, lasts) = (self.backend.holder.clone(), Lasts::For(self.longest()));
+        self.drain_lasting(Lasts::For(self.longest()), service, reason)
+    }
+
+    fn drain_lasting(&self, lasts: Lasts, service: String, reason: &str) -> Request {
+        let holder = self.backend.holder.clone();
         let order = Order { holder, reason: reason.to_owned().into(), lasts, uid: None };
         Request::Drain { service: Some(service), order }
     }
@@ -62,10 +71,22 @@ impl Transaction<'_> {
         }
     }
 
-    /// Renews the drain, which also cancels a return that was requested.
+    /// Leaves the drain of a failure, and has the helper log it.
     pub(super) async fn stay_drained(&self, why: &str) {
-        self.tell(|name| self.drain_request(name, why), |trouble| log::error!("{trouble}")).await;
+        self.renew_left_drain(why).await;
         self.report_failure(RestartEnd::LeftDrained, why).await;
+    }
+
+    /// Renews the drain of a failure, which also cancels a return that was requested: it lasts until an operator ends it.
+    /// Unattended, it ends once the checks pass.
+    pub(super) async fn renew_left_drain(&self, why: &str) {
+        let report = |trouble| log::error!("{trouble}");
+        if self.unattended {
+            self.tell(|name| self.drain_request(name, why), report).await;
+            self.tell(|name| self.undrain_request(name, true), report).await;
+        } else {
+            self.tell(|name| self.drain_lasting(Lasts::UntilLifted, name, why), report).await;
+        }
     }
 
     /// Has the helper log how the restart failed, for each service of the server.
@@ -73,7 +94,7 @@ impl Transaction<'_> {
         let failed = FailedRestart { holder: self.backend.holder.clone(), end, why: why.to_owned().into() };
         let request = |service| Request::RestartFailed { service, failed: failed.clone() };
         self.tell(request, |trouble| {
-            log::warn!("the log of the helper does not tell of this failure: {trouble}");
+            log::warn!("the log of the helper does not show this failure: {trouble}");
         })
         .await;
     }
@@ -146,6 +167,40 @@ impl Transaction<'_> {
             recovery.report(journal, failing);
             tokio::time::sleep(POLL_INTERVAL).await;
         }
+    }
+}
+
+/// Has the helper, if there is one, log how a reload without a drain has ended, and keep it in its history.
+pub(crate) async fn report_reload(
+    config: &Config,
+    backend: &Backend,
+    helper: &Client,
+    failed: Option<String>,
+) {
+    if !helper.has_a_socket() {
+        return;
+    }
+    let transaction = Transaction {
+        config,
+        backend,
+        helper,
+        operation: Operation::Reload,
+        rollback: false,
+        removed: vec![],
+        reason: None,
+        unattended: false,
+    };
+    let report = async {
+        match failed {
+            Some(why) => {
+                let why = format!("{} {why}", transaction.what());
+                transaction.report_failure(RestartEnd::Reloaded, &why).await;
+            }
+            None => transaction.report_success().await,
+        }
+    };
+    if tokio::time::timeout(REPORT_TIMEOUT, report).await.is_err() {
+        log::warn!("the helper did not log this reload within {}", Period(REPORT_TIMEOUT));
     }
 }
 

@@ -17,6 +17,10 @@ use crate::text::{foreign, foreign_octets};
 /// The mode of the file: a process that can open it can hold the lock, so only its owner and root may.
 const MODE: u32 = 0o600;
 
+/// What the holder does, in the file.
+const RESTARTS: &str = "restarts";
+const RELOADS: &str = "reloads";
+
 /// The locks of all processes that this one can see.
 const LOCKS: &str = "/proc/locks";
 
@@ -27,39 +31,69 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock in this directory, in the name of a backend.
+    /// Takes the lock in this directory for a restart, in the name of a backend.
     ///
     /// # Errors
     /// If another process holds it, or its directory cannot be used.
     pub(crate) fn acquire(directory: &Path, backend: &str) -> Result<Self, Trouble> {
+        Self::take(directory, RESTARTS, backend)
+            .map_err(|(Refused::Held(why) | Refused::Unusable(why))| Trouble::new(why))
+    }
+
+    /// Takes the same lock for a reload. Without the directory of a helper there is no restart to exclude.
+    ///
+    /// # Errors
+    /// If another process holds it.
+    pub(crate) fn for_reload(directory: &Path, backend: &str) -> Result<Option<Self>, Trouble> {
+        match Self::take(directory, RELOADS, backend) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(Refused::Held(why)) => Err(Trouble::new(why)),
+            Err(Refused::Unusable(why)) => {
+                if directory.exists() {
+                    log::warn!("whether a restart is under way is not known: {why}");
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    fn take(directory: &Path, does: &str, backend: &str) -> Result<Self, Refused> {
         let path = directory.join("restart.lock");
-        let cannot =
-            |what: &dyn std::fmt::Display| Trouble::new(format!("cannot lock {}: {what}", path.display()));
-        let mut file = open(&path, directory).map_err(|error| cannot(&error))?;
+        let cannot = |error: io::Error| Refused::Unusable(format!("cannot lock {}: {error}", path.display()));
+        let mut file = open(&path, directory).map_err(cannot)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Trouble::new(held(&path, file))),
-            Err(TryLockError::Error(error)) => return Err(cannot(&error)),
+            Err(TryLockError::WouldBlock) => return Err(Refused::Held(held(&path, file))),
+            Err(TryLockError::Error(error)) => return Err(cannot(error)),
         }
-        file.set_len(0).map_err(|error| cannot(&error))?;
-        let _ = writeln!(file, "process {} restarts {backend}", std::process::id());
+        file.set_len(0).map_err(cannot)?;
+        let _ = writeln!(file, "process {} {does} {backend}", std::process::id());
         Ok(Self { _file: file })
     }
 }
 
-/// The process that holds the lock, in a sentence. A restart has written its name; another program that has opened the
+/// Why the lock cannot be taken, in a sentence.
+enum Refused {
+    /// Another process holds it.
+    Held(String),
+    /// The file or its directory cannot be used.
+    Unusable(String),
+}
+
+/// The process that holds the lock, in a sentence. A restart or reload has written its name; another program that has opened the
 /// file has not.
 fn held(path: &Path, file: File) -> String {
     let holder = holder(&file);
     let mut note = String::new();
     let _ = file.take(200).read_to_string(&mut note);
     let note = foreign(note.trim());
-    let Some(holder) = holder else { return format!("another restart is under way: {note}") };
+    let what = if note.contains(&format!(" {RELOADS} ")) { "a reload" } else { "another restart" };
+    let Some(holder) = holder else { return format!("{what} is under way: {note}") };
     let command = fs::read(format!("/proc/{holder}/cmdline")).unwrap_or_default();
     let command: Vec<_> = command.split(|octet| *octet == 0).filter(|word| !word.is_empty()).collect();
     let command = foreign(&foreign_octets(&command.join(&b' ')));
-    if note.starts_with(&format!("process {holder} restarts ")) {
-        format!("another restart is under way: {note} (`{command}`)")
+    if [RESTARTS, RELOADS].iter().any(|does| note.starts_with(&format!("process {holder} {does} "))) {
+        format!("{what} is under way: {note} (`{command}`)")
     } else {
         format!(
             "process {holder} (`{command}`) holds {}, expected only a restart to do so: wait for that process, or end it",
@@ -132,10 +166,19 @@ mod tests {
             format!("another restart is under way: process {} restarts unbound (`", std::process::id());
         assert!(refused.starts_with(&expected), "{refused}");
         assert!(refused.contains("dnsherald-"), "its command: {refused}");
+        let reload = Lock::for_reload(&directory, "unbound").unwrap_err().why;
+        assert!(reload.starts_with(&expected), "{reload}");
         drop(first);
+        let reload = Lock::for_reload(&directory, "unbound").unwrap();
+        assert!(reload.is_some());
+        let refused = Lock::acquire(&directory, "named").unwrap_err().why;
+        let expected = format!("a reload is under way: process {} reloads unbound (`", std::process::id());
+        assert!(refused.starts_with(&expected), "{refused}");
+        drop(reload);
         assert!(Lock::acquire(&directory, "named").is_ok());
         fs::remove_dir_all(&directory).unwrap();
         assert!(Lock::acquire(&directory, "named").unwrap_err().why.starts_with("cannot lock "));
+        assert!(Lock::for_reload(&directory, "named").unwrap().is_none(), "no helper, no restart");
     }
 
     #[test]

@@ -19,7 +19,7 @@ fn backend(name: &str, keys: &str, command: &[&str]) -> Output {
     let configuration = File::new(
         &format!("backend-{name}"),
         &format!(
-            "[node]\nmanagement = [\"127.0.0.1\"]\n[backend.generic]\nrestart = [\"true\"]\ntimeout = \"1s\"\n{keys}\n\
+            "[control]\ndirectory = \"/nowhere/dnsherald\"\n[node]\nmanagement = [\"127.0.0.1\"]\n[backend.generic]\nrestart = [\"true\"]\ntimeout = \"1s\"\n{keys}\n\
              [[service]]\nname = \"dns\"\nprefixes = [\"192.0.2.53/32\"]\naddress = false\nbackend = \"generic\"\n"
         ),
     );
@@ -192,7 +192,7 @@ fn a_reload_that_loses_a_zone_fails() {
         let configuration = File::new(
             "backend-loses-zone",
             &format!(
-                "[node]\nmanagement = [\"{ADDRESS}\"]\n[backend.generic]\nrestart = [\"true\"]\n{}\n\
+                "[control]\ndirectory = \"/nowhere/dnsherald\"\n[node]\nmanagement = [\"{ADDRESS}\"]\n[backend.generic]\nrestart = [\"true\"]\n{}\n\
                  [[service]]\nname = \"dns\"\nprefixes = [\"192.0.2.53/32\"]\nbackend = \"generic\"\n\
                  role = \"authoritative\"\nzones = [\"example.org\"]\n",
                 keys.concat()
@@ -233,7 +233,7 @@ fn a_reload_after_which_questions_are_refused_has_failed() {
         let configuration = File::new(
             "backend-refuses",
             &format!(
-                "[node]\nmanagement = [\"127.0.0.1\"]\n[backend.generic]\nrestart = [\"true\"]\n{}\n\
+                "[control]\ndirectory = \"/nowhere/dnsherald\"\n[node]\nmanagement = [\"127.0.0.1\"]\n[backend.generic]\nrestart = [\"true\"]\n{}\n\
                  [[service]]\nname = \"resolver\"\nprefixes = [\"192.0.2.53/32\"]\naddress = false\n\
                  backend = \"generic\"\n[[service.check]]\nname = \"files\"\ncommand = \"true\"\n[[service.check]]\nname = \"answers\"\non-fail = \"{on_fail}\"\n\
                  timeout = \"300ms\"\ndns = {{ query = \"localhost. A\", server = \"{address}\" }}\n",
@@ -289,7 +289,7 @@ fn a_reload_that_loses_a_zone_at_the_service_address_has_failed() {
         let configuration = File::new(
             "backend-loses-zone-there",
             &format!(
-                "[node]\nmanagement = [\"127.53.77.4\"]\n[backend.generic]\nrestart = [\"true\"]\n{}\n\
+                "[control]\ndirectory = \"/nowhere/dnsherald\"\n[node]\nmanagement = [\"127.53.77.4\"]\n[backend.generic]\nrestart = [\"true\"]\n{}\n\
                  [[service]]\nname = \"dns\"\nprefixes = [\"{SERVICE}/32\"]\nbackend = \"generic\"\n\
                  role = \"authoritative\"\nzones = [\"example.org\"]\n",
                 keys.concat()

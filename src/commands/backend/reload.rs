@@ -9,8 +9,11 @@ use crate::backend::Backend;
 use crate::backend::served::Served;
 use crate::backend::targets::Targets;
 use crate::config::Config;
+use crate::control::client::Client;
 use crate::exit::Exit;
-use crate::text;
+use crate::restart::{Lock, report_reload};
+use crate::text::period::Period;
+use crate::text::{self, joined};
 
 /// The interval between two comparisons.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -18,9 +21,21 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// A server may serve its old zones while it reads the new ones; therefore all must be well for this time.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// Reloads, unless the configuration is invalid.
-pub(super) async fn run(config: &Config, backend: &Backend, removed: &[String]) -> anyhow::Result<Exit> {
+/// Reloads, unless the configuration is invalid or a restart is under way. The helper logs the result.
+pub(super) async fn run(
+    config: &Config,
+    backend: &Backend,
+    helper: &Client,
+    removed: &[String],
+) -> anyhow::Result<Exit> {
     let name = &backend.name;
+    let _lock = match Lock::for_reload(&config.control, name) {
+        Ok(lock) => lock,
+        Err(trouble) => {
+            writeln!(text::stderr(), "{name}: not reloaded, the server was not touched: {trouble}")?;
+            return Ok(Exit::Failure);
+        }
+    };
     if !backend.reload.is_empty()
         && let Err(trouble) = backend.check().await
     {
@@ -38,12 +53,14 @@ pub(super) async fn run(config: &Config, backend: &Backend, removed: &[String]) 
         }
         Err(trouble) => {
             writeln!(text::stderr(), "{name}: not reloaded: {trouble}")?;
+            report_reload(config, backend, helper, Some(format!("failed: {trouble}"))).await;
             return Ok(Exit::Failure);
         }
     }
     // A successful reload command does not prove that each zone was loaded, nor that clients are answered.
     let complaints = complaints_since(&targets, backend, &served, &answered).await;
     let exit = status::run(config, backend, false).await?;
+    report_reload(config, backend, helper, complaints.summary(exit)).await;
     for complaint in complaints.zones.iter().chain(&complaints.questions) {
         writeln!(text::stderr(), "{name}: reloaded, but {complaint}")?;
     }
@@ -76,6 +93,15 @@ impl Complaints {
     const fn is_empty(&self) -> bool {
         self.zones.is_empty() && self.questions.is_empty()
     }
+
+    /// For the log, after the name of the operation; `None` if nothing is worse and `backend status` ends well.
+    fn summary(&self, exit: Exit) -> Option<String> {
+        if self.is_empty() {
+            return (exit != Exit::Success)
+                .then(|| "done, but the server does not run, or is not known to".to_owned());
+        }
+        Some(format!("done, but {}", joined(self.zones.iter().chain(&self.questions), "; ")))
+    }
 }
 
 /// The complaints about the zones that were `served` and the questions that were `answered`, after a wait of at most the
@@ -90,7 +116,7 @@ async fn complaints_since(
         return Complaints { zones: vec![], questions: vec![] };
     }
     let began = Instant::now();
-    let mut settled_since = None;
+    let (mut settled_since, mut is_told) = (None, false);
     loop {
         let (zones, questions) = tokio::join!(served.again(targets, backend.timeout), answered.complaints());
         let complaints = Complaints { zones: zones.complaints(served), questions };
@@ -99,7 +125,16 @@ async fn complaints_since(
             (true, Some(_)) => {}
             (true, None) => settled_since = Some(Instant::now()),
             (false, _) if began.elapsed() >= backend.start_timeout => return complaints,
-            (false, _) => settled_since = None,
+            (false, _) => {
+                settled_since = None;
+                if began.elapsed() >= SETTLED && !std::mem::replace(&mut is_told, true) {
+                    let (name, limit) = (&backend.name, Period(backend.start_timeout));
+                    let _ = writeln!(
+                        text::stderr(),
+                        "{name}: waiting up to {limit} for the zones and answers of before"
+                    );
+                }
+            }
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -96,6 +96,7 @@ pub(super) async fn run(
         rollback: options.rollback,
         removed: options.removed.clone(),
         reason: options.reason.clone(),
+        unattended: options.unattended,
     };
     let mut signals = SignalStream::catch(&STOPS)?;
     let mut show = Show {
@@ -117,9 +118,8 @@ pub(super) async fn run(
         Outcome::Restarted => format!("done after {}", Shown(Duration::from_secs_f64(all))),
         Outcome::Untouched => "not touched, everything is as before".to_owned(),
         Outcome::LeftDrained => format!(
-            "no recovery; its services stay drained for at most {}. See: dnsherald backend status {name}. \
+            "no recovery; its services stay drained until `undrain`. See: dnsherald backend status {name}. \
              Once it is repaired: dnsherald undrain --as {} --once-healthy",
-            Period(transaction.longest()),
             backend.holder
         ),
         Outcome::RolledBack => {

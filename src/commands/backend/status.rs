@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::super::print;
 use crate::backend::answers::{Zone, identity, zones};
 use crate::backend::listeners::{self, Listener};
+use crate::backend::sharing::several_servers;
 use crate::backend::systemd::RESTART_VERBS;
 use crate::backend::{
     Backend, Checked, Kind, RateLimit, Request, Restart, State, Status, Trouble, privilege,
@@ -36,6 +37,9 @@ struct Report {
     version: Known<String>,
     identity: Option<String>,
     listeners: Vec<Listener>,
+    /// Servers that share an address, in sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    several_servers: Vec<String>,
     configuration: Known<&'static str>,
     queries: Known<Queries>,
     rate_limit: RateLimit,
@@ -108,6 +112,8 @@ async fn learn(config: &Config, backend: &Backend) -> Report {
         Some(Err(trouble)) => Known::NotFound(trouble.why),
         None => Known::NotFound("no unit".to_owned()),
     };
+    let listeners = listeners::on_port(listeners::PORT);
+    let several_servers = several_servers(&listeners, process.as_ref().and_then(|found| found.as_ref().ok()));
     let process = match process {
         Some(Ok(held)) => Ok(ProcessReport::new(&held)),
         Some(Err(missing)) => Err(Trouble::new(missing.why())),
@@ -127,7 +133,8 @@ async fn learn(config: &Config, backend: &Backend) -> Report {
         process: needs.known("process", process),
         version: needs.known("version", version),
         identity,
-        listeners: listeners::on_port(listeners::PORT),
+        listeners,
+        several_servers,
         configuration: needs.known("configuration", configuration),
         queries: needs.known("queries", queries.map_err(|trouble| of_counters(backend, &status, trouble))),
         rate_limit,

@@ -156,6 +156,16 @@ fn a_failed_restart_is_a_warning_that_names_the_prefix_the_reason_and_the_comman
          4m more (until 22:04:31 UTC); to end it once the server is repaired: dnsherald undrain resolver --as \
          backend/unbound --once-healthy"
     );
+    let mut endless = failed(RestartEnd::LeftDrained);
+    if let Notice::RestartFailed { until, .. } = &mut endless {
+        *until = Until::Undrained("resolver".to_owned());
+    }
+    let end = "192.0.2.53/32 stays withdrawn; to end it once the server is repaired: dnsherald undrain resolver --as \
+               backend/unbound --once-healthy";
+    assert!(endless.to_string().ends_with(end), "{endless}");
+    let reloaded = failed(RestartEnd::Reloaded);
+    assert_eq!(reloaded.urgency(), Urgency::Warning);
+    assert!(reloaded.to_string().ends_with("; not drained: the checks decide what is announced"));
     let back = failed(RestartEnd::RolledBack);
     assert_eq!(back.urgency(), Urgency::Warning);
     assert_eq!(
@@ -213,6 +223,7 @@ fn sentences() -> Vec<String> {
             withdrawn: None,
         },
         failed(RestartEnd::LeftDrained),
+        failed(RestartEnd::Reloaded),
         failed(RestartEnd::RolledBack),
         Notice::Refused { line: line.clone(), why: None, retry: time },
         Notice::Unanswered { line, after: time },

@@ -202,15 +202,20 @@ impl Notice {
                     RestartEnd::RolledBack => {
                         "rolled back: the server runs with the configuration before".to_owned()
                     }
+                    RestartEnd::Reloaded => "not drained: the checks decide what is announced".to_owned(),
                     RestartEnd::LeftDrained => {
                         let stays = match prefixes.is_empty() {
                             true => "it stays drained".to_owned(),
                             false => format!("{prefixes} stays withdrawn"),
                         };
+                        // The command that ends it follows.
+                        let until = match until {
+                            Until::Undrained(_) => String::new(),
+                            until => until_by_clock(clock, until),
+                        };
                         format!(
-                            "{stays}{}; to end it once the server is repaired: dnsherald undrain {service} --as {holder} \
-                             --once-healthy",
-                            until_by_clock(clock, until)
+                            "{stays}{until}; to end it once the server is repaired: dnsherald undrain {service} --as {holder} \
+                             --once-healthy"
                         )
                     }
                 };

@@ -74,7 +74,8 @@ impl fmt::Display for Holder {
 pub struct Reason(String);
 
 impl Reason {
-    pub(super) const LONGEST: usize = 400;
+    /// Its most characters.
+    pub(crate) const LONGEST: usize = 400;
 }
 
 /// Drops invisible and control characters, and what exceeds the length.

@@ -58,7 +58,7 @@ fn a_command_finishes_despite_signals() {
     assert!(done.exists(), "it came to its end");
     helper.says(WITHDRAW);
     helper.has_said_no_more();
-    assert!(pop.status().services[0].drains[0].expires_in_seconds.is_some());
+    assert_eq!(pop.status().services[0].drains[0].expires_in_seconds, None);
 }
 
 /// A helper that has announced and whose server has exited since.
@@ -88,6 +88,21 @@ fn restarts_a_server_that_stays_down() {
     helper.logs("backend generic: restarted; it answers again");
     helper.logs("the drain by backend/generic is over: the checks pass");
     assert_eq!(fs::read_to_string(&mark).unwrap(), "again\n");
+}
+
+/// A fault of all PoPs must not keep all of them withdrawn until an operator comes.
+#[test]
+fn a_restart_that_failed_unattended_drains_until_the_checks_pass() {
+    let pop = Pop::with(Plan { service: "backend = \"generic\"", ..Plan::default() });
+    let backend = "\n[backend.generic]\nrestart = [\"false\"]\nsettle = \"0s\"\nheal = { after = \"1s\", at-most = 1 }\n";
+    pop.is_configured(&format!("{}{backend}", pop.configuration()));
+    let mut helper = withdrawn(&pop);
+    helper.logs("backend generic: the restart failed: restart: ");
+    pop.comes_to_be(|status| status.services[0].drains.iter().all(|drain| drain.returning));
+    let is_critical = || pop.command(&["status", "--plugin"]).status.code() == Some(2);
+    assert!(eventually(is_critical), "{}", pop.told(&["status"]));
+    pop.server.becomes(Fault::None);
+    helper.says(ANNOUNCE);
 }
 
 /// The log must show the reason, not the end of a table.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -98,9 +98,22 @@ impl Site {
         assert!(said.contains(why), "{why}: {said}");
         assert_eq!(output.status.code(), Some(3), "{said}");
         self.helper.says(WITHDRAW);
-        self.helper.logs("192.0.2.53/32 stays withdrawn; for ");
-        self.helper.logs("; to end it once the server is repaired: dnsherald undrain resolver --as backend/");
+        self.helper.logs(
+            "192.0.2.53/32 stays withdrawn; to end it once the server is repaired: dnsherald undrain resolver --as backend/",
+        );
         self.helper.has_said_no_more();
+        // The checks of a service need not see what the verification has seen: the drain does not end by itself.
+        let [drain] = &self.pop.status().services[0].drains[..] else { panic!("{:?}", self.pop.status()) };
+        assert_eq!((drain.expires_in_seconds, drain.returning), (None, false), "{drain:?}");
+        let alert = self.pop.command(&["status", "--plugin"]);
+        let line = String::from_utf8_lossy(&alert.stdout).into_owned();
+        assert!(line.contains("CRITICAL - resolver drained by a failed operation on its server"), "{line}");
+        assert_eq!(alert.status.code(), Some(2), "{line}");
+        let explained = self.pop.told(&["explain"]);
+        assert!(
+            explained.contains("repair the server (`dnsherald backend status srv`), then"),
+            "{explained}"
+        );
         said
     }
 }
@@ -134,6 +147,51 @@ fn a_replaced_server_is_a_restart() {
             && history.contains(" (new version) done, and every step verified")
     };
     assert!(eventually(is_told), "{}", site.pop.told(&["history"]));
+}
+
+/// A reload without a drain is in the log and in the history, and does not run beside a restart.
+#[test]
+fn a_reload_is_logged_and_excludes_a_restart() {
+    let mut site = Site::new("stops; starts; waits");
+    assert_eq!(site.pop.command(&["backend", "reload"]).status.code(), Some(1));
+    site.helper.logs("WARN  dnsherald: service resolver: reload srv failed: ");
+    site.helper.logs("; not drained: the checks decide what is announced");
+    let is_told = || site.pop.told(&["history"]).contains("restart    service resolver: reload srv failed: ");
+    assert!(eventually(is_told), "{}", site.pop.told(&["history"]));
+
+    let begun = site.pop.file("begun");
+    let mut restart = site.pop.prepared(&["backend", "restart"]).stdout(Stdio::null()).spawn().unwrap();
+    assert!(eventually(|| begun.exists()));
+    let refused = site.pop.command(&["backend", "reload"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let id = restart.id();
+    let why = format!(
+        "srv: not reloaded, the server was not touched: another restart is under way: process {id} restarts srv"
+    );
+    assert!(said.contains(&why), "{said}");
+    fs::remove_file(begun).unwrap();
+    assert_eq!(restart.wait().unwrap().code(), Some(0));
+    site.helper.says(WITHDRAW);
+    site.helper.says(ANNOUNCE);
+}
+
+/// The command has succeeded, and the server refuses the questions that it answered before.
+#[test]
+fn a_reload_after_which_questions_are_refused_is_in_the_log() {
+    let mut site = Site::new("starts");
+    let (script, folder) = (site.pop.file("reload.sh"), site.pop.file(""));
+    fs::write(&script, format!("cd {}\n{FUNCTIONS}waits\n", folder.display())).unwrap();
+    let text = fs::read_to_string(site.pop.configuration_file()).unwrap();
+    let reload = format!("reload = [\"/bin/sh\", {script:?}]");
+    site.pop.is_configured(&text.replace("reload = [\"false\"]", &reload));
+    let refusing = site.refuses_during_the_restart();
+    assert_eq!(site.pop.command(&["backend", "reload"]).status.code(), Some(1));
+    refusing.join().unwrap();
+    site.helper.logs("WARN  dnsherald: service resolver: reload srv done, but ");
+    site.helper
+        .logs("answered REFUSED, expected NOERROR; check answers of resolver passed before the reload");
+    site.helper.comes_to_say(WITHDRAW);
 }
 
 /// Without systemd, the restart may return before the server has written its pid file.

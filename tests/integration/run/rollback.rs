@@ -128,7 +128,11 @@ fn restores_the_configuration_with_any_umask() {
         site.write("etc/of-another-program.conf", broken);
         let output = site.restart("--rollback");
         assert_eq!(output.status.code(), Some(4), "{output:?}");
-        site.helper.logs("; rolled back: the server runs with the configuration before");
+        let restored = site.pop.file("etc/srv.conf").display().to_string();
+        site.helper
+            .logs(&format!("; the rollback restored these paths: {restored} (the replaced file is now "));
+        site.helper
+            .logs(".srv.conf.rolled-back); rolled back: the server runs with the configuration before");
         assert_eq!(site.read("etc/srv.conf"), "good");
         assert_eq!(site.read("etc/of-another-program.conf"), broken, "the folder is not the server's own");
     }

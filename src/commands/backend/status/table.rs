@@ -30,6 +30,7 @@ pub(super) fn table(report: &Report) -> String {
             listeners => joined(listeners, "\n"),
         },
     ));
+    rows.extend(report.several_servers.iter().map(|warning| ("WARNING", warning.clone())));
     rows.push((
         "configuration",
         match &report.configuration {
