@@ -21,7 +21,9 @@ pub(crate) mod gather;
 mod conf;
 mod host;
 mod neighbors;
+mod running;
 mod server;
+mod sharing;
 mod units;
 
 #[cfg(test)]
@@ -37,6 +39,8 @@ const CHECKS: &[Check] = &[
     ("acknowledgments", conf::acks),
     ("helper process", conf::process),
     ("respawn", conf::respawn),
+    ("ExaBGP and helper", running::helper),
+    ("BGP sessions", running::sessions),
     ("processes of neighbors", neighbors::listed),
     ("address families", neighbors::families),
     ("next hop", neighbors::next_hop),
@@ -45,9 +49,12 @@ const CHECKS: &[Check] = &[
     ("kept routes", neighbors::adj_rib_out),
     ("permissions", host::access),
     ("addresses", host::addresses),
+    ("configuration of the server", server::configuration),
     ("listeners", server::listeners),
+    ("servers of a port", sharing::servers),
     ("answers", server::answers),
     ("rate limit", server::rate_limit),
+    ("way back", host::ways),
     ("reverse path filter", host::reverse_path),
     ("exabgp.service", units::exabgp),
     ("hooks of backends", units::backends),

@@ -3,7 +3,7 @@
 //! `/proc/net` does not show the process of a socket: only the server's user and root can see it. Several sockets on one
 //! address are a group that shares the port, or two servers by mistake.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
@@ -68,12 +68,21 @@ pub(crate) fn on_port(port: u16) -> Vec<Listener> {
 /// The processes with any of these sockets that this user may see: root sees all, other users their own.
 #[must_use]
 pub(crate) fn holders(inodes: &[u64]) -> Vec<i32> {
-    let links: Vec<_> = inodes.iter().map(|inode| PathBuf::from(format!("socket:[{inode}]"))).collect();
-    let holds = |pid: &i32| {
+    held(inodes).into_iter().map(|(pid, _)| pid).collect()
+}
+
+/// The same, each with the sockets that it holds.
+#[must_use]
+pub(crate) fn held(inodes: &[u64]) -> Vec<(i32, Vec<u64>)> {
+    let links: HashMap<_, _> =
+        inodes.iter().map(|inode| (PathBuf::from(format!("socket:[{inode}]")), *inode)).collect();
+    let of_process = |pid: Pid| {
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-        descriptors.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|link| links.contains(&link))
+        let own = descriptors.filter_map(|entry| links.get(&fs::read_link(entry.path()).ok()?).copied());
+        let own: BTreeSet<_> = own.collect();
+        (!own.is_empty()).then(|| (pid.as_raw(), own.into_iter().collect()))
     };
-    all_pids().into_iter().map(Pid::as_raw).filter(holds).collect()
+    all_pids().into_iter().filter_map(of_process).collect()
 }
 
 /// The sockets by their address.

@@ -14,6 +14,10 @@ use crate::netlink::sockets::Protocol;
 use crate::outcome::Outcome;
 use crate::text::foreign;
 
+mod live;
+
+pub(crate) use self::live::{HelperFact, HolderFact, SharedFact, WayFact};
+
 /// A fact, or the reason why it is not known.
 pub(crate) type Known<T> = Result<T, String>;
 
@@ -40,6 +44,10 @@ pub(crate) struct Facts {
     pub(crate) confs: Known<Vec<ConfFile>>,
     /// The settings of ExaBGP's environment.
     pub(crate) settings: Known<Settings>,
+    /// Whether a process of ExaBGP with one of these files is found.
+    pub(crate) is_exabgp_running: bool,
+    /// The helper with this configuration.
+    pub(crate) helper: Known<HelperFact>,
     /// Whether a BFD daemon runs.
     pub(crate) has_bfd: bool,
     /// What the helper's user may use.
@@ -50,6 +58,10 @@ pub(crate) struct Facts {
     pub(crate) listeners: Vec<ListenerFact>,
     /// What the server answers.
     pub(crate) answers: Vec<AnswerFact>,
+    /// The addresses of the server with several sockets.
+    pub(crate) shared: Known<Vec<SharedFact>>,
+    /// The ways back to clients.
+    pub(crate) ways: Vec<WayFact>,
     /// What the kernel does with packets of clients; `None` if it takes them in.
     pub(crate) reverse_path: Known<Option<String>>,
     /// The unit of ExaBGP.
@@ -144,6 +156,8 @@ pub(crate) struct UnitFact {
 pub(crate) struct BackendFact {
     pub(crate) name: String,
     pub(crate) rate_limit: RateLimit,
+    /// Why its configuration on disk is broken; `None` if it is valid, or nothing can check it.
+    pub(crate) broken: Known<Option<String>>,
     /// The longest time that its drain takes.
     pub(crate) longest_drain: Duration,
     /// Its unit; `None` if it has none.

@@ -52,6 +52,14 @@ words! {
         HoldTime = "hold-time" (Severity::Warning),
         /// Routes are not kept for the next session.
         AdjRibOut = "adj-rib-out" (Severity::Warning),
+        /// No ExaBGP runs.
+        ExaBgpStopped = "exabgp-stopped" (Severity::Error),
+        /// ExaBGP runs, and the helper does not.
+        HelperMissing = "helper-missing" (Severity::Error),
+        /// Every BGP session is down.
+        SessionsDown = "sessions-down" (Severity::Error),
+        /// A BGP session is down, while another is not.
+        SessionDown = "session-down" (Severity::Warning),
         /// The helper's user cannot write to its own directories.
         DirectoryAccess = "directory-access" (Severity::Error),
         /// The helper's user cannot use the control channel of the server.
@@ -60,6 +68,10 @@ words! {
         AddressMissing = "address-missing" (Severity::Error),
         /// A management address is not on this host.
         ManagementMissing = "management-missing" (Severity::Error),
+        /// The server's configuration on disk is broken.
+        ServerConfiguration = "server-configuration" (Severity::Error),
+        /// Two servers share an address and port.
+        TwoServers = "two-servers" (Severity::Error),
         /// The server does not listen at a service address.
         NotListening = "not-listening" (Severity::Error),
         /// The server refuses the probes.
@@ -68,6 +80,10 @@ words! {
         NoAnswer = "no-answer" (Severity::Error),
         /// The server limits the rate of answers, for probes as well.
         RateLimit = "rate-limit" (Severity::Warning),
+        /// This host cannot answer clients.
+        NoRoute = "no-route" (Severity::Error),
+        /// There is no default route, and perhaps one to each client.
+        NoDefaultRoute = "no-default-route" (Severity::Warning),
         /// The kernel drops packets of clients.
         RpFilter = "rp-filter" (Severity::Error),
         /// A unit has no drop-in of dnsherald.

@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use self::exabgp::ExaBgp;
 pub(crate) use self::server::addresses;
 use super::facts::{BackendFact, Facts, Known, configuration_of};
+use crate::backend::Backend;
 use crate::backend::hooks::longest_drain;
 use crate::config::{Config, DEFAULT_PATH, absolute};
 use crate::exabgp_conf::{Conf, Process};
@@ -19,10 +20,11 @@ use crate::netlink::route::look_up;
 use crate::program::{Program, run};
 use crate::sys::procfs::{all_pids, is_in_our_network};
 use crate::systemd;
-use crate::text::foreign;
+use crate::text::{foreign, joined};
 
 mod access;
 mod exabgp;
+mod running;
 mod server;
 mod unit;
 
@@ -50,12 +52,13 @@ pub(crate) async fn facts(places: &Places) -> Facts {
     let neighbors = server::neighbors(&readable);
     // Programs and servers.
     let unit_name = exabgp.unit();
-    let (version, exabgp_unit, backends, clock, answers) = tokio::join!(
+    let (version, exabgp_unit, backends, clock, answers, helper) = tokio::join!(
         exabgp.version(),
         unit::show(&unit_name),
         backends(config.as_ref().ok()),
         clock(),
         server::answers(config.as_ref().ok()),
+        running::helper(config.as_ref(), &config_path),
     );
     // What depends on the answers, and on the kernel only.
     let environment = exabgp_unit.as_ref().map_or("", |unit| unit.environment.as_str());
@@ -64,11 +67,15 @@ pub(crate) async fn facts(places: &Places) -> Facts {
     Facts {
         version,
         settings,
+        is_exabgp_running: exabgp.is_running(),
+        helper,
         has_bfd: runs_here("bfdd"),
         access,
         addresses: config.as_ref().map(|config| addresses(config, look_up)).unwrap_or_default(),
         listeners: config.as_ref().map(server::listeners).unwrap_or_default(),
         answers,
+        shared: config.as_ref().map(running::shared).map_err(|_| NO_CONFIGURATION.to_owned()),
+        ways: config.as_ref().map(running::ways).unwrap_or_default(),
         reverse_path: match &config {
             Ok(config) => server::reverse_path(config, &neighbors),
             Err(_) => Err(NO_CONFIGURATION.to_owned()),
@@ -128,12 +135,21 @@ async fn backends(config: Option<&Config>) -> Vec<BackendFact> {
             Some(unit) => Some(unit::show(unit).await),
             None => None,
         };
-        let (rate_limit, unit) =
-            tokio::join!(backend.rate_limit(&zones, config.node.management.clone()), show());
+        let limit = backend.rate_limit(&zones, config.node.management.clone());
+        let (rate_limit, unit, broken) = tokio::join!(limit, show(), broken(backend));
         let longest_drain = longest_drain(backend.quiet.longest());
-        BackendFact { name: backend.name.clone(), rate_limit, longest_drain, unit }
+        BackendFact { name: backend.name.clone(), rate_limit, broken, longest_drain, unit }
     });
     join_all(backends).await
+}
+
+/// Why the configuration of a server is broken, in one line.
+async fn broken(backend: &Backend) -> Known<Option<String>> {
+    match backend.judge_configuration().await {
+        Ok(Ok(_)) => Ok(None),
+        Ok(Err(why)) => Ok(Some(joined(why.lines().map(str::trim), " "))),
+        Err(trouble) => Err(joined([Some(trouble.why), trouble.remedy].into_iter().flatten(), "; ")),
+    }
 }
 
 /// Whether the clock is synchronized, as the kernel has it (`STA_UNSYNC` of adjtimex(2)).

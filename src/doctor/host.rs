@@ -1,7 +1,11 @@
-//! Checks of the host: permissions, addresses, reverse path filter, clock.
+//! Checks of the host: permissions, addresses, ways back to clients, reverse path filter, clock.
 
-use super::facts::{Facts, Known, known};
+use std::collections::BTreeMap;
+
+use super::facts::{Facts, HelperFact, Known, WayFact, known};
 use super::finding::{Examined, Id};
+use crate::outcome::{Cause, Outcome};
+use crate::text::joined;
 
 pub(super) fn access(facts: &Facts) -> Known<Examined> {
     let access = known(&facts.access)?;
@@ -66,6 +70,52 @@ pub(super) fn addresses(facts: &Facts) -> Known<Examined> {
         }
     }
     Ok(examined)
+}
+
+pub(super) fn ways(facts: &Facts) -> Known<Examined> {
+    facts.usable_config()?;
+    let mut examined = Examined::default();
+    // Services with the same fault share a finding.
+    let mut found: BTreeMap<(&str, bool), Vec<String>> = BTreeMap::new();
+    for way in &facts.ways {
+        match &way.outcome {
+            Outcome::Fail(failure) if matches!(failure.cause, Cause::NoRoute | Cause::LinkDown) => {
+                let counts = !way.once_up || was_up(facts, way);
+                found.entry((failure.detail.as_str(), counts)).or_default().push(way.service.clone());
+            }
+            Outcome::Unknown(failure) => examined.skip(failure.detail.clone()),
+            // Other checks find the other causes.
+            Outcome::Fail(_) | Outcome::Pass { .. } => {}
+        }
+    }
+    for ((detail, counts), mut services) in found {
+        services.dedup();
+        let services = format!("service {}: {detail}", joined(services, ", "));
+        if counts {
+            examined.find(
+                Id::NoRoute,
+                format!("{services}: clients get no answer from here"),
+                "`ip route` and `ip link` show what is missing: set the link up, or add the route (`ip route add default via \
+                 ROUTER`), and the same in the configuration of the network",
+            );
+        } else {
+            examined.find(
+                Id::NoDefaultRoute,
+                format!("{services}: clients beyond the routes of this host get no answer"),
+                "`ip route add default via ROUTER`, and the same in the configuration of the network; if every client is in a \
+                 network with a route of its own, name one in a `route` check of the service",
+            );
+        }
+    }
+    Ok(examined)
+}
+
+/// Whether the helper has seen this check pass since its start.
+fn was_up(facts: &Facts, way: &WayFact) -> bool {
+    let (Ok(HelperFact::Answers(document)), Some(name)) = (&facts.helper, &way.check) else { return false };
+    let service = document.services.iter().find(|service| service.name == way.service);
+    let check = service.and_then(|service| service.checks.iter().find(|check| check.name == *name));
+    check.is_some_and(|check| check.severity.is_some() && !check.unproven)
 }
 
 pub(super) fn reverse_path(facts: &Facts) -> Known<Examined> {

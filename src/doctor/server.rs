@@ -1,10 +1,28 @@
-//! Checks of the DNS server: listeners, access list, rate limit.
+//! Checks of the DNS server: configuration, listeners, access list, rate limit.
 
 use super::facts::{AnswerFact, Facts, Known};
 use super::finding::{Examined, Id};
 use crate::backend::rate_limit::Limited;
 use crate::outcome::{Cause, Outcome};
 use crate::text::foreign;
+
+pub(super) fn configuration(facts: &Facts) -> Known<Examined> {
+    facts.usable_config()?;
+    let mut examined = Examined::default();
+    for backend in &facts.backends {
+        let name = &backend.name;
+        match &backend.broken {
+            Ok(None) => {}
+            Ok(Some(why)) => examined.find(
+                Id::ServerConfiguration,
+                format!("backend {name}: {why}; the server does not start with it again"),
+                format!("correct the file before the server is restarted; `dnsherald backend check {name}` checks it again"),
+            ),
+            Err(why) => examined.skip(format!("backend {name}: {why}")),
+        }
+    }
+    Ok(examined)
+}
 
 pub(super) fn listeners(facts: &Facts) -> Known<Examined> {
     facts.usable_config()?;

@@ -1,22 +1,29 @@
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::facts::{
-    Access, AddressFact, AnswerFact, BackendFact, ConfFile, Denied, Facts, ListenerFact, UnitFact,
-    configuration_of,
+    Access, AddressFact, AnswerFact, BackendFact, ConfFile, Denied, Facts, HelperFact, ListenerFact,
+    UnitFact, configuration_of,
 };
 use super::finding::{Id, Severity};
 use super::*;
 use crate::backend::rate_limit::{Limited, RateLimit};
 use crate::config::Config;
+use crate::engine::Engine;
+use crate::engine::api_session::Parent;
+use crate::engine::memory::Memory;
+use crate::engine::moment::Moment;
 use crate::exabgp::NextHop;
 use crate::exabgp_conf::Conf;
 use crate::exabgp_conf::environment::Settings;
 use crate::netlink::sockets::Protocol;
 use crate::outcome::{Cause, Outcome};
+use crate::status::time::Clock;
+use crate::status::{BgpSession, Document, SessionState};
 
 mod host;
+mod running;
 
 const CONFIG: &str = "[node]\nmanagement = [\"10.1.0.2\", \"2001:db8:1::2\"]\n[exabgp]\n[[service]]\nname = \"dns\"\n\
                       role = \"resolver\"\nprefixes = [\"192.0.2.53/32\", \"2001:db8::53/128\"]\n";
@@ -72,6 +79,18 @@ fn answer(outcome: Outcome) -> AnswerFact {
     }
 }
 
+/// The status of a helper whose only session is up.
+fn document() -> Document {
+    let config = config(CONFIG);
+    let engine = Engine::new(&config.plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO);
+    let clock = Clock::new(Moment::START, SystemTime::now());
+    let mut document = Document::of(&engine, &clock, "a", Path::new("/etc/d.toml"));
+    let (neighbor, state) = ("10.1.0.1".to_owned(), SessionState::Up);
+    let session = BgpSession { neighbor, state, since: None, for_seconds: None, reason: None };
+    document.exabgp.bgp_sessions = vec![session];
+    document
+}
+
 /// A host where all is well.
 fn healthy() -> Facts {
     Facts {
@@ -81,16 +100,21 @@ fn healthy() -> Facts {
         version: Ok("4.2.21".to_owned()),
         confs: Ok(confs(CONF)),
         settings: Ok(Settings { ack: Some(true), respawn: None, has_api_version: false }),
+        is_exabgp_running: true,
+        helper: Ok(HelperFact::Answers(Box::new(document()))),
         has_bfd: false,
         access: Ok(Access { user: "exabgp".to_owned(), denied: vec![] }),
         addresses: vec![AddressFact { service: Some("dns".to_owned()), missing: Ok(None) }],
         listeners: vec![listener(Ok(true))],
         answers: vec![answer(Outcome::pass(Duration::from_millis(1)))],
+        shared: Ok(vec![]),
+        ways: vec![],
         reverse_path: Ok(None),
         exabgp_unit: Ok(exabgp_unit()),
         backends: vec![BackendFact {
             name: "unbound".to_owned(),
             rate_limit: rate_limit(Limited::NotLimited, None),
+            broken: Ok(None),
             longest_drain: Duration::from_secs(50),
             unit: Some(Ok(backend_unit())),
         }],
@@ -285,11 +309,15 @@ fn what_is_not_known_gives_no_finding() {
         version: Err(why()),
         confs: Err(why()),
         settings: Err(why()),
+        is_exabgp_running: false,
+        helper: Err(why()),
         has_bfd: false,
         access: Err(why()),
         addresses: vec![],
         listeners: vec![],
         answers: vec![],
+        shared: Err(why()),
+        ways: vec![],
         reverse_path: Err(why()),
         exabgp_unit: Err(why()),
         backends: vec![],

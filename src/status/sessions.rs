@@ -72,7 +72,7 @@ pub struct BgpSession {
 
 impl BgpSession {
     /// The reason, as the end of a sentence, with the name of each NOTIFICATION; empty if ExaBGP reported none.
-    pub(super) fn because(&self) -> String {
+    pub(crate) fn because(&self) -> String {
         let Some(reason) = &self.reason else { return String::new() };
         let named = |part: &str| match notification::name(part) {
             Some(name) => format!("{part}, {name}"),

@@ -309,7 +309,7 @@ HOW = {
         instead=f"dnsherald run -c {CONFIGURATION} --record /var/tmp/dnsherald.trace",
     ),
     # Warnings, such as a clock that is not synchronized, are those of the container.
-    "dnsherald doctor": Typed((r"of 20 checks made: 0 errors",), instead="dnsherald doctor || test $? -eq 1"),
+    "dnsherald doctor": Typed((r"of 25 checks made: 0 errors",), instead="dnsherald doctor || test $? -eq 1"),
     "dnsherald doctor --json": Typed((r'"findings": \[',), instead="dnsherald doctor --json || test $? -eq 1"),
     "dnsherald identify 192.0.2.53": Typed((r"  udp  .* in ", r"  tcp  .* in ")),
     "dnsherald identify 192.0.2.53 --flows 64": Typed((r"64 flows: ", r"16 connections: ")),

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use dnsherald::responder::Fault;
 use serde_json::Value;
@@ -13,10 +13,24 @@ use crate::cli::{stderr, stdout};
 use crate::support::binary;
 use crate::support::server::Server;
 
+mod running;
+
 /// A host: a folder with the files of dnsherald and of ExaBGP.
 struct Host(PathBuf);
 
 impl Host {
+    const OF_THE_MACHINE: [&str; 8] = [
+        // Most tests start none.
+        "exabgp-stopped",
+        "clock",
+        "drop-in-missing",
+        "drop-in-overridden",
+        "stop-timeout",
+        "daemon-reload",
+        "directory-access",
+        "control-access",
+    ];
+
     /// With a server at this address and port, and ExaBGP of this version.
     fn new(name: &str, server: &str, version: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("dnsherald-doctor-{}-{name}", std::process::id()));
@@ -71,15 +85,17 @@ impl Host {
 
     /// The identifiers of the findings that do not depend on the machine of the test.
     fn findings(&self) -> Vec<String> {
-        const OF_THE_MACHINE: [&str; 7] = [
-            "clock",
-            "drop-in-missing",
-            "drop-in-overridden",
-            "stop-timeout",
-            "daemon-reload",
-            "directory-access",
-            "control-access",
-        ];
+        let mut found = self.all_findings();
+        found.retain(|id| !Self::OF_THE_MACHINE.contains(&id.as_str()));
+        found
+    }
+
+    /// How many findings have this identifier.
+    fn all_of(&self, id: &str) -> usize {
+        self.all_findings().iter().filter(|found| *found == id).count()
+    }
+
+    fn all_findings(&self) -> Vec<String> {
         let output = self.doctor(&["--json"]);
         let document: Value =
             serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
@@ -90,8 +106,7 @@ impl Host {
             other => panic!("{other}"),
         });
         assert_eq!(output.status.code(), Some(worst.max().unwrap_or(0)), "{document}");
-        let ids = findings.iter().map(|finding| finding["id"].as_str().unwrap().to_owned());
-        ids.filter(|id| !OF_THE_MACHINE.contains(&id.as_str())).collect()
+        findings.iter().map(|finding| finding["id"].as_str().unwrap().to_owned()).collect()
     }
 }
 
@@ -181,7 +196,7 @@ fn what_cannot_be_read_is_not_checked() {
     assert!(words.join(" ").contains("line 1: `group all` is not understood"), "{table}");
     assert!(!table.contains("process-missing"), "{table}");
     let last = table.lines().last().unwrap();
-    assert!(last.contains(" of 20 checks made: "), "{table}");
+    assert!(last.contains(" of 25 checks made: "), "{table}");
     fs::remove_file(host.path("exabgp.conf")).unwrap();
     let table = stdout(&host.doctor(&["-c", configuration.to_str().unwrap()]));
     assert!(table.contains("not checked: "), "{table}");
@@ -208,6 +223,30 @@ fn the_table_has_the_worst_first_with_its_remedy_and_fits_80_columns() {
     assert_eq!(long, [""; 0]);
 }
 
+/// A process that looks like ExaBGP; dropped, it ends.
+struct FakeExaBgp(Child);
+
+impl Drop for FakeExaBgp {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+/// Started in the folder of the host, with these files.
+fn exabgp(host: &Host, files: &[&str]) -> FakeExaBgp {
+    exabgp_with(files, "PWD", host)
+}
+
+/// `variable` has the folder in which it was started.
+fn exabgp_with(files: &[&str], variable: &str, host: &Host) -> FakeExaBgp {
+    // Waits for the end of its standard input.
+    let mut command = Command::new("cat");
+    command.arg0("exabgp").args(files).arg("-").current_dir("/").env_remove("PWD").env(variable, &host.0);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    FakeExaBgp(command.spawn().unwrap())
+}
+
 /// ExaBGP changes to the root directory once it has read its file.
 #[test]
 fn the_file_of_a_running_exabgp_counts_from_where_it_was_started() {
@@ -217,20 +256,9 @@ fn the_file_of_a_running_exabgp_counts_from_where_it_was_started() {
     let name = "doctor-running.conf";
     fs::rename(host.path("exabgp.conf"), host.path(name)).unwrap();
     let not_checked = |options: &[&str], variable: &str| {
-        // Waits for the end of its standard input.
-        let mut exabgp = Command::new("cat")
-            .arg0("exabgp")
-            .args([name, "-"])
-            .current_dir("/")
-            .env_remove("PWD")
-            .env(variable, &host.0)
-            .stdin(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let exabgp = exabgp_with(&[name], variable, &host);
         let output = Command::new(binary()).args(["doctor", "--json"]).args(options).output().unwrap();
-        drop(exabgp.stdin.take());
-        exabgp.wait().unwrap();
+        drop(exabgp);
         let document: Value = serde_json::from_slice(&output.stdout).unwrap();
         document["not-checked"].to_string()
     };

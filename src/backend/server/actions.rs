@@ -18,7 +18,15 @@ impl Backend {
     /// # Errors
     /// Returns the errors of the configuration, or why the check could not run.
     pub(crate) async fn check(&self) -> Result<Checked, Trouble> {
-        let Some(program) = &self.config_check else { return Ok(Checked::Unchecked) };
+        self.judge_configuration().await?.map_err(Trouble::new)
+    }
+
+    /// The same. The inner error has the errors of the configuration.
+    ///
+    /// # Errors
+    /// Why the check could not run.
+    pub(crate) async fn judge_configuration(&self) -> Result<Result<Checked, String>, Trouble> {
+        let Some(program) = &self.config_check else { return Ok(Ok(Checked::Unchecked)) };
         // Some programs accept a configuration that they cannot read.
         self.readable_for(program)?;
         let ended = run(program, self.config_check_timeout).await;
@@ -26,14 +34,14 @@ impl Backend {
         let why = || format!("cannot check the configuration: {program}: {ended}");
         match &ended.end {
             End::Exited(_) => match self.driver().read_check(&ended) {
-                Ok(()) => Ok(Checked::Valid),
+                Ok(()) => Ok(Ok(Checked::Valid)),
                 Err(_) if is_denied(&ended) => Err(Trouble::with(why(), privilege::configuration(facts))),
                 Err(said) if said.is_empty() => {
-                    Err(Trouble::new(format!("the configuration is broken: {program}: {ended}")))
+                    Ok(Err(format!("the configuration is broken: {program}: {ended}")))
                 }
                 Err(said) => {
                     let said = shortened(&said);
-                    Err(Trouble::new(format!("the configuration is broken, says {program}:\n{said}")))
+                    Ok(Err(format!("the configuration is broken, says {program}:\n{said}")))
                 }
             },
             End::TimedOut(..) => Err(Trouble::with(

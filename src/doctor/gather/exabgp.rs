@@ -55,6 +55,11 @@ impl ExaBgp {
         Self { asked: asked.to_vec(), running }
     }
 
+    /// Whether a process is found.
+    pub(super) fn is_running(&self) -> bool {
+        !self.running.is_empty()
+    }
+
     /// The unit of the running ExaBGP, else the usual one.
     pub(super) fn unit(&self) -> String {
         self.running.iter().find_map(Running::unit).unwrap_or_else(|| UNIT.to_owned())

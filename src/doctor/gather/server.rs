@@ -25,13 +25,13 @@ const MOST_PROBES: usize = 64;
 /// A client far away, `a.root-servers.net`; nothing is sent to it.
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 41, 0, 4));
 
-fn enabled(config: &Config) -> impl Iterator<Item = &Service> {
+pub(super) fn enabled(config: &Config) -> impl Iterator<Item = &Service> {
     config.services.iter().filter(|service| service.enabled)
 }
 
 /// The DNS probes of a service, in the order of its checks. Without those that count only once they have passed: a server
 /// need not offer what they ask for, such as TLS.
-fn probes(service: &Service) -> impl Iterator<Item = &DnsProbe> {
+pub(super) fn probes(service: &Service) -> impl Iterator<Item = &DnsProbe> {
     let sets = service.checks.iter().filter_map(|check| match &check.probe {
         Probe::Dns(set) if !set.needs_seen() => Some(set.probes()),
         _ => None,
@@ -40,7 +40,7 @@ fn probes(service: &Service) -> impl Iterator<Item = &DnsProbe> {
 }
 
 /// The VRFs in which addresses of a service are looked up.
-fn devices(service: &Service) -> impl Iterator<Item = &str> {
+pub(super) fn devices(service: &Service) -> impl Iterator<Item = &str> {
     service.checks.iter().filter_map(|check| match &check.probe {
         Probe::Address(probe) => probe.device.as_deref(),
         Probe::Dns(set) => set.probes().first().and_then(|probe| probe.locality.device.as_deref()),

@@ -1,0 +1,156 @@
+//! Asks the helper, the kernel for the ways back to clients, and `/proc` for the processes of shared sockets.
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use nix::unistd::{Pid, getpid};
+
+use super::NO_CONFIGURATION;
+use super::server::{devices, enabled, probes};
+use crate::backend::listeners::{held, on_port};
+use crate::config::{Config, Service, absolute};
+use crate::control::client::Client;
+use crate::doctor::facts::{HelperFact, HolderFact, Known, SharedFact, WayFact};
+use crate::outcome::Cause;
+use crate::probe::Probe;
+use crate::probe::route::RouteProbe;
+use crate::process::cgroup::Membership;
+use crate::sys::procfs::ProcStat;
+
+/// Clients far away; nothing is sent to them: `a.root-servers.net`.
+const CLIENTS: [&str; 2] = ["198.41.0.4", "2001:503:ba3e::2:30"];
+
+/// Asks the helper with this file for its status.
+pub(super) async fn helper(config: Result<&Config, &String>, path: &Path) -> Known<HelperFact> {
+    let config = config.map_err(|_| NO_CONFIGURATION.to_owned())?;
+    if config.origin.is_none() {
+        return Err("`dnsherald healthcheck` has no sockets to ask at".to_owned());
+    }
+    match Client::new(&config.control).look().await {
+        Ok(document) if is_same(&document.configuration, path) => Ok(HelperFact::Answers(Box::new(document))),
+        Ok(document) => {
+            let (directory, other) = (config.control.display(), document.configuration.display());
+            Ok(HelperFact::Silent(format!("the helper at the sockets in {directory} runs with {other}")))
+        }
+        Err(error) => {
+            let is_denied = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+            let may_look = !fs::symlink_metadata(&config.control).is_err_and(|error| is_denied(&error));
+            let why = format!("{error:#}");
+            if may_look { Ok(HelperFact::Silent(why)) } else { Err(why) }
+        }
+    }
+}
+
+/// Whether two names are of one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| absolute(path));
+    real(one) == real(other)
+}
+
+/// Looks up the ways back to clients: as the `route` checks do, else to a client far away.
+pub(super) fn ways(config: &Config) -> Vec<WayFact> {
+    // Other checks find the other causes.
+    let ask = |probe: &RouteProbe| probe.ask(|cause| matches!(cause, Cause::NoRoute | Cause::LinkDown));
+    let mut facts = vec![];
+    for service in enabled(config) {
+        let before = facts.len();
+        for check in &service.checks {
+            let Probe::Route(probe) = &check.probe else { continue };
+            facts.push(WayFact {
+                service: service.name.clone(),
+                check: Some(check.name.clone()),
+                once_up: check.on_fail.once_up,
+                outcome: ask(probe),
+            });
+        }
+        if facts.len() == before {
+            let (service_name, probes) = (&service.name, usual_ways(service));
+            facts.extend(probes.map(|probe| WayFact {
+                service: service_name.clone(),
+                check: None,
+                once_up: true,
+                outcome: ask(&probe),
+            }));
+        }
+    }
+    facts
+}
+
+/// The ways to a client far away, one for each family of the service addresses.
+fn usual_ways(service: &Service) -> impl Iterator<Item = RouteProbe> {
+    let own: Vec<_> = service.addresses.iter().flatten().filter(|own| !own.is_loopback()).copied().collect();
+    let device = devices(service).next().map(str::to_owned);
+    let clients = CLIENTS.iter().filter_map(|client| client.parse::<IpAddr>().ok());
+    clients.filter_map(move |client| {
+        let from: Vec<_> = own.iter().filter(|own| own.is_ipv4() == client.is_ipv4()).copied().collect();
+        let (to, device) = (vec![client], device.clone());
+        let probe = RouteProbe { from, to, neighbors: vec![], interfaces: vec![], device };
+        (!probe.from.is_empty()).then_some(probe)
+    })
+}
+
+/// Looks for addresses of the server with several sockets, and for the processes that hold them.
+pub(super) fn shared(config: &Config) -> Vec<SharedFact> {
+    let mut places: Vec<SocketAddr> =
+        enabled(config).flat_map(|service| probes(service).map(|probe| probe.server)).collect();
+    places.sort_unstable();
+    places.dedup();
+    let mut ports: Vec<_> = places.iter().map(SocketAddr::port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    let is_asked =
+        |at: SocketAddr| at.ip().is_unspecified() || places.iter().any(|place| place.ip() == at.ip());
+    let mut listeners: Vec<_> = ports.into_iter().flat_map(on_port).collect();
+    listeners.retain(|listener| listener.inodes.len() > 1 && is_asked(listener.address));
+    // One look at all processes.
+    let inodes: Vec<_> = listeners.iter().flat_map(|listener| listener.inodes.iter().copied()).collect();
+    if inodes.is_empty() {
+        return vec![];
+    }
+    let own_unit = unit_of(getpid().as_raw());
+    let holders: Vec<_> =
+        held(&inodes).into_iter().map(|(pid, inodes)| holder(pid, inodes, own_unit.as_deref())).collect();
+    let of_one = |listener: crate::backend::listeners::Listener| {
+        let here = |inode: &u64| listener.inodes.contains(inode);
+        let of_holder = |holder: &HolderFact| {
+            let inodes: Vec<_> = holder.inodes.iter().copied().filter(here).collect();
+            (!inodes.is_empty()).then(|| HolderFact { inodes, ..holder.clone() })
+        };
+        let holders: Vec<_> = holders.iter().filter_map(of_holder).collect();
+        let is_seen = |inode: &u64| holders.iter().any(|holder| holder.inodes.contains(inode));
+        let unseen = listener.inodes.iter().filter(|inode| !is_seen(inode)).count();
+        SharedFact { at: listener.address, protocol: listener.transport, holders, unseen }
+    };
+    listeners.into_iter().map(of_one).collect()
+}
+
+fn holder(pid: i32, inodes: Vec<u64>, own_unit: Option<&str>) -> HolderFact {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned();
+    let parent = ProcStat::read(Pid::from_raw(pid)).map_or(0, |stat| stat.parent.as_raw());
+    let unit = unit_of(pid).filter(|unit| Some(unit.as_str()) != own_unit);
+    HolderFact { pid, parent, name, unit, inodes }
+}
+
+fn unit_of(pid: i32) -> Option<String> {
+    Membership::of(pid).system_service().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_names_its_process() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let inodes: Vec<_> = on_port(at.port()).into_iter().flat_map(|listener| listener.inodes).collect();
+        let found = held(&inodes);
+        assert_eq!(found, [(getpid().as_raw(), inodes.clone())]);
+        let fact = holder(getpid().as_raw(), inodes, None);
+        assert!(!fact.name.is_empty() && fact.parent > 0, "{fact:?}");
+    }
+}

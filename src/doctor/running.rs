@@ -1,0 +1,75 @@
+//! Checks of what runs: ExaBGP, its helper, and the BGP sessions that the helper sees.
+
+use super::facts::{Facts, HelperFact, Known, known};
+use super::finding::{Examined, Id};
+use crate::status::{BgpSession, SessionState};
+use crate::text::period::Shown;
+use crate::text::{foreign, joined};
+
+pub(super) fn helper(facts: &Facts) -> Known<Examined> {
+    let config = facts.usable_config()?;
+    let mut examined = Examined::default();
+    let HelperFact::Silent(why) = known(&facts.helper)? else { return Ok(examined) };
+    let file = facts.config_path.display();
+    // A helper that cannot write to its directory runs without sockets. The check of the permissions finds that.
+    let is_denied = |access: &super::facts::Access| access.denied.iter().any(|it| it.backend.is_none());
+    if config.is_idle() || facts.access.as_ref().is_ok_and(is_denied) {
+        return Ok(examined);
+    }
+    if facts.is_exabgp_running {
+        examined.find(
+            Id::HelperMissing,
+            format!(
+                "ExaBGP runs, but no helper with {file} answers ({}): ExaBGP keeps what a former one announced",
+                foreign(why.split("; ").next().unwrap_or(why))
+            ),
+            "see why it does not run: the log of ExaBGP (`journalctl -u exabgp`) and the other findings; then restart ExaBGP",
+        );
+    } else {
+        examined.find(
+            Id::ExaBgpStopped,
+            format!("no running ExaBGP is found, and no helper with {file}: nothing is announced"),
+            "`systemctl start exabgp`; `systemctl status exabgp` shows why it ended. If another file is in use, name it with \
+             -c and --exabgp-conf",
+        );
+    }
+    Ok(examined)
+}
+
+pub(super) fn sessions(facts: &Facts) -> Known<Examined> {
+    let mut examined = Examined::default();
+    let HelperFact::Answers(document) = known(&facts.helper)? else {
+        return Err("no helper answers, which sees the BGP sessions".to_owned());
+    };
+    let sessions = &document.exabgp.bgp_sessions;
+    let are = |state| sessions.iter().filter(move |session| session.state == state);
+    if are(SessionState::Unknown).count() == sessions.len() {
+        return Err("ExaBGP has reported no BGP session to the helper: `neighbor-changes` in `api` of the \
+                    neighbors makes it report them"
+            .to_owned());
+    }
+    let remedy = "see the link and the log of the router, and whether addresses, AS numbers and passwords agree on both \
+                  sides; `dnsherald status` shows the sessions";
+    if are(SessionState::Down).count() == sessions.len() {
+        examined.find(
+            Id::SessionsDown,
+            format!(
+                "every BGP session is down, so that no router has a route of this host: {}",
+                joined(sessions.iter().map(shown), "; ")
+            ),
+            remedy,
+        );
+    } else {
+        for session in are(SessionState::Down) {
+            examined.find(Id::SessionDown, format!("the BGP session is down: {}", shown(session)), remedy);
+        }
+    }
+    Ok(examined)
+}
+
+/// The neighbor of a session that is down, since when, and why.
+fn shown(session: &BgpSession) -> String {
+    let period = session.for_seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
+    let period = period.map_or_else(String::new, |period| format!(" for {}", Shown(period)));
+    format!("neighbor {}{period}{}", foreign(&session.neighbor), foreign(&session.because()))
+}
