@@ -13,10 +13,13 @@ use crate::exit::Exit;
 use crate::sys::terminal::{Size, has_colors};
 use crate::text::paint::Paint;
 use crate::text::wrap::wrapped;
-use crate::text::{self, counted, foreign_lines};
+use crate::text::{self, counted, foreign_within, joined};
 
 /// The narrowest and the widest output, in columns.
 const WIDTHS: (usize, usize) = (40, 120);
+
+/// The longest line of a finding, in characters, before it is broken.
+const LONGEST: usize = 2000;
 
 /// Makes all checks and prints the findings.
 ///
@@ -51,7 +54,8 @@ pub(crate) fn run(options: &Doctor) -> anyhow::Result<Exit> {
 fn shown(report: &Report, width: usize, colored: bool) -> String {
     let mut out = String::new();
     let mut line = |paint: Paint, text: &str, indent: usize| {
-        for part in wrapped(&foreign_lines(text), width, indent) {
+        let text = joined(text.lines().map(|line| foreign_within(line, LONGEST)), "\n");
+        for part in wrapped(&text, width, indent) {
             let part = if colored { paint.on(&part) } else { part };
             let _ = writeln!(out, "{part}");
         }
