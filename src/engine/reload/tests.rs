@@ -17,6 +17,7 @@ mod dampening;
 mod drains;
 mod neighbors;
 mod restarts;
+mod verdicts;
 
 /// Two services, one of two prefixes.
 const TWO: &str = "a 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32";
@@ -76,6 +77,8 @@ struct Bench {
     /// By the last reload.
     kept: HashMap<CheckId, CheckId>,
     logged: Vec<String>,
+    /// The states for which `on-change` ran.
+    entered: Vec<String>,
     probed: Vec<CheckId>,
 }
 
@@ -89,6 +92,7 @@ impl Bench {
             answers: true,
             kept: HashMap::new(),
             logged: vec![],
+            entered: vec![],
             probed: vec![],
         };
         bench.handle(Event::Start);
@@ -123,6 +127,7 @@ impl Bench {
             }
             match action {
                 Action::Log(notice) => self.logged.push(notice.to_string()),
+                Action::Enter { state, .. } => self.entered.push(state.clone()),
                 Action::Probe(check) => self.probed.push(*check),
                 _ => {}
             }

@@ -54,7 +54,9 @@ impl Service {
         }
         let why = self.explain();
         self.entered = Some(why.clone());
-        if !self.compat.hooks_follow_check && self.enabled {
+        // A reload lets it start anew: the state that it had before is no change.
+        let goes_on = self.before_reload.is_some_and(|(former, _)| former == state);
+        if !self.compat.hooks_follow_check && self.enabled && !goes_on {
             out.push(self.enter(state.to_string().to_uppercase(), why.clone()));
         }
         let asks = self.asks(|place, wanted| {
