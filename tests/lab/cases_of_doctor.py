@@ -5,7 +5,7 @@ import json
 from addresses import ANYCAST_IPV4, ANYCAST_IPV6, POP1
 from cases import case
 from configuration import Check, resolver
-from waiting import expect
+from waiting import PATIENCE, expect, wait_until
 
 # Warnings that depend on the machine of the lab.
 OF_THE_MACHINE = {"clock", "drop-in-missing", "drop-in-overridden", "stop-timeout", "daemon-reload", "control-access"}
@@ -13,7 +13,7 @@ OF_THE_MACHINE = {"clock", "drop-in-missing", "drop-in-overridden", "stop-timeou
 
 @case("doctor", once=True)
 def doctor(lab, report):
-    """Acknowledgments are off in the environment of ExaBGP; an address, the answers, the listeners are missing: each is found."""
+    """Acknowledgments are off in the environment of ExaBGP; an address, the default route, the session, the answers, the listeners are missing: each is found."""
     checks = (Check("answers", server=(ANYCAST_IPV4, ANYCAST_IPV6)),)
     lab.start_announced(resolver(POP1, checks=checks), environment={"exabgp_api_ack": "false"})
     _expect(lab, "acks-off")
@@ -23,6 +23,21 @@ def doctor(lab, report):
     finally:
         lab.pop1.ip("address", "add", f"{ANYCAST_IPV4}/32", "dev", "lo")
     report.found("acks off, address missing")
+    lab.pop1.ip("-4", "route", "del", "default")
+    try:
+        _expect(lab, "acks-off", "no-default-route")
+    finally:
+        lab.pop1.ip("-4", "route", "add", "default", "via", POP1.router_ipv4)
+    lab.router.close_session(POP1.name)
+    sessions = lambda: {it["state"] for it in lab.pop1.status()["exabgp"]["bgp-sessions"]}  # noqa: E731
+    try:
+        wait_until(lambda: sessions() == {"down"}, PATIENCE, "the helper sees the session down")
+        _expect(lab, "acks-off", "sessions-down")
+    finally:
+        lab.router.open_session(POP1.name)
+    wait_until(lambda: sessions() == {"up"}, PATIENCE, "the helper sees the session up")
+    lab.note_session()
+    report.found("default route and session lost")
     lab.pop1.unbound.hang()
     try:
         _expect(lab, "acks-off", "no-answer")
