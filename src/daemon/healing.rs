@@ -4,7 +4,7 @@
 //!   well ──► unwell ──after──► restart, at most `at-most` times in `per` ──► well
 //!                                 │ limit reached
 //!                                 ▼
-//!                              given up, until the server recovers or `per` has passed
+//!                              given up, until fewer restarts lie within `per`
 //! ```
 //!
 //! The restart is `dnsherald backend restart`, run as a separate process. So the loop continues to probe, and the
@@ -162,8 +162,8 @@ impl Healers {
                     restart(&healer.backend, &self.configuration, &healer.restarts);
                 }
                 Remedy::GiveUp => log::error!(
-                    "backend {name}: still down or hung after {} to restart it within {}; no further attempts until it \
-                     recovers or that time has passed",
+                    "backend {name}: still down or hung after {} to restart it within {}; no further attempt until the \
+                     first of them is longer ago",
                     counted(heal.at_most.get() as usize, "attempt"),
                     Shown(heal.per)
                 ),

@@ -44,7 +44,7 @@ fn told(found: &[(String, Outcome)], took: &str) -> String {
     let answered = found.len() - failures.len();
     let all = format!("warm-up: {answered} of {} names answered within {took}", found.len());
     match failures.first() {
-        Some(first) => format!("{all}; it returns all the same; {first}"),
+        Some(first) => format!("{all}; a return does not wait for the others; {first}"),
         None => all,
     }
 }
@@ -61,8 +61,7 @@ mod tests {
         let passed = ("lookup a. A".to_owned(), Outcome::pass(Duration::ZERO));
         let failed = ("lookup b. A".to_owned(), Outcome::fail(Cause::Timeout, "lookup of b. A: no answer"));
         assert_eq!(told(std::slice::from_ref(&passed), "3ms"), "warm-up: 1 of 1 names answered within 3ms");
-        let said =
-            "warm-up: 1 of 2 names answered within 2s; it returns all the same; lookup of b. A: no answer";
+        let said = "warm-up: 1 of 2 names answered within 2s; a return does not wait for the others; lookup of b. A: no answer";
         assert_eq!(told(&[passed, failed], "2s"), said);
     }
 }

@@ -17,12 +17,13 @@ mod dampening;
 mod drains;
 mod neighbors;
 mod restarts;
+mod returns;
 mod verdicts;
 
 /// Two services, one of two prefixes.
 const TWO: &str = "a 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32";
 
-/// Each line is a service: its name, `med=…` if it has one, its prefixes, and `neighbor=…`, `to=NEIGHBOR/MED`, `start=…`, `query=…`,
+/// Each line is a service: its name, `med=…` if it has one, its prefixes, and `neighbor=…`, `to=NEIGHBOR/MED`, `start=…`, `warm-up=…`, `recovery=…`, `query=…`,
 /// `disable-file=…` and keys of its dampening (`mode=…`, `suppress=…`, `reuse=…`), if it has any; `unit=…` adds a check of that unit's process. A first line that begins with `exabgp:` has lines of that section.
 fn config(services: &str) -> Config {
     let mut toml =
@@ -46,6 +47,9 @@ fn config(services: &str) -> Config {
             [] => format!("neighbors = {:?}\nup = {{ med = {med} }}\n", of("neighbor=")),
             some => some.iter().map(entry).collect(),
         };
+        let warm_up = of("warm-up=").first().map(|name| format!("warm-up = {name:?}\n"));
+        let recovery = of("recovery=").first().map(|after| format!("recovery = {{ after = {after:?} }}\n"));
+        let returns = [warm_up, recovery].into_iter().flatten().collect::<String>();
         let unit = of("unit=")
             .first()
             .map(|unit| format!("[[service.check]]\nname = \"alive\"\nprocess = {{ unit = {unit:?} }}\n"));
@@ -56,7 +60,7 @@ fn config(services: &str) -> Config {
         });
         let dampening = format!("dampening = {{ {} }}\n", keys.collect::<Vec<_>>().join(", "));
         toml += &format!(
-            "[[service]]\nname = {:?}\nprefixes = {:?}\naddress = false\nstart = {start:?}\n{}{dampening}{terms}\
+            "[[service]]\nname = {:?}\nprefixes = {:?}\naddress = false\nstart = {start:?}\n{returns}{}{dampening}{terms}\
              [[service.check]]\nname = \"answers\"\ndns = {{ query = \"{query} A\" }}\n{}",
             words[0],
             &words[1..],

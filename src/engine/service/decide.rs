@@ -115,12 +115,22 @@ impl Service {
         }
     }
 
-    /// On the way back from a withdraw to `up` it is degraded for a time: the load returns at once, and caches are cold.
+    /// The state that a decision changes. While a reload leaves the service without a verdict, the state before it.
+    pub(super) fn state_before(&self) -> ServiceState {
+        match (self.state, self.before_reload) {
+            (ServiceState::Starting, Some((before, _))) => before,
+            (state, _) => state,
+        }
+    }
+
+    /// On the way back from a withdraw to `up` it is degraded for a time: the load returns at once, and caches are cold. A
+    /// reload in this time does not change its end.
     fn recover(&mut self, now: Moment, state: ServiceState) -> ServiceState {
-        if state.returns_from(self.state) && !self.recovery.is_zero() {
+        if state.returns_from(self.state_before()) && !self.recovery.is_zero() {
             self.recovers = Some(now + self.recovery);
         }
-        let lasts = |until: &Moment| state.serves() && *until > now && !self.is_pinned();
+        let goes_on = state.serves() || state == ServiceState::Starting;
+        let lasts = |until: &Moment| goes_on && *until > now && !self.is_pinned();
         self.recovers = self.recovers.filter(lasts);
         if state == ServiceState::Up && self.recovers.is_some() { ServiceState::Degraded } else { state }
     }

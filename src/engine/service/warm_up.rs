@@ -13,7 +13,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(2);
 impl Service {
     /// The state instead of `state`: a return waits until the names were asked. A hold does not wait.
     pub(super) fn warm_up(&mut self, now: Moment, state: ServiceState) -> ServiceState {
-        if !state.returns_from(self.state) || !self.warms_up || self.is_pinned() {
+        if !state.returns_from(self.state_before()) || !self.warms_up || self.is_pinned() {
             self.warms_until = None;
             return state;
         }
