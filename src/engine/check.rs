@@ -150,6 +150,11 @@ impl Check {
         self.failure.as_deref()
     }
 
+    /// Whether it fails because the process has ended.
+    pub(crate) fn names_an_ended_process(&self) -> bool {
+        self.cause == Some(Cause::ProcessGone)
+    }
+
     /// How near the cause of its failure is to the root: a process that has ended explains closed sockets, and these
     /// explain unanswered questions. Zero if it does not fail, or passes again.
     pub(crate) fn nearness_to_root(&self) -> u8 {

@@ -179,7 +179,7 @@ fn is_down(check: &Check) -> bool {
     check.verdict() == Some(Severity::Down)
 }
 
-pub(super) fn has_lost_its_process(check: &Check) -> bool {
+fn has_lost_its_process(check: &Check) -> bool {
     matches!(&check.last, Some((_, Outcome::Fail(failure))) if failure.cause == Cause::ProcessGone)
 }
 

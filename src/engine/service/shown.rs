@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::damped::has_lost_its_process;
 use super::drained::Disabled;
 use super::{Service, ServiceState};
 use crate::engine::check::{Check, Severity};
@@ -193,7 +192,7 @@ impl Service {
                 let worst = self.blamed();
                 let why = worst.map_or_else(String::new, |check| match check.failure() {
                     // The reason names its subject.
-                    Some(failure) if has_lost_its_process(check) => failure.to_owned(),
+                    Some(failure) if check.names_an_ended_process() => failure.to_owned(),
                     Some(failure) => format!("check {}: {failure}", check.name()),
                     None => format!(
                         "check {} passes again, but not yet {} times in a row",

@@ -4,7 +4,7 @@ use std::fs;
 
 use dnsherald::responder::Fault;
 
-use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, announce, ideal, withdraw};
+use crate::support::helper::{ANNOUNCE, Helper, Plan, Pop, WITHDRAW, announce, ideal, withdraw};
 
 /// A helper announces, gets its answer, and is killed.
 fn one_dies_suddenly_while_announced(pop: &Pop) {
@@ -119,6 +119,59 @@ fn a_suppression_survives_a_restart() {
     let mut forgiven = pop.helper(ideal("5.0.15"));
     forgiven.opens();
     forgiven.says(ANNOUNCE);
+}
+
+/// A helper whose service has fallen in mode `observe`, so that the penalty crossed `suppress`, and serves again, with a file
+/// that enforces.
+fn enforces_from_now_on() -> (Pop, Helper) {
+    let observe = "mode = \"observe\"\npenalty = 3000\nhalf-life = \"15m\"";
+    let pop = Pop::with(Plan { dampening: observe, ..Plan::default() });
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.server.becomes(Fault::Refuse);
+    helper.says(WITHDRAW);
+    helper.logs("would be suppressed for");
+    pop.server.becomes(Fault::None);
+    helper.says(ANNOUNCE);
+    pop.remembers("\"served-since\": true");
+    pop.is_configured(&pop.configuration().replace("observe", "enforce"));
+    assert!(!pop.told(&["check-config"]).contains("suppressed by dampening for"));
+    (pop, helper)
+}
+
+/// The next fall of the service suppresses it.
+fn is_suppressed_by_its_next_fall(pop: &Pop, helper: &mut Helper) {
+    pop.server.becomes(Fault::Refuse);
+    helper.says(WITHDRAW);
+    helper.logs("held down for");
+    pop.server.becomes(Fault::None);
+    helper.logs("passes again; suppressed, returns in");
+    helper.has_said_no_more();
+    pop.remembers("\"served-since\": false");
+    assert!(pop.told(&["check-config"]).contains("suppressed by dampening for"));
+}
+
+#[test]
+fn a_reload_that_enforces_does_not_suppress_what_serves() {
+    let (pop, mut helper) = enforces_from_now_on();
+    pop.told(&["reload"]);
+    helper.logs("changed: resolver (dampening; route kept)");
+    helper.logs("service resolver: dampening is enforced from now on; penalty 29");
+    pop.server.is_asked_again(5);
+    helper.has_said_no_more();
+    is_suppressed_by_its_next_fall(&pop, &mut helper);
+}
+
+#[test]
+fn a_restart_that_enforces_does_not_suppress_what_served() {
+    let (pop, helper) = enforces_from_now_on();
+    helper.dies_suddenly();
+    let mut successor = pop.helper(ideal("5.0.15"));
+    successor.opens();
+    successor.says(ANNOUNCE);
+    successor.logs("carried over from before the restart");
+    is_suppressed_by_its_next_fall(&pop, &mut successor);
 }
 
 #[test]

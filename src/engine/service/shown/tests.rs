@@ -57,10 +57,7 @@ fn the_reason_names_the_cause_nearest_to_the_root() {
     assert_eq!(engine.services()[0].explain(), "process 31151 (unbound) has ended");
     assert_eq!(fails(&mut engine, 2, Cause::ListenerMissing), "process 31151 (unbound) has ended");
     // An unknown outcome does not hide what was found before.
-    assert_eq!(
-        fails(&mut engine, 0, Cause::ProcessUnknown),
-        "check process: process 31151 (unbound) has ended"
-    );
+    assert_eq!(fails(&mut engine, 0, Cause::ProcessUnknown), "process 31151 (unbound) has ended");
 }
 
 #[test]
