@@ -25,7 +25,7 @@ use self::command::InterruptGuard;
 use self::progress::Journal;
 pub(crate) use self::progress::{Done, Progress, Step};
 use self::recovery::Recovery;
-use crate::backend::sharing::several_servers;
+use crate::backend::sharing::{several_servers, shared};
 use crate::backend::systemd::RESTART_LIMIT;
 use crate::backend::{Backend, Trouble};
 use crate::config::Config;
@@ -249,7 +249,7 @@ impl Transaction<'_> {
         journal.run(Step::Quiet, async { Ok(wait_until_quiet(self.config, self.backend).await) }).await?;
         let baseline = Baseline::new(self.config, self.backend, &self.removed).await;
         let baseline = before.baseline.get_or_init(|| baseline);
-        for warning in several_servers(&baseline.listeners, baseline.processes.first()) {
+        for warning in several_servers(&shared(baseline.listeners.clone())) {
             journal.note(&format!("WARNING: {warning}"));
         }
         journal.start(Step::Restart);

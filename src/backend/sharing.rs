@@ -1,154 +1,155 @@
-//! Several servers at one address by mistake: the kernel gives each of them some of the queries.
+//! Several servers at one address and port by mistake.
 //!
-//! The processes of one server descend from its main process, or from each other. Only root sees the processes of other
-//! users' sockets; what cannot be seen is no finding.
+//! The kernel shares out the queries of a port between its sockets (`SO_REUSEPORT`). A server has several, one for each
+//! thread or process; a second server by mistake gets a part of the queries, too. Only root sees the processes of other
+//! users' sockets; what cannot be seen is no second server.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::SocketAddr;
 
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpid};
 
-use super::listeners::Listener;
-use crate::process::handle::ProcessHandle;
-use crate::sys::procfs::{ProcStat, all_pids};
-use crate::text::joined;
+use super::listeners::{Listener, held};
+use crate::netlink::sockets::Protocol;
+use crate::process::cgroup::Membership;
+use crate::sys::procfs::ProcStat;
+use crate::text::{foreign, joined};
 
-/// The most generations between the server's main process and its children.
-const MAX_GENERATIONS: usize = 8;
-
-/// The first process of the host, or of the container, holds sockets for others.
+/// The init process, parent of every daemon.
 const INIT: i32 = 1;
 
-/// A sentence for each group of servers that share addresses. `main` is the main process of the backend, if it is known.
+/// Programs whose instances share a port on purpose.
+const SHARERS: [&str; 1] = ["kresd"];
+
+/// A process that holds sockets.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Holder {
+    pub(crate) pid: i32,
+    pub(crate) parent: i32,
+    /// The name of its program.
+    pub(crate) name: String,
+    /// The unit that it belongs to, unless this process does, too.
+    pub(crate) unit: Option<String>,
+    /// Its sockets.
+    pub(crate) inodes: Vec<u64>,
+}
+
+/// The processes with sockets at one address and port.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) at: SocketAddr,
+    pub(crate) protocol: Protocol,
+    /// Those that this user can see.
+    pub(crate) holders: Vec<Holder>,
+    /// The sockets whose process this user cannot see.
+    pub(crate) unseen: usize,
+}
+
+impl Shared {
+    /// The first process of each server, with its name.
+    #[must_use]
+    pub(crate) fn servers(&self) -> Vec<(i32, &str)> {
+        let mut servers: Vec<Vec<&Holder>> = vec![];
+        for holder in &self.holders {
+            let (of_one, mut others): (Vec<_>, Vec<_>) = std::mem::take(&mut servers)
+                .into_iter()
+                .partition(|server| server.iter().any(|other| are_one(holder, other)));
+            others.push(of_one.into_iter().flatten().chain([holder]).collect());
+            servers = others;
+        }
+        let mut servers: Vec<_> = servers
+            .iter()
+            .filter_map(|server| server.iter().min_by_key(|holder| holder.pid))
+            .map(|first| (first.pid, first.name.as_str()))
+            .collect();
+        servers.sort_unstable();
+        servers
+    }
+}
+
+/// Whether two processes are of one server.
+fn are_one(one: &Holder, other: &Holder) -> bool {
+    let is_parent = |parent: &Holder, child: &Holder| parent.pid != INIT && child.parent == parent.pid;
+    let is_unit = one.unit.is_some() && one.unit == other.unit;
+    is_unit
+        || is_parent(one, other)
+        || is_parent(other, one)
+        || one.inodes.iter().any(|inode| other.inodes.contains(inode))
+        || (one.name == other.name && SHARERS.contains(&one.name.as_str()))
+}
+
+/// The addresses among these listeners with several sockets, and the processes that hold them.
 #[must_use]
-pub(crate) fn several_servers(listeners: &[Listener], main: Option<&ProcessHandle>) -> Vec<String> {
-    let shared: Vec<_> = listeners.iter().filter(|listener| listener.sockets > 1).collect();
-    let inodes: Vec<_> = shared.iter().flat_map(|listener| &listener.inodes).copied().collect();
+pub(crate) fn shared(mut listeners: Vec<Listener>) -> Vec<Shared> {
+    listeners.retain(|listener| listener.inodes.len() > 1);
+    // One look at all processes.
+    let inodes: Vec<_> = listeners.iter().flat_map(|listener| listener.inodes.iter().copied()).collect();
     if inodes.is_empty() {
         return vec![];
     }
-    let holders = holders_by_inode(&inodes);
-    let mut found: BTreeMap<Vec<i32>, Vec<String>> = BTreeMap::new();
-    for listener in shared {
-        let mut pids: Vec<_> =
-            listener.inodes.iter().filter_map(|inode| holders.get(inode)).flatten().copied().collect();
-        pids.sort_unstable();
-        pids.dedup();
-        let servers = servers(&pids, main.map(|main| main.pid), parent);
-        if servers.len() > 1 {
-            found.entry(servers).or_default().push(format!("{} {}", listener.address, listener.transport));
-        }
-    }
-    found.iter().map(|(servers, addresses)| sentence(servers, addresses)).collect()
-}
-
-fn sentence(servers: &[i32], addresses: &[String]) -> String {
-    let shown = |pid: &i32| {
-        ProcessHandle::open(*pid).map_or_else(|_| format!("process {pid}"), |held| held.to_string())
-    };
-    format!(
-        "{} servers at {}: {}; each gets some of the queries: end the wrong one",
-        servers.len(),
-        addresses.join(", "),
-        joined(servers.iter().map(shown), ", ")
-    )
-}
-
-/// One process of each server among the holders of sockets: the main process stands for those that descend from it.
-fn servers(pids: &[i32], main: Option<i32>, parent: impl Fn(i32) -> Option<i32>) -> Vec<i32> {
-    let descends = |pid: i32, from: i32| is_descendant(pid, from, &parent);
-    let mut servers: Vec<i32> = vec![];
-    for pid in pids.iter().copied().filter(|pid| *pid != INIT) {
-        let is_child = pids.iter().any(|other| *other != pid && *other != INIT && descends(pid, *other));
-        let server = match main {
-            Some(main) if descends(pid, main) => main,
-            _ if is_child => continue,
-            // Workers of a manager that holds no socket itself.
-            _ => parent(pid).filter(|parent| *parent != INIT && main.is_none()).unwrap_or(pid),
+    let own_unit = unit_of(getpid().as_raw());
+    let holders: Vec<_> =
+        held(&inodes).into_iter().map(|(pid, inodes)| holder(pid, inodes, own_unit.as_deref())).collect();
+    let of_one = |listener: Listener| {
+        let here = |inode: &u64| listener.inodes.contains(inode);
+        let of_holder = |holder: &Holder| {
+            let inodes: Vec<_> = holder.inodes.iter().copied().filter(here).collect();
+            (!inodes.is_empty()).then(|| Holder { inodes, ..holder.clone() })
         };
-        if !servers.contains(&server) {
-            servers.push(server);
+        let holders: Vec<_> = holders.iter().filter_map(of_holder).collect();
+        let is_seen = |inode: &u64| holders.iter().any(|holder| holder.inodes.contains(inode));
+        let unseen = listener.inodes.iter().filter(|inode| !is_seen(inode)).count();
+        Shared { at: listener.address, protocol: listener.transport, holders, unseen }
+    };
+    listeners.into_iter().map(of_one).collect()
+}
+
+fn holder(pid: i32, inodes: Vec<u64>, own_unit: Option<&str>) -> Holder {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned();
+    let parent = ProcStat::read(Pid::from_raw(pid)).map_or(0, |stat| stat.parent.as_raw());
+    let unit = unit_of(pid).filter(|unit| Some(unit.as_str()) != own_unit);
+    Holder { pid, parent, name, unit, inodes }
+}
+
+fn unit_of(pid: i32) -> Option<String> {
+    Membership::of(pid).system_service().map(str::to_owned)
+}
+
+/// A sentence for each group of servers that share addresses, with those addresses.
+#[must_use]
+pub(crate) fn several_servers<'a>(shared: impl IntoIterator<Item = &'a Shared>) -> Vec<String> {
+    // The places of the same servers.
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for shared in shared {
+        let servers = shared.servers();
+        let place = format!("{} over {}", shared.at, shared.protocol.to_string().to_uppercase());
+        if servers.len() > 1 {
+            let named = servers.iter().map(|(pid, name)| format!("process {pid} ({})", foreign(name)));
+            found.entry(joined(named, " and ")).or_default().push(place);
         }
     }
-    servers.sort_unstable();
-    servers
-}
-
-/// Whether this is the main process or descends from it.
-pub(crate) fn is_of(pid: i32, main: &ProcessHandle) -> bool {
-    is_descendant(pid, main.pid, &parent)
-}
-
-fn is_descendant(pid: i32, of: i32, parent: &impl Fn(i32) -> Option<i32>) -> bool {
-    std::iter::successors(Some(pid), |pid| parent(*pid)).take(MAX_GENERATIONS).any(|ancestor| ancestor == of)
-}
-
-fn parent(pid: i32) -> Option<i32> {
-    ProcStat::read(Pid::from_raw(pid)).map(|process| process.parent.as_raw())
-}
-
-/// The processes with each of these sockets, as far as this user may see them.
-fn holders_by_inode(inodes: &[u64]) -> BTreeMap<u64, Vec<i32>> {
-    let mut holders: BTreeMap<u64, Vec<i32>> = BTreeMap::new();
-    for pid in all_pids().into_iter().map(Pid::as_raw) {
-        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-        for link in descriptors.filter_map(|entry| fs::read_link(entry.path()).ok()) {
-            let inode =
-                link.to_str().and_then(|link| link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
-            if let Some(inode) = inode.filter(|inode| inodes.contains(inode)) {
-                holders.entry(inode).or_default().push(pid);
-            }
-        }
-    }
-    holders
+    let sentence = |(servers, places): (String, Vec<String>)| {
+        format!("several servers share {}: {servers}; each gets a part of the queries", joined(places, ", "))
+    };
+    found.into_iter().map(sentence).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
     use crate::backend::listeners::on_port;
 
-    /// Two servers, 10 with the workers 11 and 12, and 20; 31 and 32 are workers of the manager 30.
-    fn parents(pid: i32) -> Option<i32> {
-        match pid {
-            11 | 12 => Some(10),
-            31 | 32 => Some(30),
-            10 | 20 | 30 => Some(INIT),
-            _ => None,
-        }
-    }
-
     #[test]
-    fn the_processes_of_one_server_are_one() {
-        let servers = |pids: &[i32], main| servers(pids, main, parents);
-        assert_eq!(servers(&[10, 11, 12], None), [10]);
-        assert_eq!(servers(&[11, 12], Some(10)), [10]);
-        assert_eq!(servers(&[31, 32], None), [30], "the manager holds no socket");
-        assert_eq!(servers(&[INIT, 20], None), [20], "systemd holds the socket, too");
-        assert_eq!(servers(&[10, 11, 20], None), [10, 20]);
-        assert_eq!(servers(&[11, 20], Some(10)), [10, 20]);
-        assert_eq!(servers(&[20], Some(10)), [20]);
-        assert_eq!(servers(&[], Some(10)), [0; 0]);
-    }
-
-    #[test]
-    fn the_sentence_names_the_addresses_and_the_processes() {
-        let us = i32::try_from(std::process::id()).unwrap();
-        let text = sentence(&[us, 0], &["192.0.2.53:53 udp".to_owned(), "192.0.2.53:53 tcp".to_owned()]);
-        assert!(
-            text.starts_with(&format!("2 servers at 192.0.2.53:53 udp, 192.0.2.53:53 tcp: process {us} (")),
-            "{text}"
-        );
-        assert!(text.ends_with(", process 0; each gets some of the queries: end the wrong one"), "{text}");
-    }
-
-    #[test]
-    fn sockets_of_one_process_are_no_second_server() {
-        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let mut listeners = on_port(socket.local_addr().unwrap().port());
-        let us = i32::try_from(std::process::id()).unwrap();
-        assert_eq!(holders_by_inode(&listeners[0].inodes)[&listeners[0].inodes[0]], [us]);
-        listeners[0].sockets = 2;
-        assert_eq!(several_servers(&listeners, None), [""; 0]);
+    fn a_socket_names_its_process() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let inodes: Vec<_> = on_port(at.port()).into_iter().flat_map(|listener| listener.inodes).collect();
+        let found = held(&inodes);
+        assert_eq!(found, [(getpid().as_raw(), inodes.clone())]);
+        let fact = holder(getpid().as_raw(), inodes, None);
+        assert!(!fact.name.is_empty() && fact.parent > 0, "{fact:?}");
     }
 }

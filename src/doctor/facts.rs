@@ -16,7 +16,8 @@ use crate::text::foreign;
 
 mod live;
 
-pub(crate) use self::live::{HelperFact, HolderFact, SharedFact, WayFact};
+pub(crate) use self::live::{HelperFact, WayFact};
+pub(crate) use crate::backend::sharing::Shared as SharedFact;
 
 /// A fact, or the reason why it is not known.
 pub(crate) type Known<T> = Result<T, String>;

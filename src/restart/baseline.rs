@@ -2,14 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use nix::unistd::Pid;
+
 use crate::backend::Backend;
 use crate::backend::answers::identity;
 use crate::backend::listeners::{self, Listener, holders};
 use crate::backend::served::Served;
-use crate::backend::sharing::is_of;
 use crate::config::Config;
 use crate::probe::Probe;
 use crate::process::handle::ProcessHandle;
+use crate::sys::procfs::ProcStat;
+
+/// The most generations between the server's main process and its children.
+const MAX_GENERATIONS: usize = 8;
 
 /// The state of the server before the operation.
 #[derive(Debug)]
@@ -140,6 +145,12 @@ impl ListenerChanges {
         }
         Ok(said)
     }
+}
+
+/// Whether this is the main process or descends from it.
+fn is_of(pid: i32, main: &ProcessHandle) -> bool {
+    let parent = |pid: &i32| ProcStat::read(Pid::from_raw(*pid)).map(|process| process.parent.as_raw());
+    std::iter::successors(Some(pid), parent).take(MAX_GENERATIONS).any(|ancestor| ancestor == main.pid)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::recovery::Recovery;
 use super::{Journal, Operation, Snapshot, Transaction};
 use crate::backend::answers::identity;
 use crate::backend::served::{self, Served};
-use crate::backend::sharing::several_servers;
+use crate::backend::sharing::{several_servers, shared};
 use crate::backend::{Checked, Trouble};
 use crate::process::Missing;
 use crate::process::handle::ProcessHandle;
@@ -105,8 +105,7 @@ impl Transaction<'_> {
         let mut found = found.map_err(|why| {
             Trouble::new(format!("not as before within {}: {why}", Shown(recovery.timeout)))
         })?;
-        let main = self.backend.found_by(recovery.finder.as_ref()).await.and_then(Result::ok);
-        for warning in several_servers(&listeners_of(self.config, self.backend), main.as_ref()) {
+        for warning in several_servers(&shared(listeners_of(self.config, self.backend))) {
             found.push_str("; WARNING: ");
             found.push_str(&warning);
         }

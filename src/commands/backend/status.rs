@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::super::print;
 use crate::backend::answers::{Zone, identity, zones};
 use crate::backend::listeners::{self, Listener};
-use crate::backend::sharing::several_servers;
+use crate::backend::sharing::{several_servers, shared};
 use crate::backend::systemd::RESTART_VERBS;
 use crate::backend::{
     Backend, Checked, Kind, RateLimit, Request, Restart, State, Status, Trouble, privilege,
@@ -113,7 +113,7 @@ async fn learn(config: &Config, backend: &Backend) -> Report {
         None => Known::NotFound("no unit".to_owned()),
     };
     let listeners = listeners::on_port(listeners::PORT);
-    let several_servers = several_servers(&listeners, process.as_ref().and_then(|found| found.as_ref().ok()));
+    let several_servers = several_servers(&shared(listeners.clone()));
     let process = match process {
         Some(Ok(held)) => Ok(ProcessReport::new(&held)),
         Some(Err(missing)) => Err(Trouble::new(missing.why())),

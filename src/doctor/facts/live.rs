@@ -1,8 +1,5 @@
 //! Facts about what runs now: the helper, the routes of the kernel, the processes behind sockets.
 
-use std::net::SocketAddr;
-
-use crate::netlink::sockets::Protocol;
 use crate::outcome::Outcome;
 use crate::status::Document;
 
@@ -24,28 +21,4 @@ pub(crate) struct WayFact {
     /// Whether its failures count only once it has been up: clients may be in networks with routes of their own.
     pub(crate) once_up: bool,
     pub(crate) outcome: Outcome,
-}
-
-/// The processes with sockets at one address and port.
-#[derive(Clone, Debug)]
-pub(crate) struct SharedFact {
-    pub(crate) at: SocketAddr,
-    pub(crate) protocol: Protocol,
-    /// Those that this user can see.
-    pub(crate) holders: Vec<HolderFact>,
-    /// The sockets whose process this user cannot see.
-    pub(crate) unseen: usize,
-}
-
-/// A process that holds sockets.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct HolderFact {
-    pub(crate) pid: i32,
-    pub(crate) parent: i32,
-    /// The name of its program.
-    pub(crate) name: String,
-    /// The unit that it belongs to, unless this process does, too.
-    pub(crate) unit: Option<String>,
-    /// Its sockets.
-    pub(crate) inodes: Vec<u64>,
 }

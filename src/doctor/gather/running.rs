@@ -5,19 +5,16 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use nix::unistd::{Pid, getpid};
-
 use super::NO_CONFIGURATION;
 use super::server::{devices, enabled, probes};
-use crate::backend::listeners::{held, on_port};
+use crate::backend::listeners::on_port;
+use crate::backend::sharing;
 use crate::config::{Config, Service, absolute};
 use crate::control::client::Client;
-use crate::doctor::facts::{HelperFact, HolderFact, Known, SharedFact, WayFact};
+use crate::doctor::facts::{HelperFact, Known, SharedFact, WayFact};
 use crate::outcome::Cause;
 use crate::probe::Probe;
 use crate::probe::route::RouteProbe;
-use crate::process::cgroup::Membership;
-use crate::sys::procfs::ProcStat;
 
 /// Clients far away; nothing is sent to them: `a.root-servers.net`.
 const CLIENTS: [&str; 2] = ["198.41.0.4", "2001:503:ba3e::2:30"];
@@ -103,54 +100,6 @@ pub(super) fn shared(config: &Config) -> Vec<SharedFact> {
     let is_asked =
         |at: SocketAddr| at.ip().is_unspecified() || places.iter().any(|place| place.ip() == at.ip());
     let mut listeners: Vec<_> = ports.into_iter().flat_map(on_port).collect();
-    listeners.retain(|listener| listener.inodes.len() > 1 && is_asked(listener.address));
-    // One look at all processes.
-    let inodes: Vec<_> = listeners.iter().flat_map(|listener| listener.inodes.iter().copied()).collect();
-    if inodes.is_empty() {
-        return vec![];
-    }
-    let own_unit = unit_of(getpid().as_raw());
-    let holders: Vec<_> =
-        held(&inodes).into_iter().map(|(pid, inodes)| holder(pid, inodes, own_unit.as_deref())).collect();
-    let of_one = |listener: crate::backend::listeners::Listener| {
-        let here = |inode: &u64| listener.inodes.contains(inode);
-        let of_holder = |holder: &HolderFact| {
-            let inodes: Vec<_> = holder.inodes.iter().copied().filter(here).collect();
-            (!inodes.is_empty()).then(|| HolderFact { inodes, ..holder.clone() })
-        };
-        let holders: Vec<_> = holders.iter().filter_map(of_holder).collect();
-        let is_seen = |inode: &u64| holders.iter().any(|holder| holder.inodes.contains(inode));
-        let unseen = listener.inodes.iter().filter(|inode| !is_seen(inode)).count();
-        SharedFact { at: listener.address, protocol: listener.transport, holders, unseen }
-    };
-    listeners.into_iter().map(of_one).collect()
-}
-
-fn holder(pid: i32, inodes: Vec<u64>, own_unit: Option<&str>) -> HolderFact {
-    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned();
-    let parent = ProcStat::read(Pid::from_raw(pid)).map_or(0, |stat| stat.parent.as_raw());
-    let unit = unit_of(pid).filter(|unit| Some(unit.as_str()) != own_unit);
-    HolderFact { pid, parent, name, unit, inodes }
-}
-
-fn unit_of(pid: i32) -> Option<String> {
-    Membership::of(pid).system_service().map(str::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::TcpListener;
-
-    use super::*;
-
-    #[test]
-    fn a_socket_names_its_process() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let at = listener.local_addr().unwrap();
-        let inodes: Vec<_> = on_port(at.port()).into_iter().flat_map(|listener| listener.inodes).collect();
-        let found = held(&inodes);
-        assert_eq!(found, [(getpid().as_raw(), inodes.clone())]);
-        let fact = holder(getpid().as_raw(), inodes, None);
-        assert!(!fact.name.is_empty() && fact.parent > 0, "{fact:?}");
-    }
+    listeners.retain(|listener| is_asked(listener.address));
+    sharing::shared(listeners)
 }

@@ -1,7 +1,8 @@
 //! ExaBGP and the helper, BGP sessions, ways back, servers that share a port, their configuration.
 
 use super::*;
-use crate::doctor::facts::{HelperFact, HolderFact, SharedFact, WayFact};
+use crate::backend::sharing::Holder;
+use crate::doctor::facts::{HelperFact, SharedFact, WayFact};
 use crate::status::{BgpSession, Document, SessionState};
 
 fn silent() -> HelperFact {
@@ -99,15 +100,15 @@ fn a_host_without_a_route_to_its_clients() {
 
 #[test]
 fn two_servers_on_one_port_are_told_from_one_with_several_processes() {
-    let holder = |pid, parent, name: &str, inodes: &[u64]| HolderFact {
+    let holder = |pid, parent, name: &str, inodes: &[u64]| Holder {
         pid,
         parent,
         name: name.to_owned(),
         unit: None,
         inodes: inodes.to_vec(),
     };
-    let of_unit = |holder: HolderFact, unit: &str| HolderFact { unit: Some(unit.to_owned()), ..holder };
-    let shared = |holders: &[HolderFact]| {
+    let of_unit = |holder: Holder, unit: &str| Holder { unit: Some(unit.to_owned()), ..holder };
+    let shared = |holders: &[Holder]| {
         let at = "192.0.2.53:53".parse().unwrap();
         let places = [Protocol::Udp, Protocol::Tcp].map(|protocol| SharedFact {
             at,
