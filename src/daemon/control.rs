@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use self::earlier::Earlier;
+use self::earlier::{Earlier, report_loss};
 use self::places::serve;
 pub(crate) use self::requests::Caller;
 use self::requests::{ConfigReader, serve_client};
@@ -101,6 +101,7 @@ impl Control {
             let directory = directory.to_owned();
             tasks.spawn(async move { earlier.report_takeover(&directory).await });
         }
+        tasks.spawn(report_loss(status.0.clone()));
         let status_questions = events.clone();
         tasks.spawn(serve(status.1, move |stream| show(stream, status_questions.clone())));
         let reader = ConfigReader::new(subject);

@@ -1,5 +1,5 @@
-//! The helper whose sockets this one takes over: for a moment the one before, in a reload of ExaBGP; for long a helper that
-//! another ExaBGP has started.
+//! Two helpers with one directory of sockets: for a moment that before a reload of ExaBGP and that after it; for long those of
+//! two ExaBGPs. The later one takes the sockets over. Each warns.
 
 use std::io;
 use std::path::Path;
@@ -9,8 +9,10 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
-use tokio::time::timeout;
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
 
+use super::socket::Socket;
 use crate::control::CLIENT_TIMEOUT;
 use crate::status::Document;
 use crate::sys::pidfd::Pidfd;
@@ -19,6 +21,9 @@ use crate::text::period::Period;
 
 /// How long the helper before may take to end.
 const OVERLAP: Duration = Duration::from_secs(10);
+
+const REMEDY: &str = "end the ExaBGP that is too many, or give each helper a file with its own `directory` and `state` \
+                      under [control]";
 
 /// Maximum length of a status document, in bytes.
 const LONGEST_DOCUMENT: u64 = 16 << 20;
@@ -52,8 +57,7 @@ impl Earlier {
             log::warn!(
                 "another helper (process {pid}{file}) still runs {} after the start of this one (process {}): this one has \
                  the control sockets in {directory} now, so that `dnsherald status` and requests do not reach the other, \
-                 which goes on announcing; end the ExaBGP that started it, or give each helper a file with its own \
-                 `directory` and `state` under [control]",
+                 which goes on announcing; {REMEDY}",
                 Period(OVERLAP),
                 std::process::id()
             );
@@ -68,6 +72,29 @@ impl Earlier {
         let document: Document = serde_json::from_slice(&text).ok()?;
         Some(format!(" with {}", foreign(&document.configuration.display().to_string())))
     }
+}
+
+/// Warns once if this status socket has been that of another helper for half of [`OVERLAP`]: in a reload of ExaBGP this
+/// one would have ended.
+pub(super) async fn report_loss(socket: Socket) {
+    let mut was_replaced = false;
+    loop {
+        sleep(OVERLAP / 2).await;
+        let looked_at = socket.clone();
+        // The disk may hang.
+        let is_replaced = spawn_blocking(move || looked_at.is_replaced()).await.unwrap_or_default();
+        if is_replaced && was_replaced {
+            break;
+        }
+        was_replaced = is_replaced;
+    }
+    let later = Earlier::at(socket.path()).map_or_else(String::new, |it| format!(" (process {})", it.pid));
+    log::warn!(
+        "another helper{later} has taken over {}, and this one (process {}) still runs: `dnsherald status` and requests do \
+         not reach this one, which goes on announcing; {REMEDY}",
+        socket.path().display(),
+        std::process::id()
+    );
 }
 
 /// Connects without waiting: the queue of a helper that hangs may be full.

@@ -16,7 +16,7 @@ use crate::sys::files::set_mode;
 const BACKLOG: i32 = 1024;
 
 /// The file of a socket.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Socket {
     path: PathBuf,
     /// Tells it from that of a successor.
@@ -45,6 +45,15 @@ impl Socket {
         if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
             let _ = fs::remove_file(&self.path);
         }
+    }
+
+    /// Whether the socket of a successor is there.
+    pub(super) fn is_replaced(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() != self.inode)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 }
 

@@ -787,7 +787,9 @@ fn another_helper_that_stays_is_named() {
     second
         .logs(&format!("another helper (process {predecessor} with {file}) still runs 10s after the start"));
     second.logs(&format!("this one (process {}): this one has the control sockets", pop.status().pid));
+    first.logs(&format!("another helper (process {}) has taken over {directory}/", pop.status().pid));
     assert!(!first.log().contains("takes over"), "{}", first.log());
+    assert!(!second.log().contains("has taken over"), "{}", second.log());
 }
 
 #[test]
