@@ -37,16 +37,20 @@ pub(super) fn message(
         let (owner, here) = (owner.header(), parent.header());
         return format!("{found}: it is a key of {owner}, expected it before {here}");
     }
-    let expected = unknown.split_once("expected ").map_or("no key", |(_, expected)| expected);
-    match nearest(key, expected) {
+    match nearest(key, unknown) {
         Some(near) => format!("{found}, did you mean `{near}`?"),
-        None => format!("{found}, expected {expected}"),
+        None => format!("{found}, expected {}", expected(unknown).unwrap_or("no key")),
     }
 }
 
-/// The key that was meant if `key` is a misspelling of one of those in `expected`, each in backquotes.
-pub(super) fn nearest<'a>(key: &str, expected: &'a str) -> Option<&'a str> {
-    similar::nearest(key, expected.split('`').skip(1).step_by(2))
+/// The key that was meant if `key` is a misspelling of one that the message of serde expects.
+pub(super) fn nearest<'a>(key: &str, unknown: &'a str) -> Option<&'a str> {
+    // Each is in backquotes.
+    similar::nearest(key, expected(unknown)?.split('`').skip(1).step_by(2))
+}
+
+fn expected(unknown: &str) -> Option<&str> {
+    unknown.split_once("expected ").map(|(_, expected)| expected)
 }
 
 /// The nearest preceding header that is a comment and whose table knows the key, with its line.

@@ -16,8 +16,8 @@ use crate::text::joined;
 
 impl ApiSession {
     /// Replaces settings and routes. A route that stays keeps its state; a route that is no longer configured and may
-    /// be announced is withdrawn. Nothing is sent yet: first the services pass their desired states
-    /// ([`ApiSession::desire_all`]).
+    /// be announced is withdrawn from the neighbors that no configured route of its prefix has. Nothing is sent yet:
+    /// first the services pass their desired states ([`ApiSession::desire_all`]).
     pub(crate) fn change(
         &mut self,
         now: Moment,
@@ -78,7 +78,10 @@ impl ApiSession {
         let left: Vec<_> = left.filter(|entry| entry.perhaps_announced || is_in_flight(entry)).collect();
         let news = self.left_behind(left.iter().filter(|entry| !entry.stale));
         out.extend(news.into_iter().map(|left| Notice::LeftBehind(left).into()));
-        self.entries.extend(left.into_iter().map(|entry| entry.become_stale(now)));
+        // The command in flight needs its own route as long as it is unanswered.
+        let (whole, left): (Vec<_>, Vec<_>) = left.into_iter().partition(is_in_flight);
+        let remain = take_over(now, &mut self.entries, left);
+        self.entries.extend(remain.into_iter().chain(whole).map(|entry| entry.become_stale(now)));
         // The command in flight concerns the same route, which may have another place.
         if let (State::Sending(Command::Route(route, ..)), Some(subject)) = (&mut self.state, in_flight) {
             let place = self.entries.iter().position(|entry| entry.route.is_the_same_as(&subject));
@@ -111,6 +114,39 @@ impl ApiSession {
     }
 }
 
+/// Hands routes that are no longer configured over to the `configured` ones of the same prefix: to a neighbor that has
+/// both, the new announcement replaces the former without a gap, and a withdraw removes it. Returns the routes that remain
+/// to be withdrawn, each with the neighbors that it alone has. A route for every neighbor remains whole, since ExaBGP has no
+/// command for all neighbors but some.
+pub(super) fn take_over(
+    now: Moment,
+    configured: &mut [RouteEntry],
+    left: Vec<RouteEntry>,
+) -> Vec<RouteEntry> {
+    if left.is_empty() {
+        return left;
+    }
+    let mut places: HashMap<IpNet, Vec<usize>> = HashMap::new();
+    for (place, entry) in configured.iter().enumerate() {
+        places.entry(entry.route.prefix).or_default().push(place);
+    }
+    let remainder = |mut entry: RouteEntry| {
+        if entry.route.neighbors.is_empty() {
+            return Some(entry);
+        }
+        for place in places.get(&entry.route.prefix).into_iter().flatten() {
+            let successor = &mut configured[*place];
+            if successor.route.may_go_with(&entry.route) {
+                successor.perhaps_announced |= entry.perhaps_announced;
+                successor.restate(now);
+                entry.route.neighbors.retain(|neighbor| !successor.route.is_for(neighbor));
+            }
+        }
+        (!entry.route.neighbors.is_empty()).then_some(entry)
+    };
+    left.into_iter().filter_map(remainder).collect()
+}
+
 /// Whether the prefix of a route that no service has now is configured for other neighbors, by the routes `beside` it.
 fn left_behind(entry: &RouteEntry, beside: &[&Route]) -> LeftBehind {
     let (prefix, neighbors) = (entry.route.prefix.to_string(), &entry.route.neighbors);
@@ -126,6 +162,8 @@ fn left_behind(entry: &RouteEntry, beside: &[&Route]) -> LeftBehind {
     };
     if is_for_all || (lost.is_empty() && !neighbors.is_empty()) {
         LeftBehind::Replaced { prefix, neighbors: addressed(neighbors), others }
+    } else if neighbors.is_empty() {
+        LeftBehind::Narrowed { prefix, others }
     } else {
         LeftBehind::Elsewhere { prefix, neighbors: addressed(&lost), others }
     }

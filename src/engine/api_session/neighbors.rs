@@ -16,6 +16,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::moment::Moment;
+use crate::exabgp::Route;
 
 /// Maximum number of neighbors. ExaBGP may be configured with a range of neighbors; those beyond this number are
 /// ignored.
@@ -105,6 +106,12 @@ impl Neighbors {
     /// Whether the session with `neighbor` has been up since this helper started.
     pub(super) fn has_been_up(&self, neighbor: &str) -> bool {
         self.find(neighbor).is_some_and(|session| session.has_been_up)
+    }
+
+    /// Whether a route is for named neighbors, and the session with none of them is known to be up.
+    pub(super) fn know_none_up(&self, route: &Route) -> bool {
+        let is_up = |neighbor: &IpAddr| self.0.get(neighbor).is_some_and(BgpSession::is_up);
+        !route.neighbors.is_empty() && !route.neighbors.iter().any(is_up)
     }
 
     fn find(&self, neighbor: &str) -> Option<&BgpSession> {

@@ -7,6 +7,7 @@ use crate::engine::action::Action;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 use crate::exabgp::reply::Version;
+use crate::text::joined;
 
 impl ApiSession {
     /// `done` or `error` arrived.
@@ -171,10 +172,22 @@ impl ApiSession {
                 }
             }
             Command::Route(route, advertisement, line) => {
-                self.entries[route].refuse(&advertisement);
-                let retry = self.entries[route].retry(now, Answer::Refused(why.clone()));
+                let is_sure = self.trouble.is_none();
+                let entry = &mut self.entries[route];
+                entry.refuse(&advertisement, is_sure);
+                let retry = entry.retry(now, Answer::Refused(why.clone()));
                 self.record.refused += 1;
-                out.push(Notice::Refused { line, why, retry }.into());
+                if is_sure
+                    && retry == Backoff::LONGEST
+                    && entry.stale
+                    && self.neighbors.know_none_up(&entry.route)
+                {
+                    let neighbors = joined(&entry.route.neighbors, ", ");
+                    entry.give_up();
+                    out.extend([Notice::GivenUp { line, neighbors }.into(), Action::Save]);
+                } else {
+                    out.push(Notice::Refused { line, why, retry }.into());
+                }
                 // The second refusal in a row may mean that this is another version of ExaBGP than detected.
                 if self.version.is_none() || retry > Backoff::FIRST {
                     self.ask_again(now, out);

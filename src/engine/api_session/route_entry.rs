@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use ipnet::IpNet;
 
 use super::Parent;
+use super::change::take_over;
 use crate::engine::moment::Moment;
 use crate::engine::notice::RouteState;
 use crate::exabgp::attributes::Attributes;
@@ -31,6 +32,9 @@ pub(crate) struct RouteEntry {
     acknowledged_at: Moment,
     /// An announcement was sent since the last acknowledged withdraw, so ExaBGP may announce the route.
     pub(crate) perhaps_announced: bool,
+    /// The same, before the last command.
+    #[serde(default)]
+    perhaps_announced_before: bool,
     /// When to send the desired advertisement; `None` if there is nothing to send.
     pub(crate) due: Option<Moment>,
     /// An earlier helper announced the route, and no service has it now. Once it is withdrawn, the session forgets it.
@@ -58,7 +62,8 @@ pub(crate) enum Answer {
     Missing,
 }
 
-/// The routes in their order, and after them those that an earlier helper `announced` and no service has now.
+/// The routes in their order, and after them what is left of those that an earlier helper `announced` and no service has
+/// now.
 pub(super) fn inherited(routes: Vec<Route>, announced: Vec<Route>) -> Vec<RouteEntry> {
     let mut by_prefix: HashMap<IpNet, Vec<Route>> = HashMap::new();
     for route in announced {
@@ -73,7 +78,9 @@ pub(super) fn inherited(routes: Vec<Route>, announced: Vec<Route>) -> Vec<RouteE
     let mut entries: Vec<_> = routes.into_iter().map(of_earlier).collect();
     let mut stale: Vec<_> = by_prefix.into_values().flatten().collect();
     stale.sort_by_key(|route| route.prefix);
-    entries.extend(stale.into_iter().map(RouteEntry::stale));
+    let stale = stale.into_iter().map(RouteEntry::stale).collect();
+    let remain = take_over(Moment::START, &mut entries, stale);
+    entries.extend(remain);
     entries
 }
 
@@ -91,6 +98,7 @@ impl RouteEntry {
             acknowledged: None,
             acknowledged_at: Moment::START,
             perhaps_announced: false,
+            perhaps_announced_before: false,
             due: None,
             stale: false,
             reported: None,
@@ -202,8 +210,11 @@ impl RouteEntry {
     }
 
     /// Recent replies may have belonged to other commands: a route acknowledged within `lately` counts as not
-    /// acknowledged and perhaps announced. True if that is a change.
+    /// acknowledged and perhaps announced, one refused as perhaps announced. True if it was acknowledged.
     pub(super) fn distrust_acknowledgment(&mut self, now: Moment, lately: Duration) -> bool {
+        if matches!(&self.answer, Some((at, Answer::Refused(_))) if now.since(*at) <= lately) {
+            self.perhaps_announced = true;
+        }
         let doubtful = self.acknowledged.is_some() && now.since(self.acknowledged_at) <= lately;
         if doubtful {
             self.acknowledged = None;
@@ -220,6 +231,7 @@ impl RouteEntry {
     /// Notes that the desired advertisement was sent.
     pub(super) fn mark_sent(&mut self, advertisement: &Advertisement) {
         self.due = None;
+        self.perhaps_announced_before = self.perhaps_announced;
         self.perhaps_announced |= advertisement.announces();
         self.sent = Some(advertisement.clone());
     }
@@ -242,10 +254,20 @@ impl RouteEntry {
         }
     }
 
-    /// ExaBGP has refused `advertisement`.
-    pub(super) fn refuse(&mut self, advertisement: &Advertisement) {
+    /// ExaBGP has refused `advertisement`: it knows none of the neighbors, or does not understand the command. If the
+    /// reply surely belongs to it (`is_sure`), a first announcement was not made.
+    pub(super) fn refuse(&mut self, advertisement: &Advertisement, is_sure: bool) {
         self.refused = self.desired.as_ref() == Some(advertisement);
+        if is_sure && advertisement.announces() {
+            self.perhaps_announced = self.perhaps_announced_before;
+        }
         self.forget_sent();
+    }
+
+    /// Gives up to withdraw a route that no service has now.
+    pub(super) fn give_up(&mut self) {
+        self.perhaps_announced = false;
+        self.due = None;
     }
 
     /// ExaBGP refused or did not understand the command.
@@ -296,7 +318,7 @@ pub(super) struct Backoff(Duration);
 
 impl Backoff {
     pub(super) const FIRST: Duration = Duration::from_secs(1);
-    const LONGEST: Duration = Duration::from_secs(30);
+    pub(super) const LONGEST: Duration = Duration::from_secs(30);
 
     pub(super) const fn new() -> Self {
         Self(Self::FIRST)

@@ -50,6 +50,8 @@ impl fmt::Display for OrderEnd {
 pub(crate) enum LeftBehind {
     /// Its prefix is not configured: it, and its neighbors if not all.
     Gone { route: String },
+    /// Its prefix is configured for these neighbors, and was announced to every one.
+    Narrowed { prefix: String, others: String },
     /// Its prefix is configured for other neighbors, but not for these.
     Elsewhere { prefix: String, neighbors: String, others: String },
     /// Its neighbors get the prefix by another route.
@@ -62,6 +64,11 @@ impl fmt::Display for LeftBehind {
             Self::Gone { route } => {
                 write!(f, "{route} is no longer configured, but may be announced: withdrawing it")
             }
+            Self::Narrowed { prefix, others } => write!(
+                f,
+                "{prefix} is now configured for {others} only: withdrawing it from every neighbor first, since ExaBGP has no \
+                 command for all neighbors but some"
+            ),
             Self::Elsewhere { prefix, neighbors, others } => write!(
                 f,
                 "{prefix} is now configured for {others}, no longer for {neighbors}: withdrawing the route to \

@@ -293,6 +293,10 @@ impl Notice {
                 let why = reason(why.as_deref(), ROUTE_REFUSED);
                 format!("ExaBGP refused `{line}`: {why}; again in {}", Shown(*retry))
             }
+            Self::GivenUp { line, neighbors } => format!(
+                "ExaBGP refused `{line}` again and again: it seems to have no neighbor {neighbors}, so the withdraw is not \
+                 sent again; if exabgp.conf has it, add its `api` section or restart ExaBGP"
+            ),
             Self::EndOfRibRefused { line, why } => {
                 format!("ExaBGP refused `{line}`: {}", reason(why.as_deref(), MARKER_REFUSED))
             }

@@ -78,6 +78,8 @@ struct Bench {
     /// Lines behind `neighbor * `.
     said: Vec<String>,
     answers: bool,
+    /// It answers a command that contains this with `error`.
+    refuses: Option<&'static str>,
     /// By the last reload.
     kept: HashMap<CheckId, CheckId>,
     logged: Vec<String>,
@@ -94,6 +96,7 @@ impl Bench {
             now: Moment::START,
             said: vec![],
             answers: true,
+            refuses: None,
             kept: HashMap::new(),
             logged: vec![],
             entered: vec![],
@@ -142,7 +145,8 @@ impl Bench {
                 self.said.push(line.strip_prefix("neighbor * ").unwrap_or(line).to_owned());
             }
             if self.answers {
-                self.handle(Event::Received("done".to_owned()));
+                let is_refused = self.refuses.is_some_and(|neighbor| line.contains(neighbor));
+                self.handle(Event::Received(if is_refused { "error" } else { "done" }.to_owned()));
             }
         }
     }

@@ -2,23 +2,107 @@
 
 use super::*;
 
-/// A route to other neighbors is another route to ExaBGP, but not to a neighbor that has both.
+const ANNOUNCE: &str = "announce route 192.0.2.1/32 next-hop 10.1.0.2 med 100";
+
+/// A neighbor that had the route and keeps it loses it at no time.
 #[test]
-fn new_neighbors_get_the_standing_announcement_at_once() {
+fn a_change_of_neighbors_withdraws_only_from_those_that_lose_the_route() {
+    let changes = [
+        ("neighbor=10.0.0.1", "", vec![ANNOUNCE.to_owned()]),
+        (
+            "neighbor=10.0.0.1",
+            "neighbor=10.0.0.1 neighbor=10.0.0.2",
+            vec![format!("neighbor 10.0.0.1, neighbor 10.0.0.2 {ANNOUNCE}")],
+        ),
+        (
+            "neighbor=10.0.0.1 neighbor=10.0.0.2",
+            "neighbor=10.0.0.2",
+            vec![
+                "neighbor 10.0.0.1 withdraw route 192.0.2.1/32".to_owned(),
+                format!("neighbor 10.0.0.2 {ANNOUNCE}"),
+            ],
+        ),
+        // ExaBGP has no command for all neighbors but some.
+        (
+            "",
+            "neighbor=10.0.0.2",
+            vec!["withdraw route 192.0.2.1/32".to_owned(), format!("neighbor 10.0.0.2 {ANNOUNCE}")],
+        ),
+    ];
+    for (from, to, commands) in changes {
+        let [from, to] = [from, to].map(|neighbors| format!("a {neighbors} 192.0.2.1/32").replace("  ", " "));
+        let mut bench = Bench::up(&from);
+        bench.reload(&to);
+        assert_eq!(bench.commands(), commands, "{from} -> {to}");
+        // The same over a restart of the helper.
+        let mut before = Bench::up(&from);
+        let memory = before.engine.remember(before.now).clone();
+        let mut bench = Bench::started(memory, &to, Duration::from_secs(1));
+        bench.finds(0, &[true, true]);
+        assert_eq!(bench.commands(), commands, "{from} -> {to}, restarted");
+    }
+}
+
+/// What the successor withdraws was announced by the former route.
+#[test]
+fn a_successor_that_never_announced_withdraws_at_the_end() {
     let mut bench = Bench::up("a neighbor=10.0.0.1 192.0.2.1/32");
     bench.answers = false;
+    bench.reload("a 192.0.2.1/32");
+    assert_eq!(bench.commands(), [ANNOUNCE]);
+    bench.handle(Event::Terminate);
+    assert_eq!(bench.commands(), ["withdraw route 192.0.2.1/32"]);
+}
+
+/// A neighbor that exabgp.conf does not have: it has never announced anything.
+#[test]
+fn a_route_that_was_refused_from_the_start_is_forgotten_with_its_neighbor() {
+    let mut bench =
+        Bench::started(Memory::default(), "a to=10.0.0.1/100 to=10.0.0.9/100 192.0.2.1/32", Duration::ZERO);
+    bench.refuses = Some("10.0.0.9");
+    bench.finds(0, &[true, true]);
+    bench.reload("a to=10.0.0.1/100 192.0.2.1/32");
+    assert!(bench.engine.stale_routes().next().is_none());
+    bench.handle(Event::Terminate);
+    assert!(!bench.commands().contains(&"neighbor 10.0.0.9 withdraw route 192.0.2.1/32".to_owned()));
+}
+
+/// A router that was removed from exabgp.conf first, and from our file later. Its session was lost.
+#[test]
+fn a_withdraw_from_a_neighbor_that_exabgp_no_longer_has_ends() {
+    let end = |last: &str| {
+        let mut bench = Bench::up("a to=10.0.0.1/100 to=10.0.0.9/100 192.0.2.1/32");
+        bench.handle(Event::Received("neighbor 10.0.0.9 up".to_owned()));
+        bench.handle(Event::Received(format!("neighbor 10.0.0.9 {last}")));
+        bench.refuses = Some("10.0.0.9");
+        bench.reload("a to=10.0.0.1/100 192.0.2.1/32");
+        for _ in 0..600 {
+            bench.passes(Duration::from_millis(100));
+        }
+        (
+            bench.engine.stale_routes().count(),
+            bench.logged.iter().filter(|line| line.contains("again and again")).count(),
+        )
+    };
+    assert_eq!(end("down - peer removed"), (0, 1));
+    assert_eq!(end("up"), (1, 0), "a session that is up may have the route");
+}
+
+/// Its reply belongs to the former route.
+#[test]
+fn a_route_with_a_command_in_flight_is_withdrawn_whole() {
+    let mut bench = Bench::up("a neighbor=10.0.0.1 192.0.2.1/32");
+    bench.answers = false;
+    bench.handle(Event::Received("neighbor 10.0.0.1 up".to_owned()));
+    assert_eq!(bench.commands(), [format!("neighbor 10.0.0.1 {ANNOUNCE}")]);
     bench.reload("a neighbor=10.0.0.1 neighbor=10.0.0.2 192.0.2.1/32");
-    let withdraw = "neighbor 10.0.0.1 withdraw route 192.0.2.1/32";
-    let announce =
-        "neighbor 10.0.0.1, neighbor 10.0.0.2 announce route 192.0.2.1/32 next-hop 10.1.0.2 med 100";
-    assert_eq!(bench.commands(), [withdraw]);
-    // ExaBGP has not answered it; therefore it is sent again behind the announcement.
     bench.answers = true;
-    bench.passes(Duration::from_secs(2));
-    bench.passes(Duration::from_millis(100));
-    assert_eq!(bench.commands(), [announce]);
-    bench.passes(Duration::from_secs(1));
-    assert_eq!(bench.commands(), [withdraw, announce]);
+    bench.handle(Event::Received("done".to_owned()));
+    let withdraw = "neighbor 10.0.0.1 withdraw route 192.0.2.1/32";
+    assert_eq!(
+        bench.commands(),
+        [withdraw.to_owned(), format!("neighbor 10.0.0.1, neighbor 10.0.0.2 {ANNOUNCE}")]
+    );
 }
 
 #[test]
@@ -94,8 +178,8 @@ fn the_log_names_the_neighbors_that_lose_a_prefix() {
     assert_eq!(
         reloaded(plain, one),
         [
-            "192.0.2.1/32 is now configured for 10.0.0.1, no longer for every neighbor: withdrawing the route to every \
-          neighbor"
+            "192.0.2.1/32 is now configured for 10.0.0.1 only: withdrawing it from every neighbor first, since ExaBGP \
+             has no command for all neighbors but some"
         ]
     );
     assert_eq!(
