@@ -45,6 +45,7 @@ mod recovery;
 mod snapshot;
 mod verify;
 
+pub(crate) use self::baseline::listeners_of;
 pub(crate) use self::drained::{
     AnnouncedBy, Confirmed, wait_until_acknowledged, wait_until_announced, wait_until_quiet,
 };

@@ -69,7 +69,8 @@ impl Baseline {
 }
 
 /// The listeners at the ports where the services of this backend are probed.
-pub(super) fn listeners_of(config: &Config, backend: &Backend) -> Vec<Listener> {
+#[must_use]
+pub(crate) fn listeners_of(config: &Config, backend: &Backend) -> Vec<Listener> {
     let checks = config.services_of(backend).flat_map(|service| &service.checks);
     let probes = checks.flat_map(|check| match &check.probe {
         Probe::Dns(set) => set.probes(),

@@ -15,6 +15,7 @@ use crate::backend::{
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::process::handle::ProcessHandle;
+use crate::restart::listeners_of;
 use crate::systemd::Unit;
 use crate::text;
 
@@ -113,7 +114,7 @@ async fn learn(config: &Config, backend: &Backend) -> Report {
         None => Known::NotFound("no unit".to_owned()),
     };
     let listeners = listeners::on_port(listeners::PORT);
-    let several_servers = several_servers(&shared(listeners.clone()));
+    let several_servers = several_servers(&shared(listeners_of(config, backend)));
     let process = match process {
         Some(Ok(held)) => Ok(ProcessReport::new(&held)),
         Some(Err(missing)) => Err(Trouble::new(missing.why())),

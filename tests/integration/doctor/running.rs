@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use dnsherald::responder::Fault;
 
 use super::{Host, exabgp};
+use crate::support::binary;
 use crate::support::helper::Pop;
 use crate::support::namespace::{in_namespace, shell};
 use crate::support::server::Server;
@@ -133,4 +134,11 @@ fn two_servers_and_a_configuration_that_does_not_start_are_found() {
     host.replace("dnsherald.toml", "[[service]]\n", check);
     assert_eq!(host.all_of("server-configuration"), 1);
     assert!(String::from_utf8(host.doctor(&[]).stdout).unwrap().contains("line 7: nonsense"));
+    let (second, _) = Sharer::at(&address);
+    let file = host.path("dnsherald.toml");
+    let status = Command::new(binary()).args(["backend", "status", "-c"]).arg(file).output().unwrap();
+    let table = String::from_utf8(status.stdout).unwrap();
+    let table = table.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(table.contains(&format!("WARNING several servers share {address} over ")), "{table}");
+    assert!(table.contains(&format!("process {} (", second.0.id())), "{table}");
 }
