@@ -254,6 +254,11 @@ impl Engine {
         self.api_session.entries()[self.owners.len()..].iter().filter(|entry| entry.perhaps_announced)
     }
 
+    /// Of these, the ones whose withdraw is under way, and not given up.
+    pub(crate) fn overdue_routes(&self) -> impl Iterator<Item = &RouteEntry> {
+        self.stale_routes().filter(|entry| !entry.given_up)
+    }
+
     fn start(&mut self, now: Moment, out: &mut Vec<Action>) {
         self.phase = Phase::Running;
         self.heartbeat_at = self.heartbeat.map(|period| now + period);

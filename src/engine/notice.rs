@@ -139,7 +139,7 @@ pub(crate) enum Notice {
     AnswerTooMany,
     /// The answer to a route command was `error`; it is repeated after `retry`.
     Refused { line: String, why: Option<String>, retry: Duration },
-    /// ExaBGP has refused for long to withdraw a route that is no longer configured: it has no such neighbors.
+    /// ExaBGP has refused for long to withdraw a route that is no longer configured; it may have no such neighbors.
     GivenUp { line: String, neighbors: String },
     /// The answer to an end-of-RIB marker was `error`.
     EndOfRibRefused { line: String, why: Option<String> },

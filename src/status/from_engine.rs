@@ -51,7 +51,7 @@ impl Document {
             },
             services: (0..engine.services().len()).map(|place| service(engine, place, clock)).collect(),
             drains_of_all: drains(engine.drains_of_all(), clock),
-            stale_routes: engine.stale_routes().map(RouteEntry::with_neighbors).collect(),
+            stale_routes: engine.overdue_routes().map(RouteEntry::with_neighbors).collect(),
             totals: Totals::default(),
         }
     }

@@ -81,7 +81,10 @@ impl ApiSession {
         // The command in flight needs its own route as long as it is unanswered.
         let (whole, left): (Vec<_>, Vec<_>) = left.into_iter().partition(is_in_flight);
         let remain = take_over(now, &mut self.entries, left);
-        self.entries.extend(remain.into_iter().chain(whole).map(|entry| entry.become_stale(now)));
+        let is_whole =
+            |entry: &RouteEntry| whole.iter().any(|whole| whole.route.is_the_same_as(&entry.route));
+        let remain: Vec<_> = remain.into_iter().filter(|entry| !is_whole(entry)).collect();
+        self.entries.extend(whole.into_iter().chain(remain).map(|entry| entry.become_stale(now)));
         // The command in flight concerns the same route, which may have another place.
         if let (State::Sending(Command::Route(route, ..)), Some(subject)) = (&mut self.state, in_flight) {
             let place = self.entries.iter().position(|entry| entry.route.is_the_same_as(&subject));
@@ -141,8 +144,12 @@ pub(super) fn take_over(
                 successor.restate(now);
                 entry.route.neighbors.retain(|neighbor| !successor.route.is_for(neighbor));
             }
+            // An empty list would stand for every neighbor.
+            if entry.route.neighbors.is_empty() {
+                return None;
+            }
         }
-        (!entry.route.neighbors.is_empty()).then_some(entry)
+        Some(entry)
     };
     left.into_iter().filter_map(remainder).collect()
 }

@@ -76,7 +76,7 @@ impl ApiSession {
         // A late reply to this command must not be taken for the reply to a later one.
         self.late_replies = self.late_replies.saturating_add(1);
         if let Command::Route(route, ..) = command {
-            self.entries[route].settle_unanswered(self.settings.parent);
+            self.entries[route].settle_unanswered(now, self.settings.parent);
             out.push(Action::Save);
             if self.entries[route].stale {
                 self.restate_beside(now, route);

@@ -163,6 +163,9 @@ impl ApiSession {
         out: &mut Vec<Action>,
     ) {
         match command {
+            // A reload has changed the route, or the version its words: the present command is due already.
+            Command::Route(route, advertisement, line)
+                if done && self.words(&self.entries[route], &advertisement) != line => {}
             Command::Route(route, advertisement, _) if done => {
                 if self.entries[route].acknowledge(now, advertisement) {
                     out.push(Action::Save);
@@ -183,8 +186,9 @@ impl ApiSession {
                     && self.neighbors.know_none_up(&entry.route)
                 {
                     let neighbors = joined(&entry.route.neighbors, ", ");
-                    entry.give_up();
-                    out.extend([Notice::GivenUp { line, neighbors }.into(), Action::Save]);
+                    if entry.give_up() {
+                        out.push(Notice::GivenUp { line, neighbors }.into());
+                    }
                 } else {
                     out.push(Notice::Refused { line, why, retry }.into());
                 }

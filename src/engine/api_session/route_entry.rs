@@ -49,6 +49,9 @@ pub(crate) struct RouteEntry {
     backoff: Backoff,
     /// ExaBGP has refused what is desired, and was not asked anything else since.
     pub(crate) refused: bool,
+    /// ExaBGP has refused the withdraw of a stale route for long: it is tried only when all routes are stated again.
+    #[serde(default)]
+    pub(crate) given_up: bool,
 }
 
 /// The result of a command.
@@ -106,6 +109,7 @@ impl RouteEntry {
             answer: None,
             backoff: Backoff::new(),
             refused: false,
+            given_up: false,
         }
     }
 
@@ -114,6 +118,7 @@ impl RouteEntry {
         let differs = self.route != route;
         self.route = route;
         self.stale = false;
+        self.given_up = false;
         if differs {
             self.sent = None;
             self.acknowledged = None;
@@ -245,9 +250,15 @@ impl RouteEntry {
 
     /// Notes that the desired advertisement was sent to an ExaBGP that answers no commands, so its effect is
     /// unknown.
-    pub(super) fn settle_unanswered(&mut self, parent: Parent) {
+    pub(super) fn settle_unanswered(&mut self, now: Moment, parent: Parent) {
         self.acknowledged = None;
         self.answered = true;
+        if self.stale && self.sent == Some(Advertisement::Withdraw) {
+            // ExaBGP reads its pipe in order. One repetition, since no reply can tell that it was carried out.
+            let pause = self.backoff.pause();
+            self.perhaps_announced = pause == Backoff::FIRST;
+            self.due = self.perhaps_announced.then(|| now + pause);
+        }
         if parent == Parent::Terminal {
             // A person reads standard output: nothing is announced that is not on the screen.
             self.perhaps_announced = self.sent.as_ref().is_some_and(Advertisement::announces);
@@ -264,10 +275,10 @@ impl RouteEntry {
         self.forget_sent();
     }
 
-    /// Gives up to withdraw a route that no service has now.
-    pub(super) fn give_up(&mut self) {
-        self.perhaps_announced = false;
+    /// Gives up to withdraw a route that no service has now, until all routes are stated again. True if that is news.
+    pub(super) const fn give_up(&mut self) -> bool {
         self.due = None;
+        !std::mem::replace(&mut self.given_up, true)
     }
 
     /// ExaBGP refused or did not understand the command.
@@ -287,6 +298,7 @@ impl RouteEntry {
         self.backoff = Backoff::new();
         self.answered = true;
         self.refused = false;
+        self.given_up = false;
         self.perhaps_announced = advertisement.announces();
         let news = self.acknowledged.as_ref() != Some(&advertisement);
         self.acknowledged = Some(advertisement);

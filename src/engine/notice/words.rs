@@ -294,8 +294,8 @@ impl Notice {
                 format!("ExaBGP refused `{line}`: {why}; again in {}", Shown(*retry))
             }
             Self::GivenUp { line, neighbors } => format!(
-                "ExaBGP refused `{line}` again and again: it seems to have no neighbor {neighbors}, so the withdraw is not \
-                 sent again; if exabgp.conf has it, add its `api` section or restart ExaBGP"
+                "ExaBGP refused `{line}` again and again: it seems to have no neighbor {neighbors}, so the withdraw is from \
+                 now on sent only with all other routes; if exabgp.conf has {neighbors}, add its `api` section"
             ),
             Self::EndOfRibRefused { line, why } => {
                 format!("ExaBGP refused `{line}`: {}", reason(why.as_deref(), MARKER_REFUSED))

@@ -23,7 +23,7 @@ mod verdicts;
 /// Two services, one of two prefixes.
 const TWO: &str = "a 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32";
 
-/// Each line is a service: its name, `med=…` if it has one, its prefixes, and `neighbor=…`, `to=NEIGHBOR/MED`, `start=…`, `warm-up=…`, `recovery=…`, `query=…`,
+/// Each line is a service: its name, `med=…` if it has one, its prefixes, and `neighbor=…`, `to=NEIGHBOR/MED`, `start=…`, `hop=…`, `warm-up=…`, `recovery=…`, `query=…`,
 /// `disable-file=…` and keys of its dampening (`mode=…`, `suppress=…`, `reuse=…`), if it has any; `unit=…` adds a check of that unit's process. A first line that begins with `exabgp:` has lines of that section.
 fn config(services: &str) -> Config {
     let mut toml =
@@ -47,9 +47,10 @@ fn config(services: &str) -> Config {
             [] => format!("neighbors = {:?}\nup = {{ med = {med} }}\n", of("neighbor=")),
             some => some.iter().map(entry).collect(),
         };
+        let hop = of("hop=").first().map(|hop| format!("next-hop = {hop:?}\n"));
         let warm_up = of("warm-up=").first().map(|name| format!("warm-up = {name:?}\n"));
         let recovery = of("recovery=").first().map(|after| format!("recovery = {{ after = {after:?} }}\n"));
-        let returns = [warm_up, recovery].into_iter().flatten().collect::<String>();
+        let returns = [hop, warm_up, recovery].into_iter().flatten().collect::<String>();
         let unit = of("unit=")
             .first()
             .map(|unit| format!("[[service.check]]\nname = \"alive\"\nprocess = {{ unit = {unit:?} }}\n"));
@@ -91,11 +92,16 @@ struct Bench {
 impl Bench {
     /// A helper that starts with this memory, of this age.
     fn started(memory: Memory, services: &str, age: Duration) -> Self {
+        Self::begun(memory, services, age, true)
+    }
+
+    /// A helper whose ExaBGP `answers` its commands, or none.
+    fn begun(memory: Memory, services: &str, age: Duration, answers: bool) -> Self {
         let mut bench = Self {
             engine: Engine::new(&config(services).plan(), Parent::ExaBgp, memory, age),
             now: Moment::START,
             said: vec![],
-            answers: true,
+            answers,
             refuses: None,
             kept: HashMap::new(),
             logged: vec![],

@@ -79,13 +79,59 @@ fn a_withdraw_from_a_neighbor_that_exabgp_no_longer_has_ends() {
         for _ in 0..600 {
             bench.passes(Duration::from_millis(100));
         }
-        (
-            bench.engine.stale_routes().count(),
-            bench.logged.iter().filter(|line| line.contains("again and again")).count(),
-        )
+        let told = bench.logged.iter().filter(|line| line.contains("again and again")).count();
+        let overdue = bench.engine.overdue_routes().count();
+        // Its `api` section is back.
+        bench.refuses = None;
+        bench.said.clear();
+        bench.handle(Event::Received("neighbor 10.0.0.9 up".to_owned()));
+        bench.passes(Duration::from_secs(31));
+        let withdraw = "neighbor 10.0.0.9 withdraw route 192.0.2.1/32".to_owned();
+        assert!(bench.commands().contains(&withdraw) && bench.engine.stale_routes().next().is_none());
+        (overdue, told)
     };
     assert_eq!(end("down - peer removed"), (0, 1));
     assert_eq!(end("up"), (1, 0), "a session that is up may have the route");
+}
+
+/// Without replies nothing tells that a withdraw was carried out.
+#[test]
+fn a_route_that_is_gone_is_withdrawn_twice_if_exabgp_answers_nothing() {
+    let mut bench = Bench::begun(Memory::default(), "a 192.0.2.1/32", Duration::ZERO, false);
+    for _ in 0..60 {
+        bench.passes(Duration::from_secs(1));
+    }
+    bench.finds(0, &[true, true]);
+    assert!(!bench.engine.api_session().answers && bench.commands().contains(&ANNOUNCE.to_owned()));
+    bench.reload("a neighbor=10.0.0.2 192.0.2.1/32");
+    for _ in 0..600 {
+        bench.passes(Duration::from_secs(1));
+    }
+    let withdraws = bench.commands().iter().filter(|line| *line == "withdraw route 192.0.2.1/32").count();
+    assert_eq!((withdraws, bench.engine.stale_routes().count()), (2, 0));
+}
+
+#[test]
+fn a_new_neighbor_takes_over_nothing_from_those_that_others_have() {
+    let mut bench = Bench::up("a neighbor=10.0.0.1 neighbor=10.0.0.2 192.0.2.1/32");
+    bench.answers = false;
+    bench.reload("a to=10.0.0.1/100 to=10.0.0.2/100 to=10.0.0.3/100 192.0.2.1/32");
+    let perhaps: Vec<_> = bench.engine.entries_of(0).map(|entry| entry.perhaps_announced).collect();
+    assert_eq!(perhaps, [true, true, false]);
+}
+
+#[test]
+fn a_reply_to_the_former_words_of_a_route_acknowledges_nothing() {
+    let mut bench = Bench::up("a 192.0.2.1/32");
+    bench.answers = false;
+    bench.handle(Event::Received("neighbor 10.0.0.1 up".to_owned()));
+    assert_eq!(bench.commands(), [ANNOUNCE]);
+    bench.reload("a hop=10.1.0.9 192.0.2.1/32");
+    bench.handle(Event::Received("done".to_owned()));
+    assert_eq!(bench.commands(), [ANNOUNCE.replace("10.1.0.2", "10.1.0.9")]);
+    assert!(!bench.engine.entries_of(0).any(RouteEntry::is_settled));
+    bench.handle(Event::Received("done".to_owned()));
+    assert!(bench.engine.entries_of(0).all(RouteEntry::is_settled));
 }
 
 /// Its reply belongs to the former route.
