@@ -119,10 +119,7 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
     let by_us = |name: &Option<String>| {
         let mut services = running.iter().flatten();
         let service = services.find(|service| name.as_ref() == Some(&service.name));
-        service.is_some_and(|service| {
-            service.drains.iter().any(|drain| drain.holder.starts_with(RESTARTS))
-                && (service.settled() || !answers)
-        })
+        service.is_some_and(|service| stays_drained_by_us(service) && (service.settled() || !answers))
     };
     if names.iter().all(by_us) {
         // `backend restart` has drained already, and continues after the start.
@@ -142,6 +139,12 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
         wait_until_acknowledged(&client, &drained).await.map_err(anyhow::Error::msg)?;
         settle(config.as_ref(), unit, &named(&drained)).await
     })
+}
+
+/// Whether `backend restart` drains it, and its drain does not end as soon as the checks pass: then the service may be
+/// announced while the server stops.
+fn stays_drained_by_us(service: &Service) -> bool {
+    service.drains.iter().any(|drain| drain.holder.starts_with(RESTARTS) && !drain.returning)
 }
 
 /// Waits until the servers of the unit are quiet. Without a file that says how long, it waits for [`SETTLE`].
@@ -282,6 +285,20 @@ mod tests {
         assert_eq!(concerned(None, Some(&running), "cron.service"), UnitServices::None);
         assert_eq!(concerned(Some(&config), None, "cron.service"), UnitServices::None);
         assert_eq!(concerned(None, None, "unbound.service"), UnitServices::Unknown);
+    }
+
+    #[test]
+    fn a_drain_that_is_about_to_end_is_not_trusted() {
+        let drained = |holder: &str, returning: bool| {
+            let drain = format!(
+                "{{\"holder\": \"{holder}\", \"reason\": \"\", \"for-seconds\": 1.0, \"expires-in-seconds\": null, \
+                 \"returning\": {returning}}}"
+            );
+            Service { drains: vec![serde_json::from_str(&drain).unwrap()], ..service("a", None) }
+        };
+        assert!(stays_drained_by_us(&drained("backend/unbound", false)));
+        assert!(!stays_drained_by_us(&drained("backend/unbound", true)));
+        assert!(!stays_drained_by_us(&drained("operator", false)));
     }
 
     #[test]
