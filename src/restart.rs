@@ -22,6 +22,7 @@ use serde::Serialize;
 
 use self::baseline::Baseline;
 use self::command::InterruptGuard;
+use self::earlier::EarlierDrains;
 use self::progress::Journal;
 pub(crate) use self::progress::{Done, Progress, Step};
 use self::recovery::Recovery;
@@ -38,6 +39,7 @@ use crate::text::period::Period;
 mod baseline;
 mod command;
 mod drained;
+mod earlier;
 mod helper;
 mod lock;
 mod progress;
@@ -110,8 +112,8 @@ pub(crate) struct Transaction<'a> {
 /// The state before the attempt, as far as it is known.
 #[derive(Debug, Default)]
 struct Before {
-    /// Whether an earlier transaction has left a drain.
-    was_drained: OnceCell<bool>,
+    /// The drains that earlier transactions have left.
+    drains: OnceCell<EarlierDrains>,
     baseline: OnceCell<Baseline>,
     /// What a rollback has restored.
     restored: OnceCell<String>,
@@ -181,7 +183,7 @@ impl Transaction<'_> {
             }
         };
         if failed_at.is_harmless() || !self.rollback || guard.interrupted.get() {
-            return self.leave(failed_at, before.was_drained.get().copied(), &why).await;
+            return self.leave(failed_at, before.drains.get(), &why).await;
         }
         // The second attempt, with the previous configuration.
         let Before { baseline, restored, .. } = before;
@@ -245,7 +247,7 @@ impl Transaction<'_> {
         guard: &InterruptGuard,
         before: &Before,
     ) -> Result<(), Trouble> {
-        journal.run(Step::Configuration, self.check(&before.was_drained)).await?;
+        journal.run(Step::Configuration, self.check(&before.drains)).await?;
         journal.run(Step::Drain, self.drain(&self.drain_reason())).await?;
         journal.run(Step::Quiet, async { Ok(wait_until_quiet(self.config, self.backend).await) }).await?;
         let baseline = Baseline::new(self.config, self.backend, &self.removed).await;
@@ -254,6 +256,7 @@ impl Transaction<'_> {
             journal.note(&format!("WARNING: {warning}"));
         }
         journal.start(Step::Restart);
+        self.is_still_drained().await?;
         guard.deferred.set(matches!(self.operation, Operation::Command(..)));
         let found = self.operate(journal, guard).await;
         guard.deferred.set(false);
@@ -320,14 +323,11 @@ impl Transaction<'_> {
         self.verify(journal, &baseline, &Recovery::start(self.config, self.backend, true)).await
     }
 
-    /// The result of a failure at `step`. A drain that an earlier failure has left stays, and so does one that it may
-    /// have left.
-    async fn leave(&self, step: Step, was_drained: Option<bool>, why: &str) -> Outcome {
+    /// The result of a failure at `step`. A harmless one restores the drains of `earlier` transactions.
+    async fn leave(&self, step: Step, earlier: Option<&EarlierDrains>, why: &str) -> Outcome {
         if step.is_harmless() {
-            match was_drained.filter(|_| step > Step::Configuration) {
-                Some(false) => self.undrain().await,
-                Some(true) => self.renew_left_drain(why).await,
-                None => {}
+            if let Some(earlier) = earlier.filter(|_| step > Step::Configuration) {
+                self.restore_drains(earlier).await;
             }
             return Outcome::Untouched;
         }

@@ -67,7 +67,7 @@ impl Transaction<'_> {
                 return;
             }
         };
-        for name in self.drained_services(document) {
+        for name in self.drains_in(&document).into_keys() {
             if let Err(trouble) = self.ask(&self.drain_request(name, &self.drain_reason())).await {
                 log::warn!("cannot renew the drain: {trouble}");
             }

@@ -120,14 +120,10 @@ impl Announced {
 pub(crate) async fn wait_until_acknowledged(helper: &Client, names: &[String]) -> Result<Confirmed, Trouble> {
     let mut confirmation = Confirmation::default();
     watch(helper, |document, waited| {
-        let of = |name: &String| document.services.iter().find(|service| service.name == *name);
-        let is_drained = |name: &&String| of(name).is_some_and(Service::is_drained);
-        if let Some(name) = names.iter().find(|name| !is_drained(name)) {
-            return Some(Err(Trouble::new(format!(
-                "{} is no longer drained: the drain was lifted, or its time is over",
-                foreign(name)
-            ))));
+        if let Err(trouble) = all_drained(document, names, Service::is_drained) {
+            return Some(Err(trouble));
         }
+        let of = |name: &String| document.services.iter().find(|service| service.name == *name);
         let missing = unsettled(names.iter().filter_map(of));
         match confirmation.observe(&document.exabgp, missing.is_empty(), true, waited) {
             Progress::Confirmed(how) => Some(Ok(how)),
@@ -140,6 +136,31 @@ pub(crate) async fn wait_until_acknowledged(helper: &Client, names: &[String]) -
         }
     })
     .await
+}
+
+/// Makes sure that these services stay drained, even if their checks pass. An operator may have ended the drain since its
+/// withdraw was acknowledged.
+///
+/// # Errors
+/// If one of them is not, or the helper is gone.
+pub(super) async fn ensure_drained(helper: &Client, names: &[String]) -> Result<(), Trouble> {
+    watch(helper, |document, _| Some(all_drained(document, names, Service::is_drained_for_good))).await
+}
+
+/// Fails with the first of these services that is not drained.
+fn all_drained(
+    document: &Document,
+    names: &[String],
+    is_drained: impl Fn(&Service) -> bool,
+) -> Result<(), Trouble> {
+    let of = |name: &String| document.services.iter().find(|service| service.name == *name);
+    match names.iter().find(|name| !of(name).is_some_and(&is_drained)) {
+        None => Ok(()),
+        Some(name) => Err(Trouble::new(format!(
+            "{} is no longer drained: the drain was lifted, or its time is over",
+            foreign(name)
+        ))),
+    }
 }
 
 /// Waits until these services attract traffic, if only as degraded, and ExaBGP has acknowledged their announcements; if
@@ -243,7 +264,7 @@ impl Confirmation {
 }
 
 /// Polls the status until there is a result. A helper may be absent for a moment while it is replaced.
-async fn watch<T>(
+pub(super) async fn watch<T>(
     helper: &Client,
     mut look: impl FnMut(&Document, Duration) -> Option<Result<T, Trouble>>,
 ) -> Result<T, Trouble> {

@@ -2,21 +2,19 @@
 
 use std::time::Duration;
 
-use super::drained::{POLL_INTERVAL, wait_until_acknowledged};
+use super::drained::{POLL_INTERVAL, ensure_drained, wait_until_acknowledged};
 use super::recovery::Recovery;
 use super::{Journal, Operation, Transaction};
 use crate::backend::{Backend, Trouble};
 use crate::config::Config;
 use crate::control::Request;
 use crate::control::client::Client;
+use crate::engine::check::Severity;
 use crate::engine::drain::{FailedRestart, Lasts, Lift, Order, RestartEnd};
 use crate::engine::service::ServiceState;
-use crate::status::{CheckStatus, Document, Drain, Service};
+use crate::status::{CheckStatus, Drain, Service};
 use crate::text::period::{Period, Shown};
 use crate::text::{foreign, joined};
-
-/// Timeout for ending all drains of a transaction that was given up.
-const UNDRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Timeout for the report of a reload.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,8 +30,16 @@ impl Transaction<'_> {
         Ok(format!("{} withdrawn, {withdrawn}", names.join(", ")))
     }
 
+    /// Makes sure that every service of the server is still drained, right before the operation.
+    ///
+    /// # Errors
+    /// If one is not. Then the server is untouched.
+    pub(super) async fn is_still_drained(&self) -> Result<(), Trouble> {
+        ensure_drained(self.helper, &self.names()).await.map_err(Trouble::untouched)
+    }
+
     /// The services of the server.
-    fn names(&self) -> Vec<String> {
+    pub(super) fn names(&self) -> Vec<String> {
         self.config.services_of(self.backend).map(|service| service.name.clone()).collect()
     }
 
@@ -41,34 +47,15 @@ impl Transaction<'_> {
         self.drain_lasting(Lasts::For(self.longest()), service, reason)
     }
 
-    fn drain_lasting(&self, lasts: Lasts, service: String, reason: &str) -> Request {
+    pub(super) fn drain_lasting(&self, lasts: Lasts, service: String, reason: &str) -> Request {
         let holder = self.backend.holder.clone();
         let order = Order { holder, reason: reason.to_owned().into(), lasts, uid: None };
         Request::Drain { service: Some(service), order }
     }
 
-    fn undrain_request(&self, service: String, once_healthy: bool) -> Request {
+    pub(super) fn undrain_request(&self, service: String, once_healthy: bool) -> Request {
         let lift = Lift { holder: Some(self.backend.holder.clone()), once_healthy };
         Request::Undrain { service: Some(service), lift }
-    }
-
-    /// The services that are drained in the name of this backend.
-    pub(super) fn drained_services(&self, document: Document) -> Vec<String> {
-        let holder = self.backend.holder.to_string();
-        let is_held = |service: &Service| service.drains.iter().any(|drain| drain.holder == holder);
-        document.services.into_iter().filter(is_held).map(|service| service.name).collect()
-    }
-
-    pub(super) async fn undrain(&self) {
-        let undrained =
-            self.tell(|name| self.undrain_request(name, false), |trouble| log::error!("{trouble}"));
-        if tokio::time::timeout(UNDRAIN_TIMEOUT, undrained).await.is_err() {
-            log::error!(
-                "the helper did not end every drain within {}; when it responds: dnsherald undrain --as {}",
-                Period(UNDRAIN_TIMEOUT),
-                self.backend.holder
-            );
-        }
     }
 
     /// Leaves the drain of a failure, and has the helper log it.
@@ -79,7 +66,7 @@ impl Transaction<'_> {
 
     /// Renews the drain of a failure, which also cancels a return that was requested: it lasts until an operator ends it.
     /// Unattended, it ends once the checks pass.
-    pub(super) async fn renew_left_drain(&self, why: &str) {
+    async fn renew_left_drain(&self, why: &str) {
         let report = |trouble| log::error!("{trouble}");
         if self.unattended {
             self.tell(|name| self.drain_request(name, why), report).await;
@@ -150,7 +137,10 @@ impl Transaction<'_> {
             }
             let is_waiting = |service: &&&Service| {
                 let is_held = service.drains.iter().any(|drain| drain.holder == holder);
-                is_held || service.warm_up.is_some() || (!service.settled() && document.exabgp.answers)
+                is_held
+                    || service.warm_up.is_some()
+                    || is_kept_by_its_checks(service)
+                    || (!service.settled() && document.exabgp.answers)
             };
             let waiting: Vec<_> = ours.iter().filter(is_waiting).collect();
             if waiting.is_empty() {
@@ -202,6 +192,18 @@ pub(crate) async fn report_reload(
     if tokio::time::timeout(REPORT_TIMEOUT, report).await.is_err() {
         log::warn!("the helper did not log this reload within {}", Period(REPORT_TIMEOUT));
     }
+}
+
+/// Whether only its checks keep a service withdrawn: an operator may have ended the drain of the restart, and they fail or
+/// probe anew. Dampening is not counted, since it lasts as long as it did without a restart.
+fn is_kept_by_its_checks(service: &Service) -> bool {
+    let fails = |check: &CheckStatus| check.severity == Some(Severity::Down);
+    let kept = match service.state {
+        ServiceState::Drained => true,
+        ServiceState::Down => service.checks.iter().any(fails),
+        ServiceState::Starting | ServiceState::Up | ServiceState::Degraded => false,
+    };
+    kept && !service.is_drained()
 }
 
 /// The state in which a service returned. With `recovery` it is degraded first.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::baseline::{Baseline, ListenerChanges, listeners_of};
 use super::command::InterruptGuard;
 use super::drained::{COUNTER_INTERVAL, POLL_INTERVAL};
+use super::earlier::EarlierDrains;
 use super::recovery::Recovery;
 use super::{Journal, Operation, Snapshot, Transaction};
 use crate::backend::answers::identity;
@@ -14,14 +15,16 @@ use crate::backend::sharing::{several_servers, shared};
 use crate::backend::{Checked, Trouble};
 use crate::process::Missing;
 use crate::process::handle::ProcessHandle;
+use crate::status::{Document, Service};
+use crate::text::foreign;
 use crate::text::period::Shown;
 
 /// How long a restart waits for the pid file of a server whose process was known before.
 const PID_FILE_WAIT: Duration = Duration::from_secs(5);
 
 impl Transaction<'_> {
-    /// Checks all that can be checked before the drain, and stores whether an earlier transaction has left one.
-    pub(super) async fn check(&self, was_drained: &OnceCell<bool>) -> Result<String, Trouble> {
+    /// Checks all that can be checked before the drain, and stores the drains that earlier transactions have left.
+    pub(super) async fn check(&self, earlier: &OnceCell<EarlierDrains>) -> Result<String, Trouble> {
         if self.config.services_of(self.backend).next().is_none() {
             return Err(Trouble::with(
                 format!("no service has the backend {}: nothing would be drained", self.backend.name),
@@ -31,7 +34,8 @@ impl Transaction<'_> {
         let document = self.helper.look().await.map_err(|error| {
             Trouble::with(format!("{error:#}"), "without a helper nothing is announced: use systemctl")
         })?;
-        was_drained.get_or_init(|| !self.drained_services(document).is_empty());
+        earlier.get_or_init(|| self.drains_in(&document));
+        self.announces_no_more(&document)?;
         if self.operation == Operation::Restart || self.rollback {
             self.backend.can_restart()?;
         }
@@ -42,6 +46,24 @@ impl Transaction<'_> {
             Checked::Valid => "valid".to_owned(),
             Checked::Unchecked => "nothing can check it".to_owned(),
         })
+    }
+
+    /// Fails if the helper has services of the server that the file no longer names: they would not be drained.
+    fn announces_no_more(&self, document: &Document) -> Result<(), Trouble> {
+        let names = self.names();
+        let is_ours = |service: &&Service| service.backend.as_ref() == Some(&self.backend.name);
+        let mut ours = document.services.iter().filter(is_ours).filter(|service| service.enabled);
+        match ours.find(|service| !names.contains(&service.name)) {
+            None => Ok(()),
+            Some(service) => Err(Trouble::with(
+                format!(
+                    "the helper also announces {} for {}, and the file does not: it would not be drained",
+                    foreign(&service.name),
+                    self.backend.name
+                ),
+                "run `dnsherald reload` first",
+            )),
+        }
     }
 
     pub(super) async fn operate(

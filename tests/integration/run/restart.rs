@@ -15,6 +15,8 @@ use crate::support::binary;
 use crate::support::helper::{ANNOUNCE, Helper, Plan, Pop, WITHDRAW, eventually, ideal};
 use crate::support::namespace::in_namespace;
 
+mod lifted;
+
 /// Functions for the shell commands of a restart. The pid file is created atomically.
 const FUNCTIONS: &str = "starts() { sleep 1000 >/dev/null 2>&1 & echo $! >> all; echo $! > new; mv new pid; }\n\
                          stops() { kill $(cat pid); }\n\
@@ -70,6 +72,50 @@ impl Site {
         let folder = self.pop.file("");
         let script = format!("cd {}\n{FUNCTIONS}{lines}\n", folder.display());
         fs::write(self.pop.file("restart.sh"), script).unwrap();
+    }
+
+    /// Adds these lines to the backend, for the commands that follow.
+    fn has_a_backend_with(&self, lines: &str) {
+        let text = fs::read_to_string(self.pop.configuration_file()).unwrap();
+        self.pop.is_configured(&text.replace("[backend.srv]\n", &format!("[backend.srv]\n{lines}\n")));
+    }
+
+    /// Adds the service `other` of the same server, which the helper announces.
+    fn has_another_service(&self) {
+        let service = format!(
+            "[[service]]\nname = \"other\"\nprefixes = [\"192.0.2.54/32\"]\naddress = false\nbackend = \"srv\"\nup = {{ med = 100 }}\n\
+             [service.dampening]\nmode = \"off\"\n[[service.check]]\nname = \"answers\"\n\
+             dns = {{ query = \"localhost. A\", server = \"{}\" }}",
+            self.pop.server.address()
+        );
+        let text = fs::read_to_string(self.pop.configuration_file()).unwrap();
+        self.pop.is_configured(&format!("{text}{service}\n"));
+        self.pop.told(&["reload"]);
+        self.pop.comes_to_be(|status| {
+            let mut services = status.services.iter();
+            status.services.len() == 2 && services.all(|one| one.is_serving() && one.settled())
+        });
+    }
+
+    /// The end and the reason of each drain of a service.
+    fn drains_of(&self, name: &str) -> Vec<(bool, String)> {
+        let status = self.pop.status();
+        let service = status.services.iter().find(|service| service.name == name).unwrap();
+        let drains = service.drains.iter();
+        drains.map(|drain| (drain.returning, drain.reason.clone())).collect()
+    }
+
+    /// A shell command for `dnsherald` with these words.
+    fn asks(&self, words: &str) -> String {
+        format!("{} {words} -c {}", binary().display(), self.pop.configuration_file().display())
+    }
+
+    /// Runs these shell commands once, as soon as the restart waits for a quiet server.
+    fn meets_in_quiet(&self, lines: &str) {
+        let script = self.pop.file("counters.sh");
+        let once = format!("[ -e counted ] || {{ touch counted; {lines}; }} > /dev/null\necho 7\n");
+        fs::write(&script, format!("cd {}\n{once}", self.pop.file("").display())).unwrap();
+        self.has_a_backend_with(&format!("quiet-for = \"100ms\"\ncounters = [\"/bin/sh\", {script:?}]"));
     }
 
     /// Makes the server refuse all questions while the restart [waits](FUNCTIONS).

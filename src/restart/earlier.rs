@@ -1,0 +1,125 @@
+//! The drains of this backend from before a transaction, which a harmless end restores.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::Transaction;
+use super::drained::watch;
+use crate::control::Request;
+use crate::engine::drain::Lasts;
+use crate::status::{Document, Drain};
+use crate::text::period::Period;
+
+/// Timeout for restoring all drains of a transaction that was given up.
+const RESTORE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The drains of earlier transactions, by the name of the service.
+pub(super) type EarlierDrains = BTreeMap<String, EarlierDrain>;
+
+/// A drain of an earlier transaction that failed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct EarlierDrain {
+    reason: String,
+    /// When it ends by itself; `None` if it does not.
+    ends: Option<Instant>,
+    until_exit: bool,
+    /// It ends once the checks pass.
+    returning: bool,
+}
+
+impl EarlierDrain {
+    fn new(drain: &Drain, now: Instant) -> Self {
+        let rest = drain.expires_in_seconds.and_then(|rest| Duration::try_from_secs_f64(rest).ok());
+        Self {
+            reason: drain.reason.clone(),
+            ends: rest.and_then(|rest| now.checked_add(rest)),
+            until_exit: drain.until_exit,
+            returning: drain.returning,
+        }
+    }
+
+    /// When it ends from `now` on; `None` if it is over.
+    fn lasts(&self, now: Instant) -> Option<Lasts> {
+        let rest = self.ends.map(|ends| ends.saturating_duration_since(now));
+        match (rest, self.until_exit) {
+            (Some(Duration::ZERO), _) => None,
+            (Some(rest), false) => Some(Lasts::For(rest)),
+            (Some(rest), true) => Some(Lasts::ForUntilExit(rest)),
+            (None, false) => Some(Lasts::UntilLifted),
+            (None, true) => Some(Lasts::UntilExit),
+        }
+    }
+}
+
+impl Transaction<'_> {
+    /// The present drains that the holder of this backend has.
+    pub(super) fn drains_in(&self, document: &Document) -> EarlierDrains {
+        let (holder, now) = (self.backend.holder.to_string(), Instant::now());
+        let of = |drains: &[Drain]| {
+            drains.iter().find(|drain| drain.holder == holder).map(|drain| EarlierDrain::new(drain, now))
+        };
+        let services = document.services.iter();
+        services.filter_map(|service| Some((service.name.clone(), of(&service.drains)?))).collect()
+    }
+
+    /// Restores the drains from before the transaction, which has not touched the server.
+    pub(super) async fn restore_drains(&self, earlier: &EarlierDrains) {
+        let restored = async {
+            let present = watch(self.helper, |document, _| Some(Ok(self.drains_in(document)))).await.ok();
+            for name in self.names() {
+                let is_held = present.as_ref().is_none_or(|present| present.contains_key(&name));
+                for request in self.requests_to_restore(name, earlier, is_held) {
+                    if let Err(trouble) = self.ask(&request).await {
+                        log::error!("{trouble}");
+                    }
+                }
+            }
+        };
+        if tokio::time::timeout(RESTORE_TIMEOUT, restored).await.is_err() {
+            log::error!(
+                "the helper did not restore every drain within {}; when it responds, see `dnsherald status`; to end them: \
+                 dnsherald undrain --as {}",
+                Period(RESTORE_TIMEOUT),
+                self.backend.holder
+            );
+        }
+    }
+
+    /// The requests that restore the drain of a service. One that an operator has ended meanwhile stays ended.
+    fn requests_to_restore(&self, name: String, earlier: &EarlierDrains, is_held: bool) -> Vec<Request> {
+        let Some(drain) = earlier.get(&name) else { return vec![self.undrain_request(name, false)] };
+        if !is_held {
+            return vec![];
+        }
+        let Some(lasts) = drain.lasts(Instant::now()) else { return vec![self.undrain_request(name, false)] };
+        let mut requests = vec![self.drain_lasting(lasts, name.clone(), &drain.reason)];
+        if drain.returning {
+            requests.push(self.undrain_request(name, true));
+        }
+        requests
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drain_keeps_its_end() {
+        let now = Instant::now();
+        let drain = |rest, until_exit| {
+            let json = format!(
+                "{{\"holder\": \"backend/unbound\", \"reason\": \"restart\", \"for-seconds\": 1.0, \
+                 \"expires-in-seconds\": {rest}, \"returning\": false, \"until-exit\": {until_exit}}}"
+            );
+            EarlierDrain::new(&serde_json::from_str(&json).unwrap(), now)
+        };
+        let later = now + Duration::from_secs(20);
+        assert_eq!(drain("null", false).lasts(later), Some(Lasts::UntilLifted));
+        assert_eq!(drain("null", true).lasts(later), Some(Lasts::UntilExit));
+        let rest = Duration::from_secs(40);
+        assert_eq!(drain("60.0", false).lasts(later), Some(Lasts::For(rest)));
+        assert_eq!(drain("60.0", true).lasts(later), Some(Lasts::ForUntilExit(rest)));
+        assert_eq!(drain("10.0", false).lasts(later), None, "it is over meanwhile");
+    }
+}
