@@ -184,6 +184,8 @@ impl Engine {
             Event::ProbeNow(id) => self.with_service(id.service, |service| service.on_probe_now(now)),
             Event::DrainAll(order) => self.drain_all(now, &order, out),
             Event::UndrainAll(lift) => self.undrain_all(now, &lift, out),
+            Event::DrainLater(order) => self.drain_later(now, order, out),
+            Event::UndrainLater(holder) => self.undrain_later(Some(&holder), out),
             Event::Drain(id, order) => self.with_service(id, |service| service.drain(now, order, out)),
             Event::Undrain(id, lift) => self.with_service(id, |service| service.undrain(now, &lift, out)),
             Event::Hold(id, order) => self.with_service(id, |service| service.hold(now, order, out)),

@@ -19,6 +19,7 @@
 //! 25     disable resolver              its disable-file appears; `enable`: the file is removed
 //! 25     drain resolver operator 2h new disk    holder, duration (`-`: until lifted; `exit`, `exit:2h`), reason
 //! 25     drain * operator - move       all services, including services added later
+//! 25     drain */later operator - move only services added later, as another helper with the file was told
 //! 25     undrain resolver operator     holder of the drain to end (`all`: every holder), optionally `once healthy`
 //! 25     hold resolver operator 2h check is wrong   holder, duration, reason
 //! 25     unhold resolver operator      holder of the hold to end (`all`: every holder)
@@ -56,6 +57,9 @@ pub(crate) mod share;
 
 /// Stands for all services, including services added later.
 const ALL: &str = "*";
+
+/// The services that are added later, where a name of a service is expected.
+const LATER: &str = "*/later";
 
 /// The duration of a drain that lasts until the helper exits.
 const UNTIL_EXIT: &str = "exit";
@@ -190,6 +194,8 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
         Event::DrainAll(order) => write_drain(ALL, order),
         Event::Undrain(id, lift) => write_undrain(names.service(*id), lift),
         Event::UndrainAll(lift) => write_undrain(ALL, lift),
+        Event::DrainLater(order) => write_drain(LATER, order),
+        Event::UndrainLater(holder) => format!("undrain {LATER} {holder}"),
         Event::Hold(id, HoldOrder { holder, reason, lasts, uid }) => {
             let (service, lasts, uid) =
                 (names.service(*id), write_period((*lasts).into()), written_uid(*uid));

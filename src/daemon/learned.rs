@@ -2,34 +2,46 @@
 //!
 //! When ExaBGP reloads, the next helper starts before the previous one has ended, and either may receive a request.
 
-use super::store::merge::Change;
+use ipnet::IpNet;
+
+use super::store::merge::{Change, is_same};
 use super::{Daemon, Supervisor};
+use crate::engine::Engine;
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::event::{Event, ServiceId};
 use crate::engine::hold::{HoldOrder, HoldTime};
-use crate::engine::memory::ALL_SERVICES;
+use crate::engine::moment::Moment;
 use crate::engine::order::{ActiveOrder, Kind, Orders, RememberedOrder};
 
 impl Daemon<'_> {
     /// Carries out changes that another helper has written. Returns true if the loop must end.
     pub(super) fn learn(&mut self, changes: &[Change], supervisor: &mut dyn Supervisor) -> bool {
-        let mut over = false;
         for change in changes {
-            let what = if change.order.is_some() { "begun" } else { "ended" };
+            let what = match (&change.was, &change.order) {
+                (None, Some(_)) => "begun",
+                (Some(_), Some(_)) => "changed",
+                (_, None) => "ended",
+            };
             log::info!(
                 "another helper has {what} a {} of {} of {}",
                 change.kind,
                 change.holder,
                 change.service
             );
-            if change.service != ALL_SERVICES && self.services_of(change).next().is_none() {
+            // A service that only the other helper has is part of a drain of all.
+            let with_all = self.engine.drains_of_all().has(Some(&change.holder))
+                || changes.iter().any(|other| other.is_for_all() && other.holder == change.holder);
+            if !with_all && change.concerned(&services(&self.engine)).is_empty() {
                 log::warn!(
                     "no service of this configuration is called {0} or contains only its prefixes, so the change has no effect \
                      here; see `dnsherald status`",
                     change.service
                 );
             }
-            for event in self.events_of(change) {
+        }
+        let mut over = false;
+        for events in [of_services, of_all] {
+            for event in events(&self.engine, self.now(), changes) {
                 over |= self.handle(event, supervisor);
             }
         }
@@ -37,65 +49,101 @@ impl Daemon<'_> {
         self.unsaved = true;
         over
     }
+}
 
-    /// The events that carry out a change here.
-    fn events_of(&self, change: &Change) -> Vec<Event> {
-        let of = |id: &ServiceId| self.engine.services()[id.0].orders(change.kind);
-        let is_for_all = change.kind == Kind::Drain && change.service == ALL_SERVICES;
-        let holder = || change.holder.clone();
-        let lift = |once_healthy| Lift { holder: Some(holder()), once_healthy };
+/// The events that carry out the changes here, for each service. A new order comes before the end of another one, and the
+/// end of a hold before that of a drain: the engine decides after each event, and no service may be announced or
+/// withdrawn in between.
+pub(super) fn of_services(engine: &Engine, now: Moment, changes: &[Change]) -> Vec<Event> {
+    let services = services(engine);
+    let unlisted = changes.iter().flat_map(|change| {
+        services.iter().filter_map(|(name, prefixes)| change.for_unlisted(name, prefixes))
+    });
+    let mut each: Vec<_> = changes.iter().filter(|change| !change.is_for_all()).cloned().collect();
+    each.extend(unlisted);
+    each.sort_by_key(|change| match (change.kind, change.order.is_some()) {
+        (Kind::Drain, true) => 0,
+        (Kind::Hold, true) => 1,
+        (Kind::Hold, false) => 2,
+        (Kind::Drain, false) => 3,
+    });
+    let events = each.iter().flat_map(|change| {
+        let concerned = change.concerned(&services);
+        let places = services.iter().enumerate().filter(move |(_, (name, _))| concerned.contains(name));
+        places.flat_map(|(place, _)| events_of(engine, now, change, ServiceId(place)))
+    });
+    events.collect()
+}
+
+/// The events that carry out the changes here for services that are added later, once those of [`of_services`] are in
+/// force.
+pub(super) fn of_all(engine: &Engine, now: Moment, changes: &[Change]) -> Vec<Event> {
+    let held = engine.drains_of_all();
+    let events = changes.iter().filter(|change| change.is_for_all()).filter_map(|change| {
         let Some(order) = &change.order else {
-            // Keep an order whose reason or end was changed here meanwhile.
-            let is_meant =
-                |orders: &Orders| change.was.as_ref().is_some_and(|was| contains(orders, change, was));
-            if is_for_all {
-                let is_over = is_meant(self.engine.drains_of_all());
-                return is_over.then(|| Event::UndrainAll(lift(false))).into_iter().collect();
-            }
-            let over = self.services_of(change).filter(|id| is_meant(of(id)));
-            let end = |service| match change.kind {
-                Kind::Drain => Event::Undrain(service, lift(false)),
-                Kind::Hold => Event::Unhold(service, Some(holder())),
+            let is_drained = |name: &str| {
+                let of_name = engine.services().iter().filter(|service| service.name() == name);
+                let mut drains = of_name.flat_map(|service| service.drains.iter());
+                drains.any(|(holder, drain)| *holder == change.holder && !drain.returning)
             };
-            return over.map(end).collect();
+            let is_over = is_meant(held, change) && !change.is_withheld(&services(engine), is_drained);
+            return is_over.then(|| Event::UndrainLater(change.holder.clone()));
         };
-        let begun = self.services_of(change).filter(|id| !contains(of(id), change, order));
-        let (reason, uid) = (order.reason.clone(), order.uid);
-        if change.kind == Kind::Hold {
-            let lasts = order.remaining.and_then(|left| HoldTime::try_from(left).ok());
-            let Some(lasts) = lasts else { return vec![] };
-            let hold = HoldOrder { holder: holder(), reason, lasts, uid };
-            return begun.map(|service| Event::Hold(service, hold.clone())).collect();
-        }
-        let lasts = order.remaining.map_or(Lasts::UntilLifted, Lasts::For);
-        let drain = Order { holder: holder(), reason, lasts, uid };
-        if is_for_all {
-            return vec![Event::DrainAll(drain)];
-        }
-        let events = begun.flat_map(|service| {
-            let returns = order.returning.then(|| Event::Undrain(service, lift(true)));
-            [Event::Drain(service, drain.clone())].into_iter().chain(returns)
-        });
-        events.collect()
-    }
+        (!is_known(held, now, change, order)).then(|| Event::DrainLater(drain(change, order)))
+    });
+    events.collect()
+}
 
-    /// The service of that name, else the services whose prefixes all belong to it.
-    fn services_of(&self, change: &Change) -> impl Iterator<Item = ServiceId> {
-        let plans = self.engine.plans();
-        let named = plans.iter().position(|plan| plan.name == change.service);
-        let of_prefixes = plans.iter().enumerate().filter(move |(place, plan)| match named {
-            Some(named) => named == *place,
-            None => plan.routes.iter().all(|route| change.prefixes.contains(&route.prefix)),
-        });
-        of_prefixes.map(|(place, _)| ServiceId(place))
+/// The events that carry out a change of this service.
+fn events_of(engine: &Engine, now: Moment, change: &Change, service: ServiceId) -> Vec<Event> {
+    let orders = engine.services()[service.0].orders(change.kind);
+    let holder = || change.holder.clone();
+    let lift = |once_healthy| Lift { holder: Some(holder()), once_healthy };
+    let Some(order) = &change.order else {
+        let end = || match change.kind {
+            Kind::Drain => Event::Undrain(service, lift(false)),
+            Kind::Hold => Event::Unhold(service, Some(holder())),
+        };
+        return is_meant(orders, change).then(end).into_iter().collect();
+    };
+    if is_known(orders, now, change, order) {
+        return vec![];
     }
+    if change.kind == Kind::Hold {
+        let lasts = order.remaining.and_then(|left| HoldTime::try_from(left).ok());
+        let (reason, uid) = (order.reason.clone(), order.uid);
+        let hold = |lasts| Event::Hold(service, HoldOrder { holder: holder(), reason, lasts, uid });
+        return lasts.map(hold).into_iter().collect();
+    }
+    // Only its end may be new: then the drain does not begin again.
+    let lasting = RememberedOrder { returning: false, ..order.clone() };
+    let begins = !order.returning || !is_known(orders, now, change, &lasting);
+    let begun = begins.then(|| Event::Drain(service, drain(change, order)));
+    begun.into_iter().chain(order.returning.then(|| Event::Undrain(service, lift(true)))).collect()
+}
+
+fn drain(change: &Change, order: &RememberedOrder) -> Order {
+    let lasts = order.remaining.map_or(Lasts::UntilLifted, Lasts::For);
+    Order { holder: change.holder.clone(), reason: order.reason.clone(), lasts, uid: order.uid }
+}
+
+/// The names and prefixes of the services, in the order of the configuration.
+fn services(engine: &Engine) -> Vec<(&str, Vec<IpNet>)> {
+    let plans = engine.plans().iter();
+    plans.map(|plan| (plan.name.as_str(), plan.routes.iter().map(|route| route.prefix).collect())).collect()
 }
 
 /// Whether `orders` contains this order of the holder already.
-fn contains(orders: &Orders, change: &Change, order: &RememberedOrder) -> bool {
+fn is_known(orders: &Orders, now: Moment, change: &Change, order: &RememberedOrder) -> bool {
+    orders.remember(now).get(&change.holder).is_some_and(|held| is_same(Some(held), Some(order)))
+}
+
+/// Whether `orders` contains the order that has ended. An order whose reason or end was changed here meanwhile stays.
+fn is_meant(orders: &Orders, change: &Change) -> bool {
+    let Some(was) = &change.was else { return false };
     let alike = |held: &ActiveOrder| {
-        let ends_alike = held.expires.is_some() == order.remaining.is_some();
-        held.reason == order.reason && held.returning == order.returning && ends_alike
+        let ends_alike = held.expires.is_some() == was.remaining.is_some();
+        held.reason == was.reason && held.returning == was.returning && ends_alike
     };
     orders.iter().any(|(holder, held)| *holder == change.holder && alike(held))
 }

@@ -79,10 +79,11 @@ impl Document {
         Ok(document)
     }
 
-    /// A copy with only the drains and holds, to detect changes by another helper.
+    /// A copy with only the prefixes, drains and holds, to detect changes by another helper.
     fn with_orders_only(&self) -> Self {
         let services = self.services.services.iter();
         let orders = |kept: &Remembered| Remembered {
+            prefixes: kept.prefixes.clone(),
             drains: kept.drains.clone(),
             holds: kept.holds.clone(),
             ..Remembered::default()
@@ -267,5 +268,7 @@ pub(super) fn file_of(state: &Path, configuration: &Path, ending: &str) -> PathB
     state.join(name)
 }
 
+#[cfg(test)]
+mod overlap;
 #[cfg(test)]
 mod tests;

@@ -22,7 +22,20 @@ impl Engine {
         for service in &mut self.services {
             service.drain(now, order.clone(), out);
         }
-        self.drains_of_all.begin(now, order.clone());
+        self.drain_later(now, order.clone(), out);
+    }
+
+    /// Drains the services that are added later.
+    pub(super) fn drain_later(&mut self, now: Moment, order: Order, out: &mut Vec<Action>) {
+        self.drains_of_all.begin(now, order);
+        out.push(Action::Save);
+    }
+
+    /// Ends drains, of this holder if one is named, for services that are added later.
+    pub(super) fn undrain_later(&mut self, whose: Option<&Holder>, out: &mut Vec<Action>) {
+        if !self.drains_of_all.lift(whose).is_empty() {
+            out.push(Action::Save);
+        }
     }
 
     /// The condition for the return of a withdrawn service. It names the command for all services if only a drain of
@@ -44,9 +57,7 @@ impl Engine {
         for service in &mut self.services {
             service.undrain(now, lift, out);
         }
-        if !self.drains_of_all.lift(lift.holder.as_ref()).is_empty() {
-            out.push(Action::Save);
-        }
+        self.undrain_later(lift.holder.as_ref(), out);
     }
 
     /// The holders of drains of all that at least one service has.
@@ -58,8 +69,8 @@ impl Engine {
     /// Ends those drains of all in `held` that no service has any more.
     pub(super) fn forget_drains_of_all(&mut self, held: &BTreeSet<Holder>, out: &mut Vec<Action>) {
         for holder in held {
-            if !self.is_held_by(holder) && !self.drains_of_all.lift(Some(holder)).is_empty() {
-                out.push(Action::Save);
+            if !self.is_held_by(holder) {
+                self.undrain_later(Some(holder), out);
             }
         }
     }

@@ -47,6 +47,11 @@ pub enum Event {
     DrainAll(Order),
     /// End drains of all services.
     UndrainAll(Lift),
+    /// Drain services that are added later, none of the present ones. Another helper has begun a drain of all; the present
+    /// services get events of their own.
+    DrainLater(Order),
+    /// End the drain of this holder for services that are added later.
+    UndrainLater(Holder),
     /// Keep a service announced against its checks.
     Hold(ServiceId, HoldOrder),
     /// End the holds of a service: those of this holder, or all.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::names::Names;
-use super::{ALL, Answering, Effect, Header, Step, Trace, UID, UNTIL_EXIT};
+use super::{ALL, Answering, Effect, Header, LATER, Step, Trace, UID, UNTIL_EXIT};
 use crate::engine::api_session::Parent;
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::event::Event;
@@ -262,8 +262,10 @@ fn read_effect(verb: &str, object: &str, names: &Names) -> Result<Effect, String
         ("disable", service) => Event::DisableFile(names.find_service(service)?, true),
         ("enable", service) => Event::DisableFile(names.find_service(service)?, false),
         ("drain", _) if name == ALL => Event::DrainAll(read_drain(rest)?),
+        ("drain", _) if name == LATER => Event::DrainLater(read_drain(rest)?),
         ("drain", _) => Event::Drain(names.find_service(name)?, read_drain(rest)?),
         ("undrain", _) if name == ALL => Event::UndrainAll(read_undrain(rest)?),
+        ("undrain", _) if name == LATER => Event::UndrainLater(rest.parse()?),
         ("undrain", _) => Event::Undrain(names.find_service(name)?, read_undrain(rest)?),
         ("hold", _) => Event::Hold(names.find_service(name)?, read_hold(rest)?),
         ("unhold", _) => Event::Unhold(names.find_service(name)?, read_undrain(rest)?.holder),

@@ -173,6 +173,8 @@ fn an_order_keeps_the_user_id_of_who_asked() {
     for line in [
         "drain resolver alice 2h@1000 new disk",
         "drain * alice -@0 move",
+        "drain */later alice - move",
+        "undrain */later alice",
         "hold resolver bob 1h@1001 it serves",
     ] {
         let trace = read(&format!("exabgp silent\n0 start\n1 {line}\n")).unwrap();

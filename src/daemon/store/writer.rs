@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::disk::{FileId, make_directory, read, remove_drafts, write};
-use super::merge::{Change, DatedMemory, apply, changes};
+use super::merge::{Change, DatedMemory, apply, changes, keep_missing};
 use super::{Document, Failure, lock as state_lock};
 use crate::engine::memory::Memory;
 use crate::sys::handoff::{Handoff, Taken};
@@ -34,7 +34,10 @@ pub(super) struct Job {
 pub(super) struct Writer {
     file: PathBuf,
     configuration: PathBuf,
-    /// The content of the file when it was last read or written here.
+    /// The number of this helper among those that replaced each other ([`Document::generation`]).
+    generation: u64,
+    /// The content of the file when it was last read or written here, and services of this helper that another one with
+    /// the file does not have.
     known: Document,
     seen: Option<FileId>,
     /// Changes by other helpers that the loop may not know yet, and the number of changes it received before.
@@ -72,6 +75,7 @@ impl Writer {
         Self {
             file,
             configuration,
+            generation: known.generation.saturating_add(1),
             known,
             seen: None,
             learned: vec![],
@@ -140,7 +144,7 @@ impl Writer {
 
     /// Merges and writes under the lock. If another helper has replaced this one, only the drains that changed here are
     /// added to its document.
-    fn write(&mut self, job: &mut Job) -> io::Result<()> {
+    pub(super) fn write(&mut self, job: &mut Job) -> io::Result<()> {
         make_directory(&self.file)?;
         let _held = state_lock::take(&self.file)?;
         // Changes that the loop may not have known when it queued the job.
@@ -156,7 +160,7 @@ impl Writer {
         // Merge a document that another helper has written since.
         let mut successor = None;
         if let Some(mut theirs) = self.read_foreign() {
-            let own = changes(aged(&self.known), aged(&job.document));
+            let own = changes(aged(&self.known), aged(&job.document), true);
             self.apply_changes(&theirs, Some(job));
             if theirs.succeeds(&job.document) {
                 let age = self::age(&theirs);
@@ -174,12 +178,17 @@ impl Writer {
         write(&self.file, &text)?;
         self.attempted = None;
         self.seen = FileId::read(&self.file);
-        self.known = next.with_orders_only();
+        let mut known = next.with_orders_only();
+        if successor.is_some() {
+            let age = self::age(&known);
+            keep_missing(aged(&job.document), &mut known.services, age, &[]);
+        }
+        self.known = known;
         Ok(())
     }
 
     /// Reads changes by another helper.
-    fn read_changes(&mut self) {
+    pub(super) fn read_changes(&mut self) {
         if let Some(theirs) = self.read_foreign() {
             self.apply_changes(&theirs, None);
         }
@@ -202,12 +211,16 @@ impl Writer {
 
     /// Applies the orders that `theirs` has changed to the job, if there is one, and sends them to the loop.
     fn apply_changes(&mut self, theirs: &Document, job: Option<&mut Job>) {
-        let mut found = changes(aged(&self.known), aged(theirs));
+        let by_older = theirs.generation < self.generation;
+        let mut found = changes(aged(&self.known), aged(theirs), by_older);
+        let mut known = theirs.with_orders_only();
+        let known_age = age(&known);
+        keep_missing(aged(&self.known), &mut known.services, known_age, &found);
+        self.known = known;
         if let Some(job) = job {
             let age = age(&job.document);
             found.retain(|change| apply(change, &mut job.document.services, age));
         }
-        self.known = theirs.with_orders_only();
         if !found.is_empty() {
             self.learned.extend(found.iter().cloned());
             // Sending fails only after the loop has ended.

@@ -230,6 +230,19 @@ fn stores_a_drain_as_soon_as_possible() {
     successor.says(WITHDRAW);
 }
 
+/// Changes the state file as another helper does.
+fn another_helper_writes(pop: &Pop, change: &dyn Fn(&mut serde_json::Value)) {
+    let lock = fs::File::open(pop.state_file().with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    let state = fs::read_to_string(pop.state_file()).unwrap();
+    let mut state: serde_json::Value = serde_json::from_str(&state).unwrap();
+    state["process"] = 1.into();
+    change(&mut state["services"]);
+    let beside = pop.file("state.new");
+    fs::write(&beside, state.to_string()).unwrap();
+    fs::rename(beside, pop.state_file()).unwrap();
+}
+
 /// Another helper is ending while this one has started.
 #[test]
 fn applies_drains_of_another_helper_at_once() {
@@ -238,20 +251,9 @@ fn applies_drains_of_another_helper_at_once() {
     helper.opens();
     helper.says(ANNOUNCE);
     pop.remembers("\"acknowledged\": \"up\"");
-    let written = |change: &dyn Fn(&mut serde_json::Value)| {
-        let lock = fs::File::open(pop.state_file().with_extension("lock")).unwrap();
-        lock.lock().unwrap();
-        let state = fs::read_to_string(pop.state_file()).unwrap();
-        let mut state: serde_json::Value = serde_json::from_str(&state).unwrap();
-        state["process"] = 1.into();
-        change(&mut state["services"]["resolver"]);
-        let beside = pop.file("state.new");
-        fs::write(&beside, state.to_string()).unwrap();
-        fs::rename(beside, pop.state_file()).unwrap();
-    };
     let age = serde_json::json!({ "secs": 0, "nanos": 0 });
-    written(&|service| {
-        service["drains"] = serde_json::json!({
+    another_helper_writes(&pop, &|services| {
+        services["resolver"]["drains"] = serde_json::json!({
             "operator": { "reason": "new disk", "remaining": null, "age": age, "returning": false }
         });
     });
@@ -259,6 +261,27 @@ fn applies_drains_of_another_helper_at_once() {
     helper.logs("another helper has begun a drain of operator of resolver");
     pop.remembers("new disk");
     pop.comes_to_be(|status| status.services[0].settled());
-    written(&|service| service["drains"] = serde_json::json!({}));
+    another_helper_writes(&pop, &|services| services["resolver"]["drains"] = serde_json::json!({}));
     helper.says(ANNOUNCE);
+}
+
+/// `undrain --once-healthy` of all services has reached the other helper.
+#[test]
+fn applies_the_end_of_a_drain_of_all_by_another_helper() {
+    let pop = Pop::new();
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    assert!(pop.command(&["drain", "--reason", "new disk"]).status.success());
+    helper.says(WITHDRAW);
+    pop.comes_to_be(|status| status.drains_of_all.len() == 1 && status.services[0].settled());
+    another_helper_writes(&pop, &|services| {
+        services["resolver"]["drains"]["operator"]["returning"] = true.into();
+        services.as_object_mut().unwrap().remove("(all services)").unwrap();
+    });
+    helper.says(ANNOUNCE);
+    helper.logs("another helper has ended a drain of operator of (all services)");
+    pop.comes_to_be(|status| {
+        status.drains_of_all.is_empty() && status.services[0].drains.is_empty() && status.unwritten.is_none()
+    });
 }
