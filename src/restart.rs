@@ -32,6 +32,7 @@ use crate::backend::{Backend, Trouble};
 use crate::config::Config;
 use crate::control::client::Client;
 use crate::engine::drain::{Reason, RestartEnd};
+use crate::process::handle::ProcessHandle;
 use crate::program::Program;
 use crate::text::foreign_within;
 use crate::text::period::Period;
@@ -257,6 +258,9 @@ impl Transaction<'_> {
         }
         journal.start(Step::Restart);
         self.is_still_drained().await?;
+        let snapshot = Snapshot::new(&self.config.state, self.backend);
+        let is_restart = self.operation == Operation::Restart;
+        let read_before = is_restart.then(|| snapshot.read());
         guard.deferred.set(matches!(self.operation, Operation::Command(..)));
         let found = self.operate(journal, guard).await;
         guard.deferred.set(false);
@@ -265,14 +269,28 @@ impl Transaction<'_> {
             return Err(Trouble::new(format!("{found}; interrupted meanwhile")));
         }
         journal.finish(found);
-        let is_restart = self.operation == Operation::Restart;
+        // A command may have changed the configuration before it has replaced the server.
+        let read = read_before.unwrap_or_else(|| snapshot.read());
         self.verify(journal, baseline, &Recovery::start(self.config, self.backend, is_restart)).await?;
-        let snapshot = Snapshot::new(&self.config.state, self.backend);
-        if let Err(error) = snapshot.save() {
+        if self.has_replaced(baseline)
+            && let Err(error) = read.and_then(|read| read.map_or(Ok(()), |present| snapshot.save(&present)))
+        {
             let place = snapshot.directory.display();
             log::warn!("cannot save the configuration for a rollback in {place}: {error}");
         }
         Ok(())
+    }
+
+    /// Whether the server has certainly started with the present configuration. A reload may leave parts of it unused, such
+    /// as an address, and a command may leave the server alone.
+    fn has_replaced(&self, baseline: &Baseline) -> bool {
+        match self.operation {
+            Operation::Restart => true,
+            Operation::Reload => false,
+            Operation::Command(..) => {
+                !baseline.processes.is_empty() && baseline.processes.iter().all(ProcessHandle::has_exited)
+            }
+        }
     }
 
     /// Waits until the server serves as before.

@@ -1,7 +1,7 @@
 //! A snapshot of the server's configuration at the last successful restart, for a rollback.
 //!
 //! ```text
-//!  restart succeeds ─────────► read ──► entries, saved as one document in place of the one before
+//!  restart ──► read, and after its success: entries, saved as one document in place of the one before
 //!                                         │
 //!  restart fails, --rollback ► read ──► Changes ──► present files are renamed, saved files restored
 //! ```
@@ -42,6 +42,10 @@ const LARGEST_TOTAL: usize = 16 << 20;
 const RESTART_ONCE: &str =
     "run `backend restart` once without `--rollback` before you change anything: it saves the configuration";
 
+/// A configuration as it was read.
+#[derive(Debug)]
+pub(super) struct Present(Entries);
+
 /// The snapshot of one backend.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
@@ -57,17 +61,24 @@ impl Snapshot {
         Self { scope: Scope::new(backend), directory: places(state, is_root()).join(&backend.name) }
     }
 
-    /// Saves the present configuration in place of the earlier snapshot.
+    /// Reads the present configuration, to be saved later; `None` if the main file is not known.
     ///
     /// # Errors
-    /// If it cannot be read or written, or is too large. Then the earlier snapshot is still there.
-    pub(crate) fn save(&self) -> io::Result<()> {
+    /// If it cannot be read.
+    pub(super) fn read(&self) -> io::Result<Option<Present>> {
+        self.scope.as_ref().map(|scope| scope.read().map(Present)).transpose()
+    }
+
+    /// Saves this configuration in place of the earlier snapshot.
+    ///
+    /// # Errors
+    /// If it cannot be written, or is too large. Then the earlier snapshot is still there.
+    pub(super) fn save(&self, Present(entries): &Present) -> io::Result<()> {
         let Some(scope) = &self.scope else { return Ok(()) };
         let path = self.directory.join(NAME);
         if let Some(there) = path.ancestors().find(|above| above.symlink_metadata().is_ok()) {
             trusted(there)?;
         }
-        let entries = scope.read()?;
         let size = |entry: &Entry| if let Entry::File(_, content) = entry { content.len() } else { 0 };
         if entries.values().map(size).sum::<usize>() > LARGEST_TOTAL {
             let why = format!("the configuration has more than {} MiB", LARGEST_TOTAL >> 20);

@@ -12,6 +12,13 @@ mod trust;
 /// A user whom root does not trust.
 const NOBODY: u32 = 65534;
 
+impl Snapshot {
+    /// Reads and saves the present configuration.
+    fn save_present(&self) -> io::Result<()> {
+        self.read()?.map_or(Ok(()), |present| self.save(&present))
+    }
+}
+
 /// A host, whose directory is removed at the end of a test that passed.
 struct Host {
     directory: PathBuf,
@@ -105,7 +112,7 @@ fn a_rollback_restores_the_snapshot_and_loses_nothing() {
     let host = Host::new("back");
     let snapshot = host.snapshot();
     assert!(why(snapshot.restore()).contains("no configuration is saved"));
-    snapshot.save().unwrap();
+    snapshot.save_present().unwrap();
     assert!(why(snapshot.restore()).ends_with("the last successful restart saved"));
     host.write("unbound.conf", "broken");
     host.write("conf.d/new.conf", "broken, too");
@@ -119,7 +126,7 @@ fn a_rollback_restores_the_snapshot_and_loses_nothing() {
     assert_eq!(aside, ["broken", "broken, too"]);
     assert!(changed.starts_with("the rollback restored these paths: "), "{changed}");
     assert!(["unbound.conf", "new.conf", "zone.conf"].iter().all(|name| changed.contains(name)), "{changed}");
-    snapshot.save().unwrap();
+    snapshot.save_present().unwrap();
     assert!(snapshot.restore().is_err(), "what was left aside is no part of it");
 }
 
@@ -133,7 +140,7 @@ fn zones_and_certificates_are_neither_saved_nor_touched() {
     {
         host.write(name, text);
     }
-    host.snapshot().save().unwrap();
+    host.snapshot().save_present().unwrap();
     let saved = fs::read_to_string(host.place().join(NAME)).unwrap();
     assert_eq!(saved.matches(r#"{"File":["#).count(), 2, "the two configurations");
     let since = [
@@ -160,7 +167,7 @@ fn a_snapshot_of_other_names_is_not_restored() {
     let host = Host::new("names");
     let mut other = host.snapshot();
     other.scope.as_mut().unwrap().names = &["*"];
-    other.save().unwrap();
+    other.save_present().unwrap();
     host.write("unbound.conf", "broken");
     let refused = why(host.snapshot().restore());
     assert!(
@@ -168,7 +175,7 @@ fn a_snapshot_of_other_names_is_not_restored() {
         "{refused}"
     );
     assert_eq!(host.read("unbound.conf"), "broken");
-    host.snapshot().save().unwrap();
+    host.snapshot().save_present().unwrap();
     host.snapshot().check().unwrap();
 }
 
@@ -177,7 +184,7 @@ fn a_snapshot_of_other_names_is_not_restored() {
 fn a_failure_midway_leaves_nothing_half_written() {
     let host = Host::new("midway");
     host.write("a.conf", "old");
-    host.snapshot().save().unwrap();
+    host.snapshot().save_present().unwrap();
     host.write("a.conf", "new");
     host.write("unbound.conf", "new");
     host.write("conf.d/zone.conf", "new");
@@ -200,7 +207,7 @@ fn a_failure_midway_leaves_nothing_half_written() {
 #[test]
 fn a_second_rollback_keeps_the_files_that_the_first_renamed() {
     let host = Host::new("again");
-    host.snapshot().save().unwrap();
+    host.snapshot().save_present().unwrap();
     for broken in ["first", "second", "third"] {
         host.write("unbound.conf", broken);
         host.snapshot().restore().unwrap();
@@ -217,7 +224,7 @@ fn owner_and_mode_are_restored() {
     if is_root() {
         chown(host.etc("zone.conf"), Some(NOBODY), Some(NOBODY)).unwrap();
     }
-    host.snapshot().save().unwrap();
+    host.snapshot().save_present().unwrap();
     fs::set_permissions(host.etc("key.conf"), fs::Permissions::from_mode(0o604)).unwrap();
     fs::remove_file(host.etc("zone.conf")).unwrap();
     host.snapshot().restore().unwrap();
@@ -235,7 +242,7 @@ fn owner_and_mode_are_restored() {
 fn a_missing_directory_is_restored() {
     let host = Host::new("folder");
     fs::set_permissions(host.etc("conf.d"), fs::Permissions::from_mode(0o2750)).unwrap();
-    host.snapshot().save().unwrap();
+    host.snapshot().save_present().unwrap();
     fs::remove_dir_all(host.etc("conf.d")).unwrap();
     host.snapshot().restore().unwrap();
     assert_eq!(host.read("conf.d/zone.conf"), "zone");
@@ -250,7 +257,7 @@ fn files_that_were_not_saved_are_left_alone_and_named() {
     symlink("/etc/hostname", host.etc("link.conf")).unwrap();
     symlink("/etc/hostname", host.etc("link.pem")).unwrap();
     symlink(".", host.etc("folder")).unwrap();
-    host.snapshot().save().unwrap();
+    host.snapshot().save_present().unwrap();
     host.write("large.conf", "small by now");
     let nothing = why(host.snapshot().restore());
     assert!(nothing.contains("restart saved; the rollback does not touch these paths: "), "{nothing}");
@@ -279,7 +286,7 @@ fn files_that_were_not_saved_are_left_alone_and_named() {
 #[test]
 fn a_file_that_has_grown_too_large_since_is_put_aside() {
     let host = Host::new("grown");
-    host.snapshot().save().unwrap();
+    host.snapshot().save_present().unwrap();
     host.write("unbound.conf", &"x".repeat(scope::LARGEST_FILE as usize + 1));
     host.snapshot().restore().unwrap();
     assert_eq!(host.read("unbound.conf"), "old");
@@ -292,7 +299,7 @@ fn without_its_main_file_there_is_no_rollback() {
     fs::rename(host.etc("unbound.conf"), host.etc("real.conf")).unwrap();
     symlink("real.conf", host.etc("unbound.conf")).unwrap();
     for snapshot in [host.snapshot(), host.snapshot_of_main_file()] {
-        snapshot.save().unwrap();
+        snapshot.save_present().unwrap();
         host.write("real.conf", "broken");
         let refused = why(snapshot.check());
         assert!(
@@ -304,7 +311,7 @@ fn without_its_main_file_there_is_no_rollback() {
     }
     fs::remove_file(host.etc("unbound.conf")).unwrap();
     host.write("unbound.conf", "a file");
-    host.snapshot().save().unwrap();
+    host.snapshot().save_present().unwrap();
     host.snapshot().check().unwrap();
     fs::remove_file(host.etc("unbound.conf")).unwrap();
     symlink("real.conf", host.etc("unbound.conf")).unwrap();
@@ -318,7 +325,7 @@ fn without_its_main_file_there_is_no_rollback() {
 fn files_beside_an_unusual_main_file_are_not_touched() {
     let host = Host::new("alone");
     host.write("other-program.conf", "as before");
-    host.snapshot_of_main_file().save().unwrap();
+    host.snapshot_of_main_file().save_present().unwrap();
     host.write("unbound.conf", "broken");
     host.write("other-program.conf", "changed by another program");
     host.write("another-program.conf", "new");
@@ -332,7 +339,7 @@ fn files_beside_an_unusual_main_file_are_not_touched() {
 #[test]
 fn another_main_file_is_another_configuration() {
     let host = Host::new("another");
-    host.snapshot().save().unwrap();
+    host.snapshot().save_present().unwrap();
     host.write("other.conf", "other");
     let scope = Scope {
         file: host.etc("other.conf"),

@@ -16,6 +16,7 @@ use crate::support::helper::{ANNOUNCE, Helper, Plan, Pop, WITHDRAW, eventually, 
 use crate::support::namespace::in_namespace;
 
 mod lifted;
+mod saved;
 
 /// Functions for the shell commands of a restart. The pid file is created atomically.
 const FUNCTIONS: &str = "starts() { sleep 1000 >/dev/null 2>&1 & echo $! >> all; echo $! > new; mv new pid; }\n\

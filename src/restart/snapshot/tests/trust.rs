@@ -6,7 +6,7 @@ use super::*;
 #[test]
 fn a_place_that_other_users_can_change_is_neither_written_nor_read() {
     let host = Host::new("place");
-    host.snapshot().save().unwrap();
+    host.snapshot().save_present().unwrap();
     host.write("unbound.conf", "broken");
     let before = host.everything();
     for part in [
@@ -21,7 +21,7 @@ fn a_place_that_other_users_can_change_is_neither_written_nor_read() {
         for refused in [
             why(host.snapshot().check()),
             why(host.snapshot().restore()),
-            host.snapshot().save().unwrap_err().to_string(),
+            host.snapshot().save_present().unwrap_err().to_string(),
         ] {
             assert!(
                 refused.contains(&format!("{} can be written to by others", part.display())),
@@ -32,7 +32,7 @@ fn a_place_that_other_users_can_change_is_neither_written_nor_read() {
         if is_root() {
             chown(&part, Some(NOBODY), None).unwrap();
             assert!(why(host.snapshot().restore()).contains(" belongs to "));
-            assert!(host.snapshot().save().is_err());
+            assert!(host.snapshot().save_present().is_err());
             chown(&part, Some(0), None).unwrap();
         }
     }
@@ -49,7 +49,7 @@ fn no_symlink_is_followed_on_the_way_to_the_place() {
     fs::write(victim.join("unbound/precious"), "precious").unwrap();
     symlink(&victim, host.directory.join("lib/state-rollback")).unwrap();
     let before = host.everything();
-    assert!(host.snapshot().save().unwrap_err().to_string().contains("state-rollback is a link"));
+    assert!(host.snapshot().save_present().unwrap_err().to_string().contains("state-rollback is a link"));
     assert!(host.snapshot().restore().is_err());
     assert_eq!(host.everything(), before);
 }
@@ -57,7 +57,7 @@ fn no_symlink_is_followed_on_the_way_to_the_place() {
 #[test]
 fn nothing_is_restored_into_a_directory_that_others_can_change() {
     let host = Host::new("destination");
-    host.snapshot().save().unwrap();
+    host.snapshot().save_present().unwrap();
     host.write("unbound.conf", "broken");
     let etc = host.etc("");
     fs::set_permissions(&etc, fs::Permissions::from_mode(0o777)).unwrap();
@@ -77,7 +77,7 @@ fn nothing_is_restored_into_a_directory_that_others_can_change() {
 #[test]
 fn a_user_who_cannot_write_to_the_directory_does_not_roll_back() {
     let host = Host::new("read-only");
-    host.snapshot().save().unwrap();
+    host.snapshot().save_present().unwrap();
     host.write("unbound.conf", "broken");
     fs::set_permissions(host.etc("."), fs::Permissions::from_mode(0o555)).unwrap();
     let checked = host.snapshot().check();
@@ -92,7 +92,7 @@ fn a_user_who_cannot_write_to_the_directory_does_not_roll_back() {
 fn a_directory_that_others_can_write_to_is_left_out() {
     let host = Host::new("shared");
     fs::set_permissions(host.etc("conf.d"), fs::Permissions::from_mode(0o775)).unwrap();
-    host.snapshot().save().unwrap();
+    host.snapshot().save_present().unwrap();
     host.write("conf.d/zone.conf", "changed");
     host.write("unbound.conf", "broken");
     let changed = host.snapshot().restore().unwrap();
