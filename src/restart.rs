@@ -70,6 +70,20 @@ pub(crate) enum Outcome {
     RolledBack,
 }
 
+/// The end of the transaction.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct End {
+    pub(crate) outcome: Outcome,
+    /// The drain of a failure ends by itself within this time, since the helper could not be told that it has no end.
+    pub(crate) drain_ends: Option<Duration>,
+}
+
+impl From<Outcome> for End {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, drain_ends: None }
+    }
+}
+
 /// The operation on the server while it is drained.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Operation {
@@ -142,7 +156,7 @@ impl Transaction<'_> {
     pub(crate) fn longest(&self) -> Duration {
         let once = self.backend.quiet.longest()
             + RESTART_LIMIT
-            + recovery::timeout(self.config, self.backend)
+            + recovery::longest(self.config, self.backend)
             + DRAIN_MARGIN;
         let longest = if self.rollback { once * 2 } else { once };
         Duration::from_secs(longest.as_secs() + 1)
@@ -154,7 +168,7 @@ impl Transaction<'_> {
         &self,
         progress: &mut dyn Progress,
         interrupted: impl Future<Output = ()>,
-    ) -> Outcome {
+    ) -> End {
         let mut journal = Journal::new(progress);
         // The lock is held to the end, the rollback included.
         journal.start(Step::Lock);
@@ -162,7 +176,7 @@ impl Transaction<'_> {
             Ok(lock) => lock,
             Err(trouble) => {
                 journal.fail(&trouble);
-                return Outcome::Untouched;
+                return Outcome::Untouched.into();
             }
         };
         let failed = |step: Step, trouble: &Trouble| format!("{} failed: {step}: {trouble}", self.what());
@@ -174,7 +188,7 @@ impl Transaction<'_> {
         let (failed_at, why) = match attempt {
             Ok(()) => {
                 self.report_success().await;
-                return Outcome::Restarted;
+                return Outcome::Restarted.into();
             }
             Err(trouble) => {
                 let step = journal.fail(&trouble);
@@ -202,18 +216,17 @@ impl Transaction<'_> {
         journal: &mut Journal<'_>,
         why: &str,
         restored: Option<String>,
-    ) -> Outcome {
+    ) -> End {
         match rollback {
             Ok(()) => {
                 self.report_failure(RestartEnd::RolledBack, &with_files(why, restored.as_deref())).await;
-                Outcome::RolledBack
+                Outcome::RolledBack.into()
             }
             Err(trouble) => {
                 let step = journal.fail(&trouble);
                 // The end of a long reason is cut, so the latest failure stands first.
                 let why = format!("{} failed, rollback too: {step}: {trouble}", self.what());
-                self.stay_drained(&with_files(&why, restored.as_deref())).await;
-                Outcome::LeftDrained
+                self.stay_drained(&with_files(&why, restored.as_deref())).await
             }
         }
     }
@@ -342,15 +355,14 @@ impl Transaction<'_> {
     }
 
     /// The result of a failure at `step`. A harmless one restores the drains of `earlier` transactions.
-    async fn leave(&self, step: Step, earlier: Option<&EarlierDrains>, why: &str) -> Outcome {
+    async fn leave(&self, step: Step, earlier: Option<&EarlierDrains>, why: &str) -> End {
         if step.is_harmless() {
             if let Some(earlier) = earlier.filter(|_| step > Step::Configuration) {
                 self.restore_drains(earlier).await;
             }
-            return Outcome::Untouched;
+            return Outcome::Untouched.into();
         }
-        self.stay_drained(why).await;
-        Outcome::LeftDrained
+        self.stay_drained(why).await
     }
 }
 

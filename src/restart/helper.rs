@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::drained::{POLL_INTERVAL, ensure_drained, wait_until_acknowledged};
 use super::recovery::Recovery;
-use super::{Journal, Operation, Transaction};
+use super::{End, Journal, Operation, Outcome, Transaction};
 use crate::backend::{Backend, Trouble};
 use crate::config::Config;
 use crate::control::Request;
@@ -59,20 +59,22 @@ impl Transaction<'_> {
     }
 
     /// Leaves the drain of a failure, and has the helper log it.
-    pub(super) async fn stay_drained(&self, why: &str) {
-        self.renew_left_drain(why).await;
+    pub(super) async fn stay_drained(&self, why: &str) -> End {
+        let is_renewed = self.renew_left_drain(why).await;
         self.report_failure(RestartEnd::LeftDrained, why).await;
+        End { outcome: Outcome::LeftDrained, drain_ends: (!is_renewed).then(|| self.longest()) }
     }
 
     /// Renews the drain of a failure, which also cancels a return that was requested: it lasts until an operator ends it.
-    /// Unattended, it ends once the checks pass.
-    async fn renew_left_drain(&self, why: &str) {
+    /// Unattended, it ends once the checks pass. Returns whether every request succeeded.
+    async fn renew_left_drain(&self, why: &str) -> bool {
         let report = |trouble| log::error!("{trouble}");
         if self.unattended {
-            self.tell(|name| self.drain_request(name, why), report).await;
-            self.tell(|name| self.undrain_request(name, true), report).await;
+            let is_renewed = self.tell(|name| self.drain_request(name, why), report).await;
+            let returns = self.tell(|name| self.undrain_request(name, true), report).await;
+            is_renewed && returns
         } else {
-            self.tell(|name| self.drain_lasting(Lasts::UntilLifted, name, why), report).await;
+            self.tell(|name| self.drain_lasting(Lasts::UntilLifted, name, why), report).await
         }
     }
 
@@ -95,13 +97,16 @@ impl Transaction<'_> {
         .await;
     }
 
-    /// Sends a request for each service of the server, and continues after one that fails.
-    async fn tell(&self, request: impl Fn(String) -> Request, report: impl Fn(Trouble)) {
+    /// Sends a request for each service of the server, and continues after one that fails. Returns whether all succeeded.
+    async fn tell(&self, request: impl Fn(String) -> Request, report: impl Fn(Trouble)) -> bool {
+        let mut have_all_succeeded = true;
         for name in self.names() {
             if let Err(trouble) = self.ask(&request(name)).await {
+                have_all_succeeded = false;
                 report(trouble);
             }
         }
+        have_all_succeeded
     }
 
     pub(super) async fn ask(&self, request: &Request) -> Result<(), Trouble> {
@@ -142,19 +147,17 @@ impl Transaction<'_> {
                     || is_kept_by_its_checks(service)
                     || (!service.settled() && document.exabgp.answers)
             };
-            let waiting: Vec<_> = ours.iter().filter(is_waiting).collect();
+            let waiting: Vec<&Service> = ours.iter().filter(is_waiting).copied().collect();
             if waiting.is_empty() {
                 return Ok(ours.into_iter().map(returned).collect::<Vec<_>>().join("; "));
             }
-            let failing = || {
-                let checks = waiting.iter().flat_map(|service| &service.checks);
-                joined(checks.filter(|check| check.state != "up").map(found), "; ")
-            };
-            if recovery.has_timed_out() {
-                let (limit, failing) = (Shown(recovery.timeout), failing());
-                return Err(Trouble::new(format!("no recovery within {limit}: {failing}")));
+            let why = || why_waiting(&waiting, document.exabgp.answers);
+            let mut checks = waiting.iter().flat_map(|service| &service.checks);
+            let limit = recovery.limit(checks.any(|check| check.unknown_for_seconds.is_some()));
+            if recovery.elapsed() >= limit {
+                return Err(Trouble::new(format!("no recovery within {}: {}", Shown(limit), why())));
             }
-            recovery.report(journal, failing);
+            recovery.report(journal, why);
             tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
@@ -206,6 +209,26 @@ fn is_kept_by_its_checks(service: &Service) -> bool {
     kept && !service.is_drained()
 }
 
+/// What these services wait for: the checks that are not up, then the prefixes that ExaBGP has not acknowledged, if it
+/// `answers`; otherwise their state.
+fn why_waiting(waiting: &[&Service], answers: bool) -> String {
+    let checks = waiting.iter().flat_map(|service| &service.checks);
+    let failing = checks.filter(|check| check.state != "up").map(found);
+    let prefixes = waiting.iter().flat_map(|service| &service.prefixes);
+    let unsettled = prefixes.filter(|prefix| answers && !prefix.is_settled()).map(|prefix| {
+        let has = if prefix.refused { "refused" } else { "not acknowledged" };
+        format!("ExaBGP has {has} {}", foreign(&prefix.prefix))
+    });
+    let why: Vec<_> = failing.chain(unsettled).collect();
+    if why.is_empty() {
+        let state = |service: &&Service| {
+            format!("{} is {}: {}", foreign(&service.name), service.state, foreign(&service.reason))
+        };
+        return joined(waiting.iter().map(state), "; ");
+    }
+    joined(why, "; ")
+}
+
 /// The state in which a service returned. With `recovery` it is degraded first.
 fn returned(service: &Service) -> String {
     let (name, state, reason) = (foreign(&service.name), service.state, foreign(&service.reason));
@@ -229,4 +252,53 @@ fn found(check: &CheckStatus) -> String {
         foreign(&check.state),
         detail.map_or_else(|| "not yet probed".to_owned(), foreign)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(state: &str, prefixes: &str, checks: &str) -> Service {
+        let json = format!(
+            "{{\"name\": \"a\", \"state\": \"{state}\", \"for-seconds\": 1.0, \"reason\": \"why\", \"prefixes\": [{prefixes}], \
+             \"checks\": [{checks}], \"dampening\": {{\"penalty\": 0, \"suppressed\": false, \"reuse-in-seconds\": null}}, \
+             \"disabled\": false, \"drains\": []}}"
+        );
+        serde_json::from_str(&json).unwrap()
+    }
+
+    fn check(state: &str, severity: &str) -> String {
+        format!(
+            "{{\"name\": \"c\", \"state\": \"{state}\", \"streak\": 1, \"rise\": 1, \"fall\": 1, \
+             \"severity\": {severity}, \"last\": null}}"
+        )
+    }
+
+    #[test]
+    fn a_wait_for_exabgp_names_the_prefixes() {
+        let prefix = |prefix: &str, refused: bool| {
+            format!(
+                "{{\"prefix\": \"{prefix}\", \"desired\": \"announce\", \"acknowledged\": \"withdraw\", \
+                 \"refused\": {refused}}}"
+            )
+        };
+        let two = format!("{},{}", prefix("192.0.2.1/32", false), prefix("192.0.2.2/32", true));
+        let announced = service("up", &two, &check("up", "null"));
+        let both = "ExaBGP has not acknowledged 192.0.2.1/32; ExaBGP has refused 192.0.2.2/32";
+        assert_eq!(why_waiting(&[&announced], true), both);
+        assert_eq!(why_waiting(&[&announced], false), "a is up: why");
+        let failing = service("drained", "", &check("down", "\"down\""));
+        assert_eq!(why_waiting(&[&failing], true), "check c is down: not yet probed");
+    }
+
+    #[test]
+    fn only_checks_keep_a_service_that_nothing_drains() {
+        let kept = |state, severity| is_kept_by_its_checks(&service(state, "", &check("down", severity)));
+        assert!(kept("drained", "null"), "it probes anew");
+        assert!(kept("down", "\"down\""));
+        assert!(!kept("down", "null"), "dampening does");
+        assert!(!kept("degraded", "\"degraded\""));
+        let disabled = Service { disabled: true, ..service("drained", "", "") };
+        assert!(!is_kept_by_its_checks(&disabled));
+    }
 }

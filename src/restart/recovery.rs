@@ -24,9 +24,20 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 pub(super) fn timeout(config: &Config, backend: &Backend) -> Duration {
     let checks = config.services_of(backend).flat_map(|service| &service.checks);
     let longest = checks.map(|check| check.timing.timeout + check.timing.returns()).max();
+    backend.start_timeout + longest.unwrap_or_default() + warm_up_of(config, backend) + LEEWAY
+}
+
+/// The same while checks are unknown: the first verdict waits for them until `unknown-after` has passed.
+pub(super) fn longest(config: &Config, backend: &Backend) -> Duration {
+    let unknown_after = config.services_of(backend).map(|service| service.unknown_after).max();
+    let unknown = backend.start_timeout + unknown_after.unwrap_or_default() + LEEWAY;
+    timeout(config, backend).max(unknown + warm_up_of(config, backend))
+}
+
+/// The time for the names of `warm-up`.
+fn warm_up_of(config: &Config, backend: &Backend) -> Duration {
     let warms_up = config.services_of(backend).any(|service| service.warm_up.is_some());
-    let warm_up = if warms_up { warm_up::LIMIT } else { Duration::ZERO };
-    backend.start_timeout + longest.unwrap_or_default() + warm_up + LEEWAY
+    if warms_up { warm_up::LIMIT } else { Duration::ZERO }
 }
 
 /// A recovery under way.
@@ -34,6 +45,8 @@ pub(super) fn timeout(config: &Config, backend: &Backend) -> Duration {
 pub(super) struct Recovery {
     began: Instant,
     pub(super) timeout: Duration,
+    /// The timeout while checks are unknown.
+    longest: Duration,
     /// Whether the process must be another one than before.
     pub(super) is_restart: bool,
     /// One search for all looks, which spares systemd; `None` if the place of the process is not known.
@@ -46,12 +59,13 @@ pub(super) struct Recovery {
 impl Recovery {
     pub(super) fn start(config: &Config, backend: &Backend, is_restart: bool) -> Self {
         let recovery = Self::lasting(timeout(config, backend), REPORT_INTERVAL);
-        Self { is_restart, finder: backend.finder(), ..recovery }
+        Self { longest: longest(config, backend), is_restart, finder: backend.finder(), ..recovery }
     }
 
     fn lasting(timeout: Duration, report_interval: Duration) -> Self {
         let began = Instant::now();
-        Self { began, timeout, is_restart: true, finder: None, reported: Cell::new(began), report_interval }
+        let reported = Cell::new(began);
+        Self { began, timeout, longest: timeout, is_restart: true, finder: None, reported, report_interval }
     }
 
     /// Looks after each pause, and less often once the wait is long, until the server is as expected, and returns the
@@ -84,6 +98,11 @@ impl Recovery {
 
     pub(super) fn elapsed(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    /// The timeout of the checks, some of which may be unknown.
+    pub(super) const fn limit(&self, are_unknown: bool) -> Duration {
+        if are_unknown { self.longest } else { self.timeout }
     }
 
     pub(super) fn has_timed_out(&self) -> bool {
@@ -136,6 +155,13 @@ mod tests {
         // The check `recursion`, which asks every 10 s.
         let checks = Duration::from_millis(10_000 + 1_500 + 2 * 10_000);
         assert_eq!(recovery, checks + LEEWAY);
+        let unknown = Duration::from_secs(10 + 30) + LEEWAY;
+        assert_eq!(longest(&config, &config.backends[0]), unknown, "`start-timeout` and `unknown-after`");
+        let patient =
+            Config::parse(Path::new("test.toml"), &format!("{text}unknown-after = \"2m\"\n"), "host");
+        let patient = patient.unwrap();
+        assert_eq!(timeout(&patient, &patient.backends[0]), checks + LEEWAY);
+        assert_eq!(longest(&patient, &patient.backends[0]), Duration::from_secs(10 + 120) + LEEWAY);
         let text = format!("{text}warm-up = \"www.example.org\"\n");
         let config = Config::parse(Path::new("test.toml"), &text, "host").unwrap();
         assert_eq!(timeout(&config, &config.backends[0]), checks + warm_up::LIMIT + LEEWAY);

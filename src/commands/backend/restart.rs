@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::control::client::Client;
 use crate::exit::Exit;
 use crate::program::Program;
-use crate::restart::{Done, Operation, Outcome, Progress, Step, Transaction};
+use crate::restart::{Done, End, Operation, Outcome, Progress, Step, Transaction};
 use crate::sys::signal_stream::SignalStream;
 use crate::sys::signals::STOPS;
 use crate::text;
@@ -23,6 +23,9 @@ use crate::text::period::{Period, Shown};
 struct Report<'a> {
     backend: &'a str,
     outcome: Outcome,
+    /// The drain of a failure could not be renewed: it ends by itself within this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drain_ends_in_seconds: Option<u64>,
     steps: &'a [Done],
 }
 
@@ -105,29 +108,44 @@ pub(super) async fn run(
         current: None,
         steps: vec![],
     };
-    let outcome = transaction.run(&mut show, signals.received()).await;
+    let end = transaction.run(&mut show, signals.received()).await;
     // From here on only the exit status matters: the reader of the output may be gone.
     let (name, mut out) = (&backend.name, text::stdout());
     if options.json {
-        let report = Report { backend: name, outcome, steps: &show.steps };
+        let drain_ends_in_seconds = end.drain_ends.map(|ends| ends.as_secs());
+        let report =
+            Report { backend: name, outcome: end.outcome, drain_ends_in_seconds, steps: &show.steps };
         let _ = writeln!(out, "{}", text::json(serde_json::to_string(&report)?));
-        return Ok(exit(outcome));
+        return Ok(exit(end.outcome));
     }
     let all: f64 = show.steps.iter().map(|done| done.seconds).sum();
-    let text = match outcome {
-        Outcome::Restarted => format!("done after {}", Shown(Duration::from_secs_f64(all))),
-        Outcome::Untouched => "not touched, everything is as before".to_owned(),
-        Outcome::LeftDrained => format!(
-            "no recovery; its services stay drained until `undrain`. See: dnsherald backend status {name}. \
-             Once it is repaired: dnsherald undrain --as {} --once-healthy",
-            backend.holder
+    let took = Shown(Duration::from_secs_f64(all));
+    let _ = writeln!(out, "{name}: {}", summary(backend, end, options.unattended, &took));
+    Ok(exit(end.outcome))
+}
+
+/// The last line.
+fn summary(backend: &Backend, end: End, unattended: bool, took: &Shown) -> String {
+    let (name, holder) = (&backend.name, &backend.holder);
+    match (end.outcome, end.drain_ends) {
+        (Outcome::Restarted, _) => format!("done after {took}"),
+        (Outcome::Untouched, _) => "not touched, everything is as before".to_owned(),
+        (Outcome::LeftDrained, Some(limit)) => format!(
+            "no recovery, and the helper could not be told: the drain ends by itself within {}, and the services then \
+             return once their checks pass. Drain again as soon as a helper runs: dnsherald drain",
+            Period(limit)
         ),
-        Outcome::RolledBack => {
+        (Outcome::LeftDrained, None) if unattended => format!(
+            "no recovery; its services stay drained until their checks pass. See: dnsherald backend status {name}"
+        ),
+        (Outcome::LeftDrained, None) => format!(
+            "no recovery; its services stay drained until `undrain`. See: dnsherald backend status {name}. \
+             Once it is repaired: dnsherald undrain --as {holder} --once-healthy"
+        ),
+        (Outcome::RolledBack, _) => {
             "failed with the new configuration; the one before is restored, and the server is back".to_owned()
         }
-    };
-    let _ = writeln!(out, "{name}: {text}");
-    Ok(exit(outcome))
+    }
 }
 
 const fn exit(outcome: Outcome) -> Exit {
