@@ -22,6 +22,7 @@ use serde::Serialize;
 
 use self::baseline::Baseline;
 use self::command::InterruptGuard;
+use self::drained::ensure_drained;
 use self::earlier::EarlierDrains;
 use self::progress::Journal;
 pub(crate) use self::progress::{Done, Progress, Step};
@@ -269,8 +270,9 @@ impl Transaction<'_> {
         for warning in several_servers(&shared(baseline.listeners.clone())) {
             journal.note(&format!("WARNING: {warning}"));
         }
+        // Still a part of the step before: a failure or an interruption leaves the server untouched.
+        ensure_drained(self.helper, &self.names()).await?;
         journal.start(Step::Restart);
-        self.is_still_drained().await?;
         let snapshot = Snapshot::new(&self.config.state, self.backend);
         let is_restart = self.operation == Operation::Restart;
         let read_before = is_restart.then(|| snapshot.read());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::drained::{POLL_INTERVAL, ensure_drained, wait_until_acknowledged};
+use super::drained::{POLL_INTERVAL, wait_until_acknowledged};
 use super::recovery::Recovery;
 use super::{End, Journal, Operation, Outcome, Transaction};
 use crate::backend::{Backend, Trouble};
@@ -28,14 +28,6 @@ impl Transaction<'_> {
         }
         let withdrawn = wait_until_acknowledged(self.helper, &names).await?;
         Ok(format!("{} withdrawn, {withdrawn}", names.join(", ")))
-    }
-
-    /// Makes sure that every service of the server is still drained, right before the operation.
-    ///
-    /// # Errors
-    /// If one is not. Then the server is untouched.
-    pub(super) async fn is_still_drained(&self) -> Result<(), Trouble> {
-        ensure_drained(self.helper, &self.names()).await.map_err(Trouble::untouched)
     }
 
     /// The services of the server.
