@@ -287,7 +287,7 @@ pub(crate) struct Status {
     ///
     /// 1 warning: a service is degraded, kept announced by a hold, starting, or drained within its time; the last good
     /// configuration is in force; the state is not on disk; a check is unknown for 30 seconds, or observed and down (a
-    /// `once-up` check that has not been up since the start is no finding); a BGP session is down for 30 seconds; a prefix
+    /// `once-up` check that has not been up yet is no finding); a BGP session is down for 30 seconds; a prefix
     /// that is no longer configured is not yet withdrawn.
     ///
     /// 2 critical: a service is down, suppressed, drained past its end, or starting for 30 seconds without an announcement;

@@ -24,8 +24,8 @@ mod on_fail;
 mod severity;
 mod timing;
 
-/// The finding of a round in which no probe has passed since the helper started, so that none counts.
-pub(crate) const UNSEEN: &str = "no pass since the start: not counted";
+/// The finding of a round in which no probe of this check has passed yet, so that none counts.
+pub(crate) const UNSEEN: &str = "no pass yet: not counted";
 
 /// One check of a service. A dump of the flight recorder contains its fields: a change keeps the rule of
 /// [`Service`](super::service::Service).
@@ -43,7 +43,8 @@ pub(crate) struct Check {
     degrading: Hysteresis,
     /// Counts the failures that bring the service down.
     downing: Hysteresis,
-    /// Whether it has been up since the start of the helper.
+    /// Whether it has been up since it was made: at the start of the helper, or at a reload for which it does not continue
+    /// (`Service::continue_from`). It stays when the check begins anew after a drain.
     was_up: bool,
     /// Why it fails: the last failure if no pass followed, too many failures in the window, or results that alternate.
     failure: Option<String>,

@@ -1,5 +1,5 @@
-//! Allows one restart at a time on a host: the holder of the lock writes its name into the file, and the kernel
-//! releases the lock when it exits.
+//! Allows one restart at a time on a host, and no reload beside it; reloads share the lock. A holder writes its name into
+//! the file, and the kernel releases the lock when it exits.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
@@ -40,10 +40,10 @@ impl Lock {
             .map_err(|(Refused::Held(why) | Refused::Unusable(why))| Trouble::new(why))
     }
 
-    /// Takes the same lock for a reload. Without the directory of a helper there is no restart to exclude.
+    /// Shares the same lock with other reloads. Without the directory of a helper there is no restart to exclude.
     ///
     /// # Errors
-    /// If another process holds it.
+    /// If a restart holds it.
     pub(crate) fn for_reload(directory: &Path, backend: &str) -> Result<Option<Self>, Trouble> {
         match Self::take(directory, RELOADS, backend) {
             Ok(lock) => Ok(Some(lock)),
@@ -61,7 +61,8 @@ impl Lock {
         let path = directory.join("restart.lock");
         let cannot = |error: io::Error| Refused::Unusable(format!("cannot lock {}: {error}", path.display()));
         let mut file = open(&path, directory).map_err(cannot)?;
-        match file.try_lock() {
+        let locked = if does == RELOADS { file.try_lock_shared() } else { file.try_lock() };
+        match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(Refused::Held(held(&path, file))),
             Err(TryLockError::Error(error)) => return Err(cannot(error)),
@@ -157,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_at_a_time() {
+    fn one_restart_at_a_time_and_no_reload_beside_it() {
         let directory = std::env::temp_dir().join(format!("dnsherald-lock-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let first = Lock::acquire(&directory, "unbound").unwrap();
@@ -169,12 +170,13 @@ mod tests {
         let reload = Lock::for_reload(&directory, "unbound").unwrap_err().why;
         assert!(reload.starts_with(&expected), "{reload}");
         drop(first);
+        let other = Lock::for_reload(&directory, "nsd").unwrap();
         let reload = Lock::for_reload(&directory, "unbound").unwrap();
-        assert!(reload.is_some());
+        assert!(other.is_some() && reload.is_some(), "several servers are reloaded at the same time");
         let refused = Lock::acquire(&directory, "named").unwrap_err().why;
         let expected = format!("a reload is under way: process {} reloads unbound (`", std::process::id());
         assert!(refused.starts_with(&expected), "{refused}");
-        drop(reload);
+        drop((other, reload));
         assert!(Lock::acquire(&directory, "named").is_ok());
         fs::remove_dir_all(&directory).unwrap();
         assert!(Lock::acquire(&directory, "named").unwrap_err().why.starts_with("cannot lock "));

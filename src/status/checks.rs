@@ -37,7 +37,7 @@ pub struct CheckStatus {
     pub(crate) fall: u32,
     /// Its effect on the service at present; `None` before the first verdict.
     pub(crate) severity: Option<Severity>,
-    /// Whether its failures do not count because it has not been up since the start of the helper.
+    /// Whether its failures do not count because it has not been up yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) unproven: bool,
     /// For how long every outcome has been unknown; the last one has the reason.

@@ -130,6 +130,8 @@ impl RouteEntry {
     /// Another configuration does not have the route: it is to be withdrawn and forgotten.
     pub(super) fn become_stale(mut self, now: Moment) -> Self {
         self.stale = true;
+        // If it is configured again later, its next announcement is news.
+        self.reported = None;
         self.desire(now, &Advertisement::Withdraw);
         self
     }

@@ -18,7 +18,7 @@ pub(crate) struct OnFail {
     pub(crate) unknown: Severity,
     /// The severity of the listed causes.
     pub(crate) by_cause: BTreeMap<Cause, Severity>,
-    /// Failures are only observed until the check has been up once since the start of the helper.
+    /// Failures are only observed until the check has been up once ([`Check::was_up`](super::Check)).
     pub(crate) once_up: bool,
     /// Failures of overload degrade at most ([`Cause::is_of_overload`]).
     pub(crate) absorb: bool,

@@ -134,6 +134,18 @@ fn a_reply_to_the_former_words_of_a_route_acknowledges_nothing() {
     assert!(bench.engine.entries_of(0).all(RouteEntry::is_settled));
 }
 
+/// To the neighbors that have lost the route meanwhile, it is no repetition.
+#[test]
+fn a_route_that_is_configured_again_is_announced_anew() {
+    let mut bench = Bench::up("a 192.0.2.1/32");
+    bench.reload("a neighbor=10.0.0.2 192.0.2.1/32");
+    bench.logged.clear();
+    bench.reload("a 192.0.2.1/32");
+    let announced = |line: &&String| line.contains("ANNOUNCED 192.0.2.1/32");
+    let told: Vec<_> = bench.logged.iter().filter(announced).collect();
+    assert_eq!(told, ["a: ANNOUNCED 192.0.2.1/32 med 100 (acknowledged): required checks pass"]);
+}
+
 /// Its reply belongs to the former route.
 #[test]
 fn a_route_with_a_command_in_flight_is_withdrawn_whole() {
