@@ -72,8 +72,10 @@ pub(crate) enum Notice {
     /// A reload has switched dampening to `enforce`: the penalty counts from the next fall on, or `suppresses` the service,
     /// which does not serve, for this time.
     Enforced { service: String, penalty: u32, suppress: u32, suppresses: Option<Duration> },
+    /// A reload has taken `enforce` back: the penalty suppresses nothing.
+    NotEnforced { service: String, penalty: u32 },
     /// The penalty of an earlier helper still counts.
-    Restored { service: String, penalty: u32, suppressed: bool },
+    Restored { service: String, penalty: u32, suppressed: bool, enforced: bool },
     /// The state that an earlier helper saved stands until the first verdict.
     Adopted { service: String, state: ServiceState, age: Duration },
     /// It is older than `adopt-max-age`.
@@ -242,6 +244,7 @@ impl Notice {
             | Self::Undampened { .. }
             | Self::Restored { .. }
             | Self::Enforced { suppresses: None, .. }
+            | Self::NotEnforced { .. }
             | Self::Adopted { .. }
             | Self::Drained { .. }
             | Self::Returning { .. }

@@ -152,8 +152,17 @@ impl Notice {
                 Shown(*time),
                 by_clock(clock, "until", *time)
             ),
-            Self::Restored { service, penalty, suppressed } => {
-                let held = if *suppressed { ", still suppressed" } else { "" };
+            Self::NotEnforced { service, penalty } => {
+                format!(
+                    "service {service}: dampening is no longer enforced; penalty {penalty} suppresses nothing"
+                )
+            }
+            Self::Restored { service, penalty, suppressed, enforced } => {
+                let held = match (suppressed, enforced) {
+                    (true, _) => ", still suppressed",
+                    (false, true) => "",
+                    (false, false) => " (mode observe)",
+                };
                 format!("service {service}: penalty {penalty} carried over from before the restart{held}")
             }
             Self::Adopted { service, state, age } => format!(

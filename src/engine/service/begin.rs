@@ -9,7 +9,7 @@ use super::{Service, ServiceState, StartPolicy};
 use crate::engine::action::Action;
 use crate::engine::check::Check;
 use crate::engine::compat::{Compat, HookState};
-use crate::engine::dampening::Dampening;
+use crate::engine::dampening::{Dampening, Mode};
 use crate::engine::hold;
 use crate::engine::ladder::Stated;
 use crate::engine::memory::Remembered;
@@ -104,7 +104,8 @@ impl Service {
         let penalty = self.dampening.whole_penalty(now);
         if penalty > 0 {
             let (service, suppressed) = (self.name.clone(), self.dampening.enforced());
-            out.push(Notice::Restored { service, penalty, suppressed }.into());
+            let enforced = self.dampening.policy.mode == Mode::Enforce;
+            out.push(Notice::Restored { service, penalty, suppressed, enforced }.into());
         }
         self.drains = Orders::recall(now, &remembered.drains, age);
         self.holds = hold::recall(now, &remembered.holds, age);

@@ -53,17 +53,22 @@ impl Service {
             state => Some((state, service.since)),
         };
         self.note_lost_verdict(&service, earlier, plan, &places, out);
-        if earlier.dampening.mode != Mode::Enforce && plan.dampening.mode == Mode::Enforce {
-            self.note_enforced(now, out);
+        let enforces = |mode| mode == Mode::Enforce;
+        let penalty = self.dampening.whole_penalty(now).max(service.dampening.whole_penalty(now));
+        if penalty > 0 && enforces(earlier.dampening.mode) != enforces(plan.dampening.mode) {
+            self.note_enforced(now, penalty, out);
         }
         places
     }
 
-    /// Logs what `enforce` makes of the penalty, if there is one.
-    fn note_enforced(&self, now: Moment, out: &mut Vec<Action>) {
-        let penalty = self.dampening.whole_penalty(now);
-        if penalty == 0 || !self.enabled {
+    /// Logs what the reload makes of the penalty: it has switched to `enforce`, or taken it back.
+    fn note_enforced(&self, now: Moment, penalty: u32, out: &mut Vec<Action>) {
+        if !self.enabled {
             return;
+        }
+        if self.dampening.policy.mode != Mode::Enforce {
+            let service = self.name.clone();
+            return out.push(Notice::NotEnforced { service, penalty }.into());
         }
         let (service, suppress) = (self.name.clone(), self.dampening.policy.suppress);
         let suppresses = self.dampening.reused_at().map(|at| at.since(now));

@@ -49,6 +49,15 @@ fn a_reload_that_enforces_dampening_withdraws_no_serving_service_before_its_next
 }
 
 #[test]
+fn the_log_says_that_a_reload_takes_enforce_back() {
+    let mut bench = fell_thrice();
+    bench.reload("a mode=enforce 192.0.2.1/32");
+    bench.reload("a 192.0.2.1/32");
+    assert!(logs(&bench, "service a: dampening is no longer enforced; penalty 2"), "{:?}", bench.logged);
+    still_serves(&mut bench);
+}
+
+#[test]
 fn a_service_that_does_not_serve_at_the_reload_is_held_for_its_falls() {
     let mut bench = fell_thrice();
     bench.finds(0, &[false, false]);
