@@ -20,10 +20,11 @@ pub(super) fn helper(facts: &Facts) -> Known<Examined> {
         examined.find(
             Id::HelperMissing,
             format!(
-                "ExaBGP runs, but no helper with {file} answers ({}): ExaBGP keeps what a former one announced",
+                "ExaBGP runs, but no helper with {file} answers ({}): it runs without sockets, or it has ended and ExaBGP keeps \
+                 what it announced",
                 foreign(why.split("; ").next().unwrap_or(why))
             ),
-            "see why it does not run: the log of ExaBGP (`journalctl -u exabgp`) and the other findings; then restart ExaBGP",
+            "see why it does not answer: the log of ExaBGP (`journalctl -u exabgp`) and the other findings; then restart ExaBGP",
         );
     } else {
         examined.find(

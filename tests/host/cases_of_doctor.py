@@ -50,6 +50,9 @@ def units(lab, report):
     expect_found(pop, "directory-access", "user `daemon`", "cannot write to /run/dnsherald", "cannot write to /var/lib/dnsherald", copied)
     pop.write(f"/etc/{DIRECTORIES}", pop.run("cat", f"/usr/lib/{DIRECTORIES}").replace(" exabgp ", " daemon "))
     pop.run("systemd-tmpfiles", "--create", "dnsherald.conf")
+    # The helper has started without its sockets.
+    expect_found(pop, "helper-missing", "it runs without sockets", "then restart ExaBGP")
+    pop.start_exabgp_anew()
     expect_found(pop)
     for path in (USER, f"/etc/{DIRECTORIES}"):
         pop.path(path).unlink()
