@@ -370,53 +370,7 @@ fn the_adopted_state_is_the_present_one() {
     assert_eq!(bench.commands(), [""; 0], "the server is dead");
 }
 
-/// Unknown checks delay a decision by `unknown-after`, 30 seconds, at most.
-#[test]
-fn reloads_that_change_a_service_prolong_no_wait_for_its_first_verdict() {
-    for change in ["med=20", "query=example"] {
-        let mut bench = Bench::up("a 192.0.2.1/32");
-        let check = CheckId { service: ServiceId(1), check: 0 };
-        for nth in 0..4 {
-            bench.reload(&format!("a 192.0.2.1/32\nb {change}{nth} 192.0.2.2/32"));
-            bench.handle(Event::Outcome(check, Outcome::fail(Cause::Local, "")));
-            bench.passes(Duration::from_secs(10));
-        }
-        assert_eq!(bench.commands(), ["withdraw route 192.0.2.2/32"], "{change}");
-    }
-}
-
 fn finds_nothing_out(bench: &mut Bench) {
     let check = CheckId { service: ServiceId(0), check: 0 };
     bench.handle(Event::Outcome(check, Outcome::fail(Cause::SourceAddress, "cannot ask")));
-}
-
-#[test]
-fn a_statement_survives_two_reloads_while_checks_are_unknown() {
-    let mut bench = Bench::up("a 192.0.2.1/32");
-    bench.reload("x query=second. 192.0.2.1/32");
-    finds_nothing_out(&mut bench);
-    bench.passes(Duration::from_secs(5));
-    bench.reload("x query=third. 192.0.2.1/32");
-    finds_nothing_out(&mut bench);
-    bench.passes(Duration::from_secs(31));
-    assert!(!bench.commands().iter().any(|line| line.starts_with("withdraw")), "{:?}", bench.logged);
-}
-
-#[test]
-fn reloads_prolong_no_return_after_falls() {
-    let mut bench = Bench::up("a med=1 192.0.2.1/32");
-    for _ in 0..4 {
-        bench.finds(0, &[false, false, true, true]);
-        bench.passes(Duration::from_secs(60));
-        bench.passes(Duration::from_secs(1));
-        assert_eq!(bench.states(), [("a", ServiceState::Up)]);
-    }
-    bench.finds(0, &[false, false, true, true]);
-    assert_eq!(bench.states(), [("a", ServiceState::Down)], "the return waits");
-    for nth in 2..20 {
-        bench.passes(Duration::from_secs(5));
-        bench.reload(&format!("a med={nth} 192.0.2.1/32"));
-        bench.finds(0, &[true]);
-    }
-    assert_eq!(bench.states(), [("a", ServiceState::Up)], "after 90 s, and max-rise-time is 60 s");
 }
