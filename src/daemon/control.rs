@@ -6,17 +6,17 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::UnixStream;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
-use self::earlier::{Earlier, report_loss};
+use self::earlier::{Earlier, await_free};
 use self::places::serve;
 pub(crate) use self::requests::Caller;
 use self::requests::{ConfigReader, serve_client};
@@ -25,6 +25,7 @@ use super::document::Subject;
 use crate::config::Config;
 use crate::control::{Request, control_socket, status_socket};
 use crate::status::Document;
+use crate::sys::lock;
 use crate::sys::trusted_path::make_for_root;
 use crate::text::json;
 
@@ -65,7 +66,7 @@ pub(crate) enum ControlEvent {
 #[derive(Debug)]
 pub(crate) struct Control {
     asked: mpsc::Receiver<ControlEvent>,
-    sockets: Vec<Socket>,
+    sockets: Arc<Mutex<Vec<Socket>>>,
     tasks: JoinSet<()>,
     written: Option<(Instant, Duration, Arc<[u8]>)>,
     /// Why the state is not on the disk, if it is not.
@@ -93,22 +94,19 @@ impl Control {
             );
         }
         let earlier = Earlier::at(&status_socket(directory));
-        let status = Socket::bind(&status_socket(directory), STATUS_MODE)?;
-        let control = Socket::bind(&control_socket(directory), CONTROL_MODE)?;
+        let bound = Bound::new(directory)?;
+        let sockets = Arc::new(Mutex::new(bound.sockets()));
         let (events, asked) = mpsc::channel(QUESTIONS);
         let mut tasks = JoinSet::new();
         if let Some(earlier) = earlier {
             let directory = directory.to_owned();
             tasks.spawn(async move { earlier.report_takeover(&directory).await });
         }
-        tasks.spawn(report_loss(status.0.clone()));
-        let status_questions = events.clone();
-        tasks.spawn(serve(status.1, move |stream| show(stream, status_questions.clone())));
         let reader = ConfigReader::new(subject);
-        tasks.spawn(serve(control.1, move |stream| serve_client(stream, events.clone(), reader.clone())));
+        tasks.spawn(keep(directory.to_owned(), bound, events, reader, Arc::clone(&sockets)));
         Ok(Self {
             asked,
-            sockets: vec![status.0, control.0],
+            sockets,
             tasks,
             written: None,
             unwritten: None,
@@ -177,7 +175,54 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         self.tasks.abort_all();
-        self.sockets.iter().for_each(Socket::remove);
+        lock(&self.sockets).iter().for_each(Socket::remove);
+    }
+}
+
+/// The two sockets at their paths, with their listeners.
+struct Bound {
+    status: (Socket, UnixListener),
+    control: (Socket, UnixListener),
+}
+
+impl Bound {
+    fn new(directory: &Path) -> Result<Self, String> {
+        Ok(Self {
+            status: Socket::bind(&status_socket(directory), STATUS_MODE)?,
+            control: Socket::bind(&control_socket(directory), CONTROL_MODE)?,
+        })
+    }
+
+    fn sockets(&self) -> Vec<Socket> {
+        vec![self.status.0.clone(), self.control.0.clone()]
+    }
+}
+
+/// Serves clients, and takes the sockets back once a later helper that had taken them over has ended.
+async fn keep(
+    directory: PathBuf,
+    mut bound: Bound,
+    events: mpsc::Sender<ControlEvent>,
+    reader: ConfigReader,
+    sockets: Arc<Mutex<Vec<Socket>>>,
+) {
+    loop {
+        let Bound { status: (socket, status), control: (_, control) } = bound;
+        let mut serving = JoinSet::new();
+        let questions = events.clone();
+        serving.spawn(serve(status, move |stream| show(stream, questions.clone())));
+        let (questions, reader) = (events.clone(), reader.clone());
+        serving.spawn(serve(control, move |stream| serve_client(stream, questions.clone(), reader.clone())));
+        bound = loop {
+            await_free(&socket).await;
+            let place = directory.clone();
+            // Without the directory there is nothing to take back until it is there again.
+            if let Ok(Ok(bound)) = spawn_blocking(move || Bound::new(&place)).await {
+                break bound;
+            }
+        };
+        *lock(&sockets) = bound.sockets();
+        log::info!("takes the sockets in {} back: no helper listens there any more", directory.display());
     }
 }
 

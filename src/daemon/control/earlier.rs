@@ -1,7 +1,8 @@
 //! Two helpers with one directory of sockets: for a moment that before a reload of ExaBGP and that after it; for long those of
-//! two ExaBGPs. The later one takes the sockets over. Each warns.
+//! two ExaBGPs, or one that was started by hand. The later one takes the sockets over. Each warns, and the earlier one takes
+//! its sockets back once the later one has ended.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::Duration;
 
@@ -74,24 +75,57 @@ impl Earlier {
     }
 }
 
-/// Warns once if this status socket has been that of another helper for half of [`OVERLAP`]: in a reload of ExaBGP this
-/// one would have ended.
-pub(super) async fn report_loss(socket: Socket) {
-    let mut was_replaced = false;
+/// Who has the path of a socket of this helper.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Owner {
+    This,
+    Another,
+    Nobody,
+}
+
+impl Owner {
+    fn of(socket: &Socket) -> Self {
+        if socket.is_there() {
+            return Self::This;
+        }
+        match connected(socket.path()) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+                Self::Nobody
+            }
+            // A helper that hangs accepts no connection.
+            Ok(_) | Err(_) => Self::Another,
+        }
+    }
+}
+
+/// Waits until this status socket is lost and no helper has it, on two looks with half of [`OVERLAP`] between them: then it can
+/// be taken back. Warns once if another helper has it for so long: in a reload of ExaBGP this one would have ended.
+pub(super) async fn await_free(socket: &Socket) {
+    let (mut before, mut is_warned) = (Owner::This, false);
     loop {
         sleep(OVERLAP / 2).await;
         let looked_at = socket.clone();
         // The disk may hang.
-        let is_replaced = spawn_blocking(move || looked_at.is_replaced()).await.unwrap_or_default();
-        if is_replaced && was_replaced {
-            break;
+        let owner = spawn_blocking(move || Owner::of(&looked_at)).await.unwrap_or(Owner::This);
+        if owner == before {
+            match owner {
+                Owner::Nobody => return,
+                Owner::Another if !is_warned => {
+                    warn_of_loss(socket);
+                    is_warned = true;
+                }
+                Owner::Another | Owner::This => {}
+            }
         }
-        was_replaced = is_replaced;
+        before = owner;
     }
+}
+
+fn warn_of_loss(socket: &Socket) {
     let later = Earlier::at(socket.path()).map_or_else(String::new, |it| format!(" (process {})", it.pid));
     log::warn!(
         "another helper{later} has taken over {}, and this one (process {}) still runs: `dnsherald status` and requests do \
-         not reach this one, which goes on announcing; {REMEDY}",
+         not reach this one, which goes on announcing; it takes the sockets back once that one has ended; {REMEDY}",
         socket.path().display(),
         std::process::id()
     );

@@ -42,14 +42,14 @@ impl Socket {
 
     /// Unless the socket of a successor is there.
     pub(super) fn remove(&self) {
-        if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
+        if self.is_there() {
             let _ = fs::remove_file(&self.path);
         }
     }
 
-    /// Whether the socket of a successor is there.
-    pub(super) fn is_replaced(&self) -> bool {
-        fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() != self.inode)
+    /// Whether it is at its path.
+    pub(super) fn is_there(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode)
     }
 
     pub(super) fn path(&self) -> &Path {

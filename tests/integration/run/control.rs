@@ -792,6 +792,30 @@ fn another_helper_that_stays_is_named() {
     assert!(!second.log().contains("has taken over"), "{}", second.log());
 }
 
+/// One that was started by hand beside the helper, and ended: killed, or as asked.
+#[test]
+fn a_helper_takes_its_sockets_back() {
+    let pop = Pop::new();
+    let first = pop.settled();
+    let pid = pop.status().pid;
+    for is_killed in [true, false] {
+        let mut second = pop.helper(ideal("5.0.15"));
+        pop.comes_to_be(|status| status.pid != pid);
+        if is_killed {
+            second.dies_suddenly();
+        } else {
+            second.is_sent("TERM");
+            second.exits_well();
+        }
+        assert!(eventually(|| pop.command(&["status"]).status.success()), "{}", first.log());
+        assert_eq!(pop.status().pid, pid);
+        assert!(pop.command(&["drain", "--wait"]).status.success(), "requests reach it as well");
+        assert!(pop.command(&["undrain"]).status.success());
+    }
+    let told = format!("takes the sockets in {} back", pop.file("control").display());
+    assert_eq!(first.log().matches(&told).count(), 2, "{}", first.log());
+}
+
 #[test]
 fn runs_without_a_control_directory() {
     let pop = Pop::new();
