@@ -17,7 +17,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
 use self::earlier::{Earlier, await_free};
-use self::places::serve;
+use self::places::{Spare, serve};
 pub(crate) use self::requests::Caller;
 use self::requests::{ConfigReader, serve_client};
 use self::socket::Socket;
@@ -179,17 +179,20 @@ impl Drop for Control {
     }
 }
 
-/// The two sockets at their paths, with their listeners.
+/// The two sockets at their paths, each with its listener and the descriptor that is kept for its clients.
 struct Bound {
-    status: (Socket, UnixListener),
-    control: (Socket, UnixListener),
+    status: (Socket, UnixListener, Spare),
+    control: (Socket, UnixListener, Spare),
 }
 
 impl Bound {
     fn new(directory: &Path) -> Result<Self, String> {
+        let bind = |path: &Path, mode| {
+            Socket::bind(path, mode).map(|(socket, listener)| (socket, listener, Spare::new()))
+        };
         Ok(Self {
-            status: Socket::bind(&status_socket(directory), STATUS_MODE)?,
-            control: Socket::bind(&control_socket(directory), CONTROL_MODE)?,
+            status: bind(&status_socket(directory), STATUS_MODE)?,
+            control: bind(&control_socket(directory), CONTROL_MODE)?,
         })
     }
 
@@ -207,12 +210,14 @@ async fn keep(
     sockets: Arc<Mutex<Vec<Socket>>>,
 ) {
     loop {
-        let Bound { status: (socket, status), control: (_, control) } = bound;
+        let Bound { status: (socket, status, first), control: (_, control, second) } = bound;
         let mut serving = JoinSet::new();
         let questions = events.clone();
-        serving.spawn(serve(status, move |stream| show(stream, questions.clone())));
+        serving.spawn(serve(status, first, move |stream| show(stream, questions.clone())));
         let (questions, reader) = (events.clone(), reader.clone());
-        serving.spawn(serve(control, move |stream| serve_client(stream, questions.clone(), reader.clone())));
+        serving.spawn(serve(control, second, move |stream| {
+            serve_client(stream, questions.clone(), reader.clone())
+        }));
         bound = loop {
             await_free(&socket).await;
             let place = directory.clone();

@@ -49,15 +49,37 @@ fn place_of(stream: &UnixStream, places: &Arc<Places<u32>>) -> Option<Place<u32>
     places.take(user, |held| has_place(held, user, owner))
 }
 
-/// Accepts connections, and serves each client that has a place for [`CLIENT_TIMEOUT`] at most. An operator also asks
-/// when the host has no descriptors left, so that one is kept for clients.
+/// A descriptor that is kept for clients, since an operator also asks when the host has none left. Empty while none can be
+/// opened.
+#[derive(Debug)]
+pub(super) struct Spare(Option<File>);
+
+impl Spare {
+    pub(super) fn new() -> Self {
+        Self(File::open("/dev/null").ok())
+    }
+
+    /// Frees the descriptor.
+    fn release(&mut self) {
+        self.0 = None;
+    }
+
+    /// Keeps a descriptor again, if one is free.
+    fn renew(&mut self) {
+        if self.0.is_none() {
+            *self = Self::new();
+        }
+    }
+}
+
+/// Accepts connections, and serves each client that has a place for [`CLIENT_TIMEOUT`] at most.
 pub(super) async fn serve<F: Future<Output = io::Result<()>> + Send + 'static>(
     listener: UnixListener,
+    mut spare: Spare,
     attend: impl Fn(UnixStream) -> F,
 ) {
     let places = Places::<u32>::new();
     let mut clients = JoinSet::new();
-    let mut spare = spare_descriptor();
     loop {
         while clients.try_join_next().is_some() {}
         match listener.accept().await {
@@ -75,7 +97,7 @@ pub(super) async fn serve<F: Future<Output = io::Result<()>> + Send + 'static>(
             },
             // There is probably no descriptor left. The spare one serves one client after the other.
             Err(_) => {
-                drop(spare.take());
+                spare.release();
                 match timeout(RETRY, listener.accept()).await {
                     Ok(Ok((stream, _))) => {
                         if let Some(_place) = place_of(&stream, &places) {
@@ -89,13 +111,8 @@ pub(super) async fn serve<F: Future<Output = io::Result<()>> + Send + 'static>(
             }
         }
         // The descriptor of the client that was served last is free.
-        spare = spare.or_else(spare_descriptor);
+        spare.renew();
     }
-}
-
-/// Keeps the spare descriptor while none can be opened.
-fn spare_descriptor() -> Option<File> {
-    File::open("/dev/null").ok()
 }
 
 #[cfg(test)]
