@@ -43,7 +43,7 @@ pub(crate) struct Check {
     degrading: Hysteresis,
     /// Counts the failures that bring the service down.
     downing: Hysteresis,
-    /// Whether it has been up since it was made: at the start of the helper, or at a reload for which it does not continue
+    /// Whether it has been up, with a probe that passed, since it was made: at the start of the helper, or at a reload for which it does not continue
     /// (`Service::continue_from`). It stays when the check begins anew after a drain.
     was_up: bool,
     /// Why it fails: the last failure if no pass followed, too many failures in the window, or results that alternate.

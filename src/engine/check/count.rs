@@ -76,7 +76,8 @@ impl Check {
     fn count_pass(&mut self, lost: Lost) {
         (self.failure, self.cause) = (None, None);
         self.count_result(Cause::Timeout, Observed::Pass, lost);
-        self.was_up |= self.shown.state() == CheckState::Up;
+        // A round in which no probe has passed yet counts as a pass, and proves nothing.
+        self.was_up |= self.shown.state() == CheckState::Up && !self.is_unseen();
     }
 
     /// Counts a result with the counters that the severity of its cause concerns. The others count a pass.
