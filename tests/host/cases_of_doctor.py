@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from addresses import ANYCAST_IPV4
 from cases import case
+from cases_of_limited_hosts import wait_for_journal
 from machine import PATIENCE
 from servers import UNBOUND
 from site_host import STATE
@@ -45,7 +46,9 @@ def units(lab, report):
     pop.start_exabgp_anew()
     expect_found(pop)
     pop.write(USER, "[Service]\nUser=daemon\nGroup=daemon\n")
-    pop.start_exabgp_anew()
+    since = pop.start_exabgp_anew()
+    # The helper tries to open its sockets before the directory is repaired.
+    wait_for_journal(pop, since, "will find no helper")
     copied = f"put a changed copy of /usr/lib/{DIRECTORIES} into /etc/tmpfiles.d"
     expect_found(pop, "directory-access", "user `daemon`", "cannot write to /run/dnsherald", "cannot write to /var/lib/dnsherald", copied)
     pop.write(f"/etc/{DIRECTORIES}", pop.run("cat", f"/usr/lib/{DIRECTORIES}").replace(" exabgp ", " daemon "))
