@@ -54,6 +54,9 @@ pub(crate) const WITHDRAW_WAIT: Duration = Duration::from_millis(200);
 /// sent again, so that an unresponsive ExaBGP never counts as calm.
 pub(crate) const CALM: Duration = Duration::from_secs(60);
 
+/// Why ExaBGP answers no command, unless something else explains it.
+pub(crate) const ACKS_OFF: &str = "exabgp.api.ack is off";
+
 /// Late replies are discarded for this time once ExaBGP has answered the question for its version.
 const SETTLE: Duration = Duration::from_millis(100);
 
@@ -169,7 +172,7 @@ impl ApiSession {
             _ if self.answers => None,
             Parent::Terminal => Some("standard output is a terminal"),
             Parent::ExaBgp if not_awaited => Some("no answers are awaited (--no-ack)"),
-            Parent::ExaBgp => Some("exabgp.api.ack is off"),
+            Parent::ExaBgp => Some(ACKS_OFF),
         }
     }
 

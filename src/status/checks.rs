@@ -35,6 +35,9 @@ pub struct CheckStatus {
     pub(crate) rise: u32,
     /// See `rise`.
     pub(crate) fall: u32,
+    /// The number of passes to its next better verdict; absent if there is none, and where the helper does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) passes_ahead: Option<u32>,
     /// Its effect on the service at present; `None` before the first verdict.
     pub(crate) severity: Option<Severity>,
     /// Whether its failures do not count because it has not been up yet.
@@ -48,6 +51,18 @@ pub struct CheckStatus {
     pub(crate) unknown_since: Option<Time>,
     /// The finding of the last round.
     pub last: Option<Last>,
+}
+
+impl CheckStatus {
+    /// Whether its last round passed.
+    pub(super) fn passes(&self) -> bool {
+        self.last.as_ref().is_some_and(|last| last.passed)
+    }
+
+    /// Whether no probe of it has passed, so that none counts ([`Last::tell_unseen`]).
+    pub(super) fn is_unseen(&self) -> bool {
+        self.last.as_ref().is_some_and(|last| last.passed && last.detail.as_deref() == Some(UNSEEN))
+    }
 }
 
 /// The finding of a round.

@@ -17,9 +17,11 @@ use crate::engine::service::ServiceState;
 mod advice;
 mod checks;
 mod next;
+mod remedies;
 mod routes;
 mod rule;
 pub(crate) mod shown;
+mod waiting;
 
 /// The chain of one service.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -75,7 +77,7 @@ pub(crate) enum Stage {
     Session,
     /// The possible next changes, each with its earliest time.
     Next,
-    /// The command that changes it.
+    /// The command that changes it, or that none is needed. There is at least one.
     Remedy,
 }
 
@@ -99,7 +101,7 @@ fn chain(document: &Document, service: &Service, view: &View) -> Explanation {
     steps.push(rule.step(service, view));
     steps.extend(unusable(document));
     steps.extend(routes::steps(&document.exabgp, service, view));
-    steps.extend(next::steps(service, rule, view));
+    steps.extend(next::steps(&document.exabgp, service, rule, view));
     Explanation {
         service: service.name.clone(),
         state: service.state,

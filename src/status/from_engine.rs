@@ -12,7 +12,7 @@ use super::{
 use crate::engine::Engine;
 use crate::engine::api_session::neighbors::{self, BgpState};
 use crate::engine::api_session::route_entry::{Answer, RouteEntry};
-use crate::engine::check::Check;
+use crate::engine::check::{Check, Severity};
 use crate::engine::moment::Moment;
 use crate::engine::notice::until::Until;
 use crate::engine::order::Orders;
@@ -224,6 +224,9 @@ fn check_status(check: &Check, clock: &Clock) -> CheckStatus {
         },
         rise: thresholds.rise.get(),
         fall: thresholds.fall.get(),
+        passes_ahead: check
+            .rises(clock.now(), check.verdict().unwrap_or(Severity::Down))
+            .map(|forecast| forecast.need - forecast.have),
         severity: check.verdict(),
         unproven: check.is_unproven(),
         unknown_for_seconds: check

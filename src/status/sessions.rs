@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::time::Time;
+use crate::engine::api_session::ACKS_OFF;
 use crate::exabgp::{Dialect, notification};
 use crate::text::joined;
 
@@ -34,7 +35,7 @@ pub struct ExaBgp {
 impl ExaBgp {
     /// Why it answers no commands.
     pub(super) fn why_silent(&self) -> &str {
-        self.silence.as_deref().unwrap_or("exabgp.api.ack is off")
+        self.silence.as_deref().unwrap_or(ACKS_OFF)
     }
 }
 

@@ -101,15 +101,18 @@ const fn by_cause(cause: Cause) -> Advice {
     }
 }
 
-/// The advice for the checks that decide about the service and for those without a result, each once; then where there is
-/// more.
+/// The advice for the checks with the worst effect on the service and for those without a result, each once; then where
+/// there is more. Where no check has an effect, those that fall or that are only observed have it.
 pub(super) fn of(service: &Service) -> Vec<String> {
     let worst = service.checks.iter().filter_map(|check| check.severity).max();
-    let worst = worst.filter(|severity| *severity > Severity::Observe);
-    let decides = |check: &&CheckStatus| {
-        (check.severity.is_some() && check.severity == worst) || check.unknown_for_seconds.is_some()
+    let fails = |check: &CheckStatus| {
+        check.unknown_for_seconds.is_some()
+            || match worst.filter(|severity| *severity > Severity::Observe) {
+                Some(worst) => check.severity == Some(worst),
+                None => !check.unproven,
+            }
     };
-    let failed = service.checks.iter().filter(decides).filter_map(|check| check.last.as_ref());
+    let failed = service.checks.iter().filter(|check| fails(check)).filter_map(|check| check.last.as_ref());
     let causes = failed.filter(|last| !last.passed).filter_map(|last| last.cause.as_ref());
     let mut advice = vec![];
     for cause in causes.filter_map(|cause| cause.parse::<Cause>().ok()) {

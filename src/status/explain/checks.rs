@@ -40,14 +40,21 @@ fn answered(check: &CheckStatus, view: &View) -> String {
 /// The counter, and the effect of the check on the service.
 fn counted(check: &CheckStatus) -> String {
     let CheckStatus { state, streak, rise, fall, .. } = check;
+    if check.is_unseen() {
+        return "is not counted: no probe of it has passed yet, and until one has, a failure does nothing"
+            .to_owned();
+    }
+    let falls = format!("{fall} failures in a row make it down");
     let counter = match state.as_str() {
-        "up" => format!("is up: {fall} failures in a row make it down"),
+        "up" if check.on_fail == Some(Severity::Observe) => format!("is up: {falls}, which moves no route"),
+        "up" => format!("is up: {falls}"),
         "falling" => format!("is falling: {streak} of {fall} failures in a row"),
         "down" => format!("is down: {rise} passes in a row make it up"),
         "rising" => format!("is rising: {streak} of {rise} passes in a row"),
         _ => format!("has no verdict yet: it takes {rise} passes or {fall} failures in a row"),
     };
     let effect = match check.severity {
+        _ if check.unproven => "; its failures do nothing until it has been up",
         Some(Severity::Down) => "; it brings the service down",
         Some(Severity::Degraded) => "; it degrades the service",
         _ if check.on_fail == Some(Severity::Observe) => "; its failures are only observed",

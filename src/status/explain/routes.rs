@@ -25,7 +25,7 @@ pub(super) fn steps(exabgp: &ExaBgp, service: &Service, view: &View) -> Vec<Step
     sent.chain(sessions(exabgp, view)).collect()
 }
 
-fn named(prefixes: &[&str]) -> String {
+pub(super) fn named(prefixes: &[&str]) -> String {
     let named = prefixes[..prefixes.len().min(NAMED)].join(", ");
     match prefixes.len().saturating_sub(NAMED) {
         0 => named,

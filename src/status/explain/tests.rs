@@ -60,23 +60,29 @@ resolver is down:
   next
     announced at the earliest 03:04:33 (answers: 1 of 3 passes)
   what to do
-    last, and only if the server answers clients and the check is wrong: `dnsherald hold resolver
-      --for 1h --reason '…'`
+    every BGP session is down (10.1.0.9), so that no router has a route from here: look at
+      `exabgp-cli show neighbor summary`, at the router, and at the firewall for tcp/179
 ";
     let text = shown(Some("resolver"));
     assert_eq!(text, expected, "{text}");
 }
 
-/// What explain advises for a service that is down because of this cause.
+/// What explain advises for a service that is down because of this cause, with a BGP session that is up.
 fn advised(cause: &str, backend: Option<&str>, change: impl FnOnce(&mut Service)) -> Vec<String> {
     let mut document: Document = serde_json::from_str(DOCUMENT).unwrap();
+    document.exabgp.bgp_sessions[0].state = crate::status::SessionState::Up;
     let service = &mut document.services[0];
     service.backend = backend.map(ToOwned::to_owned);
     let last = service.checks[0].last.as_mut().unwrap();
     (last.passed, last.cause, last.detail) = (false, Some(cause.to_owned()), Some("found".to_owned()));
     change(service);
-    let view = View::of(&document, 100, Zone::default());
-    let steps = explain(&document, Some("resolver"), &view).unwrap().remove(0).steps;
+    remedies_of(&document)
+}
+
+/// What explain advises for the first service.
+fn remedies_of(document: &Document) -> Vec<String> {
+    let view = View::of(document, 100, Zone::default());
+    let steps = explain(document, None, &view).unwrap().remove(0).steps;
     steps.into_iter().filter(|step| step.stage == Stage::Remedy).map(|step| step.text).collect()
 }
 
@@ -190,3 +196,5 @@ fn a_file_that_cannot_be_used_is_named_with_what_is_in_force() {
         /etc/dnsherald/dnsherald.toml is corrected: dnsherald.toml:3:1: unknown key `rize`";
     assert_eq!(text, expected);
 }
+
+mod advice;

@@ -1,0 +1,109 @@
+//! What an operator does about the state of a service: by the rule that decides, then about ExaBGP.
+
+use super::routes::named;
+use super::rule::Rule;
+use super::{advice, waiting};
+use crate::engine::api_session::ACKS_OFF;
+use crate::status::{ExaBgp, Prefix, Service, SessionState};
+use crate::text::joined;
+
+/// At least one sentence: what to do, or that there is nothing to do.
+pub(super) fn of(exabgp: &ExaBgp, service: &Service, rule: Rule) -> Vec<String> {
+    let mut remedies = by_rule(service, rule);
+    remedies.extend(about_routes(exabgp, service));
+    remedies.extend(about_sessions(exabgp));
+    if rule != Rule::Dampening && service.dampening.suppressed {
+        let name = &service.name;
+        remedies.push(format!("dampening suppresses it, too; to end that: `dnsherald undampen {name}`"));
+    }
+    if remedies.is_empty() {
+        remedies.push(format!("nothing to do: {}", waiting::for_what(service, rule)));
+    }
+    remedies
+}
+
+fn by_rule(service: &Service, rule: Rule) -> Vec<String> {
+    let name = &service.name;
+    match rule {
+        Rule::NotEnabled => vec!["set `enabled = true`, then `dnsherald reload`".to_owned()],
+        Rule::DisableFile => vec!["remove the disable-file".to_owned()],
+        Rule::Drain => {
+            let ends = service.drains.iter().map(|drain| match (&drain.holder, drain.left_by()) {
+                (holder, Some(backend)) => format!(
+                    "repair the server (`dnsherald backend status {backend}`), then `dnsherald undrain {name} --as {holder} \
+                     --once-healthy`"
+                ),
+                (holder, None) => format!("to end it: `dnsherald undrain {name} --as {holder}`"),
+            });
+            ends.collect()
+        }
+        Rule::Hold => vec![format!("to end it: `dnsherald unhold {name}`")],
+        Rule::Dampening => vec![format!("to end it: `dnsherald undampen {name}`")],
+        Rule::WorstCheck if !service.is_serving() => {
+            let mut advice = advice::of(service);
+            if !advice.is_empty() {
+                advice.push(format!(
+                    "last, and only if the server answers clients and the check is wrong: `dnsherald hold {name} --for 1h \
+                     --reason '…'`"
+                ));
+            }
+            advice
+        }
+        Rule::Address | Rule::AfterDrain | Rule::WorstCheck | Rule::NoVerdict => advice::of(service),
+        Rule::WarmUp => vec![],
+    }
+}
+
+/// What to do where the routes are not as ExaBGP should have them.
+fn about_routes(exabgp: &ExaBgp, service: &Service) -> Vec<String> {
+    let mut remedies = vec![];
+    if service.is_serving() && !service.prefixes.is_empty() && !service.is_announced() {
+        let state = service.state;
+        remedies.push(format!(
+            "the configuration withdraws it while it is {state}; to announce it then, change its key `{state}` and \
+             `dnsherald reload`"
+        ));
+    }
+    if !exabgp.answers {
+        remedies.push(match exabgp.why_silent() {
+            ACKS_OFF => "ExaBGP answers no commands: set `exabgp.api.ack true` (`ack = true` under [exabgp.api] in \
+                         exabgp.env), and restart ExaBGP; until then it is not known whether it has carried out or refused \
+                         a command"
+                .to_owned(),
+            why => format!("{why}: it is not known whether ExaBGP has carried out a command"),
+        });
+    } else if service.prefixes.iter().any(|prefix| prefix.refused) {
+        remedies.push(
+            "ExaBGP refuses a route: `dnsherald doctor` compares the neighbors with exabgp.conf".to_owned(),
+        );
+    } else {
+        let waits = |prefix: &&Prefix| prefix.desired.is_some() && !prefix.is_settled();
+        let waiting: Vec<_> = service.prefixes.iter().filter(waits).map(|prefix| &*prefix.prefix).collect();
+        if !waiting.is_empty() {
+            remedies.push(format!(
+                "ExaBGP has not acknowledged {} yet, and the helper sends it again; if that lasts, look at ExaBGP's own \
+                 log, then `dnsherald doctor`",
+                named(&waiting)
+            ));
+        }
+    }
+    remedies
+}
+
+/// What to do about BGP sessions that are down.
+fn about_sessions(exabgp: &ExaBgp) -> Option<String> {
+    let sessions = &exabgp.bgp_sessions;
+    let down: Vec<_> = sessions.iter().filter(|session| session.state == SessionState::Down).collect();
+    let neighbors = joined(down.iter().map(|session| &session.neighbor), ", ");
+    let who = match down.len() {
+        0 => return None,
+        all if all == sessions.len() => {
+            format!("every BGP session is down ({neighbors}), so that no router has a route from here")
+        }
+        1 => format!("the BGP session with {neighbors} is down"),
+        _ => format!("the BGP sessions with {neighbors} are down"),
+    };
+    Some(format!(
+        "{who}: look at `exabgp-cli show neighbor summary`, at the router, and at the firewall for tcp/179"
+    ))
+}

@@ -1,0 +1,265 @@
+//! Each state has advice.
+
+use super::*;
+use crate::status::{AnswerResult, Answered, Drain, SessionState, WarmUp};
+
+/// An announced service with one check that passes and one prefix, all acknowledged, at one BGP session.
+const ANNOUNCED: &str = r#"{
+"format": "dnsherald status 1", "version": "0.2.0", "node": "fra1", "pid": 4711,
+"configuration": "/etc/dnsherald/dnsherald.toml", "running-seconds": 90000.0, "at": "2026-11-27T03:04:31.250Z",
+"exabgp": {"version": "5.0.15", "dialect": "neighbor", "answers": true, "latency-seconds": 0.0012, "refused": 0, "unanswered": 0,
+  "bgp-sessions": [{"neighbor": "10.1.0.1", "state": "up"}, {"neighbor": "10.2.0.1", "state": "up"}]},
+"services": [
+  {"name": "resolver", "enabled": true, "state": "up", "for-seconds": 75.0, "reason": "required checks pass",
+   "disabled": false, "drains": [],
+   "prefixes": [{"prefix": "192.0.2.53/32", "desired": "announce next-hop 10.1.0.2", "acknowledged": "announce next-hop 10.1.0.2"}],
+   "checks": [{"name": "answers", "interval-seconds": 1.0, "fast-interval-seconds": 0.25, "on-fail": "down",
+    "state": "up", "streak": 0, "rise": 3, "fall": 3, "severity": "observe",
+    "last": {"ago-seconds": 0.25, "passed": true, "latency-seconds": 0.00042}}],
+   "dampening": {"penalty": 0, "suppressed": false, "reuse-in-seconds": null}}],
+"left-behind": []}"#;
+
+const SESSIONS: &str =
+    "look at `exabgp-cli show neighbor summary`, at the router, and at the firewall for tcp/179";
+
+/// A state: its name, the change that leads to it, and how the first and only or first advice reads.
+type State = (&'static str, fn(&mut Document), &'static str);
+
+const STATES: &[State] = &[
+    ("announced", |_| (), "nothing to do: its checks pass, and ExaBGP has acknowledged its routes"),
+    ("falling", |document| fails(document, "falling", Severity::Observe), "timeout: the server does not"),
+    (
+        "degraded",
+        |document| becomes(document, ServiceState::Degraded, "down", Severity::Degraded),
+        "timeout: ",
+    ),
+    ("down", |document| becomes(document, ServiceState::Down, "down", Severity::Down), "timeout: "),
+    ("passes again", |document| rises(document, ServiceState::Down), PASSES_AGAIN),
+    ("degraded, passes again", |document| rises(document, ServiceState::Degraded), PASSES_AGAIN),
+    (
+        "recovery",
+        |document| first(document).state = ServiceState::Degraded,
+        "nothing to do: its checks pass, and it is up",
+    ),
+    ("drained", drained, "to end it: `dnsherald undrain resolver --as alice`"),
+    ("after a drain", |document| rises(document, ServiceState::Drained), PASSES_AGAIN),
+    ("disabled", disabled, "remove the disable-file"),
+    ("not enabled", |document| first(document).enabled = false, "set `enabled = true`"),
+    ("held", held, "to end it: `dnsherald unhold resolver`"),
+    (
+        "suppressed",
+        |document| first(document).state = ServiceState::Down,
+        "to end it: `dnsherald undampen resolver`",
+    ),
+    ("address missing", address_missing, "address-missing: add the address to an interface of this host"),
+    (
+        "starting",
+        starting,
+        "nothing to do: its checks have no verdict yet, and decide by themselves (about 2s)",
+    ),
+    ("starting and failing", starting_and_failing, "timeout: "),
+    ("warm-up", warm_up, "nothing to do: it returns once the names of `warm-up` are asked (about 2s)"),
+    ("unknown", unknown, "local: no route moves; free descriptors"),
+    ("refused", refused, "ExaBGP refuses a route: `dnsherald doctor`"),
+    (
+        "unacknowledged",
+        unacknowledged,
+        "ExaBGP has not acknowledged 192.0.2.53/32 yet, and the helper sends it again",
+    ),
+    (
+        "acknowledgments off",
+        |document| document.exabgp.answers = false,
+        "ExaBGP answers no commands: set `exabgp.api.ack true`",
+    ),
+    ("on a terminal", on_a_terminal, "standard output is a terminal: it is not known whether"),
+    (
+        "sessions down",
+        sessions_down,
+        "every BGP session is down (10.1.0.1, 10.2.0.1), so that no router has a route from here: look",
+    ),
+    (
+        "one session down",
+        |document| document.exabgp.bgp_sessions[1].state = SessionState::Down,
+        "the BGP session with 10.2.0.1 is down: look",
+    ),
+    (
+        "up, withdrawn by the configuration",
+        withdrawn_by_file,
+        "the configuration withdraws it while it is up; to announce it then, change its key `up`",
+    ),
+];
+
+const PASSES_AGAIN: &str = "nothing to do: check answers passes again, up after 2 more passes (about 2s)";
+
+fn first(document: &mut Document) -> &mut Service {
+    &mut document.services[0]
+}
+
+fn fails(document: &mut Document, state: &str, severity: Severity) {
+    let check = &mut first(document).checks[0];
+    (check.state, check.streak, check.severity) = (state.to_owned(), 1, Some(severity));
+    let last = check.last.as_mut().unwrap();
+    (last.passed, last.latency_seconds) = (false, None);
+    (last.cause, last.detail) = (Some("timeout".to_owned()), Some("no answer within 500ms".to_owned()));
+}
+
+fn becomes(document: &mut Document, state: ServiceState, check: &str, severity: Severity) {
+    fails(document, check, severity);
+    first(document).state = state;
+}
+
+fn in_two_seconds(document: &mut Document) {
+    let text = "announced at the earliest".to_owned();
+    first(document).next = Some(crate::status::Next { text, at: None, in_seconds: Some(1.8) });
+}
+
+fn rises(document: &mut Document, state: ServiceState) {
+    in_two_seconds(document);
+    let service = first(document);
+    service.state = state;
+    let check = &mut service.checks[0];
+    (check.state, check.streak, check.passes_ahead) = ("rising".to_owned(), 1, Some(2));
+    check.severity = match state {
+        ServiceState::Drained => None,
+        ServiceState::Degraded => Some(Severity::Degraded),
+        _ => Some(Severity::Down),
+    };
+}
+
+fn drained(document: &mut Document) {
+    let drain = r#"{"holder": "alice", "reason": "disk", "for-seconds": 9.0, "expires-in-seconds": null, "returning": false}"#;
+    let drain: Drain = serde_json::from_str(drain).unwrap();
+    let service = first(document);
+    service.state = ServiceState::Drained;
+    service.drains.push(drain);
+}
+
+fn disabled(document: &mut Document) {
+    let service = first(document);
+    (service.state, service.disabled) = (ServiceState::Drained, true);
+}
+
+fn held(document: &mut Document) {
+    fails(document, "down", Severity::Down);
+    let hold = r#"{"holder": "alice", "reason": "wrong", "for-seconds": 9.0, "expires-in-seconds": 60.0}"#;
+    first(document).holds.push(serde_json::from_str(hold).unwrap());
+}
+
+fn address_missing(document: &mut Document) {
+    becomes(document, ServiceState::Down, "down", Severity::Down);
+    first(document).checks[0].last.as_mut().unwrap().cause = Some("address-missing".to_owned());
+}
+
+fn starting(document: &mut Document) {
+    rises(document, ServiceState::Starting);
+    first(document).checks[0].severity = None;
+}
+
+fn starting_and_failing(document: &mut Document) {
+    becomes(document, ServiceState::Starting, "falling", Severity::Observe);
+    first(document).checks[0].severity = None;
+}
+
+fn warm_up(document: &mut Document) {
+    let service = first(document);
+    service.state = ServiceState::Drained;
+    service.warm_up = Some(WarmUp { ends_in_seconds: 1.5, ends_at: None });
+}
+
+fn unknown(document: &mut Document) {
+    becomes(document, ServiceState::Degraded, "up", Severity::Observe);
+    let check = &mut first(document).checks[0];
+    check.unknown_for_seconds = Some(31.0);
+    check.last.as_mut().unwrap().cause = Some("local".to_owned());
+}
+
+fn refused(document: &mut Document) {
+    unacknowledged(document);
+    first(document).prefixes[0].refused = true;
+}
+
+fn unacknowledged(document: &mut Document) {
+    let prefix = &mut first(document).prefixes[0];
+    prefix.acknowledged = None;
+    prefix.answer =
+        Some(Answered { ago_seconds: 1.0, at: None, result: AnswerResult::Unanswered, why: None });
+}
+
+fn on_a_terminal(document: &mut Document) {
+    document.exabgp.answers = false;
+    document.exabgp.silence = Some("standard output is a terminal".to_owned());
+}
+
+fn sessions_down(document: &mut Document) {
+    for session in &mut document.exabgp.bgp_sessions {
+        session.state = SessionState::Down;
+    }
+}
+
+fn withdrawn_by_file(document: &mut Document) {
+    let prefix = &mut first(document).prefixes[0];
+    (prefix.desired, prefix.acknowledged) = (Some("withdraw".to_owned()), Some("withdraw".to_owned()));
+}
+
+#[test]
+fn each_state_has_advice() {
+    for (name, change, expected) in STATES {
+        let mut document: Document = serde_json::from_str(ANNOUNCED).unwrap();
+        change(&mut document);
+        let advice = remedies_of(&document);
+        assert!(advice.first().is_some_and(|text| text.starts_with(expected)), "{name}: {advice:?}");
+        let is_last = |text: &String| text.starts_with("last, ") && *text != advice[advice.len() - 1];
+        assert!(!advice.iter().any(is_last), "{name}: {advice:?}");
+        // With the sessions down a service has their advice, too.
+        sessions_down(&mut document);
+        let advice = remedies_of(&document);
+        assert!(advice.iter().any(|text| text.ends_with(SESSIONS)), "{name}, sessions down: {advice:?}");
+    }
+}
+
+/// Of the checks with an effect, only those that still fail have advice by cause.
+#[test]
+fn a_check_that_passes_again_beside_one_that_fails_has_no_advice() {
+    let mut document: Document = serde_json::from_str(ANNOUNCED).unwrap();
+    let rising = {
+        rises(&mut document, ServiceState::Down);
+        first(&mut document).checks[0].clone()
+    };
+    fails(&mut document, "down", Severity::Down);
+    first(&mut document).checks.push(rising);
+    let advice = remedies_of(&document);
+    assert!(
+        advice[0].starts_with("timeout: ") && !advice.iter().any(|text| text.contains("nothing")),
+        "{advice:?}"
+    );
+}
+
+/// What explain says of the counter of the check after this change.
+fn counted(change: impl FnOnce(&mut crate::status::CheckStatus)) -> String {
+    let mut document: Document = serde_json::from_str(ANNOUNCED).unwrap();
+    change(&mut first(&mut document).checks[0]);
+    let view = View::of(&document, 100, Zone::default());
+    let steps = explain(&document, None, &view).unwrap().remove(0).steps;
+    steps.into_iter().find(|step| step.stage == Stage::Counted).unwrap().text
+}
+
+#[test]
+fn failures_that_are_not_counted_make_nothing_down() {
+    assert_eq!(counted(|_| ()), "is up: 3 failures in a row make it down");
+    let unseen = counted(|check| {
+        let last = check.last.as_mut().unwrap();
+        last.latency_seconds = Some(0.0);
+        last.tell_unseen();
+    });
+    let expected = "is not counted: no probe of it has passed yet, and until one has, a failure does nothing";
+    assert_eq!(unseen, expected);
+    let observed = counted(|check| check.on_fail = Some(Severity::Observe));
+    let expected =
+        "is up: 3 failures in a row make it down, which moves no route; its failures are only observed";
+    assert_eq!(observed, expected);
+    let unproven = counted(|check| {
+        (check.on_fail, check.unproven, check.state) = (Some(Severity::Observe), true, "down".to_owned());
+    });
+    let expected = "is down: 3 passes in a row make it up; its failures do nothing until it has been up";
+    assert_eq!(unproven, expected);
+}
