@@ -49,6 +49,8 @@ struct Repeated {
     urgency: Urgency,
     /// The content of the last message, logged or withheld.
     now: String,
+    /// The urgency of the last message.
+    urgency_now: Urgency,
 }
 
 /// The topics of one kind.
@@ -66,7 +68,7 @@ struct TopicKind {
 /// A summary of withheld messages.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Summary {
-    /// The highest urgency of them.
+    /// The highest urgency of them; information where the last message ended what the others warn of.
     pub(crate) urgency: Urgency,
     pub(crate) line: String,
 }
@@ -81,8 +83,9 @@ impl RateLimit {
         if !decided && !self.kind(now, notice).admits(notice) {
             return false;
         }
+        let urgency = notice.urgency();
         let first =
-            Repeated { began: now, logged: 1, withheld: vec![], now: says, urgency: notice.urgency() };
+            Repeated { began: now, logged: 1, withheld: vec![], urgency, now: says, urgency_now: urgency };
         self.topics.insert(about, first);
         true
     }
@@ -119,6 +122,7 @@ impl Repeated {
     fn admits(&mut self, says: String, attempt: bool, urgency: Urgency, decided: bool) -> bool {
         let changes = says != self.now;
         self.now.clone_from(&says);
+        self.urgency_now = urgency;
         if decided {
             return true;
         }
@@ -152,7 +156,9 @@ impl Repeated {
         let end =
             if self.withheld.iter().all(is_last) { String::new() } else { format!("; now {}", self.now) };
         let line = format!("{about}: {total} more {lines} withheld in the last {minute}{contents}{end}");
-        (total > 0).then_some(Summary { urgency: self.urgency, line })
+        let is_over = self.urgency_now > Urgency::Warning;
+        let urgency = if is_over { self.urgency.max(Urgency::Info) } else { self.urgency };
+        (total > 0).then_some(Summary { urgency, line })
     }
 }
 

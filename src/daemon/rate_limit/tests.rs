@@ -65,7 +65,8 @@ fn a_change_of_state_is_logged_at_once_unless_there_are_many() {
     assert_eq!(admitted, 0);
     let line =
         "BGP session with 10.1.0.1: 20 more lines withheld in the last minute (10 down, 10 up); now up";
-    assert_eq!(lines(limit.summaries(at(60), false)), [line]);
+    let summary = Summary { urgency: Urgency::Info, line: line.to_owned() };
+    assert_eq!(limit.summaries(at(60), false), [summary], "the session is back");
     assert!(limit.admits(at(61), &down()), "each minute has room for a few");
 }
 
@@ -76,7 +77,8 @@ fn failed_attempts_to_connect_are_counted_apart_from_lost_sessions() {
     let admitted: Vec<_> = (0u32..).zip(&minute).map(|(nth, it)| limit.admits(at(nth), it)).collect();
     assert_eq!(admitted, [true, false, false, true, true, false, true, false, false]);
     let line = "BGP session with 10.1.0.1: 5 more lines withheld in the last minute (4 failed attempts, 1 down); now down";
-    assert_eq!(lines(limit.summaries(at(60), false)), [line]);
+    let summary = Summary { urgency: Urgency::Warning, line: line.to_owned() };
+    assert_eq!(limit.summaries(at(60), false), [summary], "the session is down");
     assert!(!limit.admits(at(70), &attempt()));
     let line =
         "BGP session with 10.1.0.1: 1 more line withheld in the last minute (1 failed attempt); now down";
