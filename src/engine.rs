@@ -20,6 +20,7 @@ use self::event::{CheckId, Event, ServiceId};
 use self::memory::Memory;
 use self::moment::Moment;
 use self::notice::Notice;
+use self::notice::prefixes::Prefixes;
 use self::order::Orders;
 use self::plan::Plan;
 use self::service::{Service, StartPolicy};
@@ -156,7 +157,8 @@ impl Engine {
             (_, Event::Terminate) => return self.terminate(),
             (_, Event::ParentGone) => {
                 self.phase = Phase::Over;
-                return vec![Notice::ParentGone.into(), Action::Exit];
+                let first = [Notice::ParentGone.into()];
+                return first.into_iter().chain(self.routes_at_exit(false)).chain([Action::Exit]).collect();
             }
             (_, Event::DisableFile(id, present)) => {
                 self.with_service(id, |service| service.disable(now, present, &mut out));
@@ -280,7 +282,19 @@ impl Engine {
         let withdrawn = announced.map(|entry| entry.route.prefix.to_string()).collect();
         let notice = Notice::Terminating { withdrawn };
         let lines = lines.into_iter().map(Action::Print);
-        std::iter::once(notice.into()).chain(lines).chain([Action::Save, Action::Exit]).collect()
+        let first = std::iter::once(notice.into()).chain(lines).chain(self.routes_at_exit(true));
+        first.chain([Action::Save, Action::Exit]).collect()
+    }
+
+    /// Logs the end of the helper for the routes of each service that ExaBGP may announce.
+    fn routes_at_exit(&self, withdrawn: bool) -> impl Iterator<Item = Action> {
+        let services = self.services.iter().enumerate().filter(|_| self.parent == Parent::ExaBgp);
+        services.filter_map(move |(place, service)| {
+            let announced = self.entries_of(place).filter(|entry| entry.perhaps_announced);
+            let prefixes: Prefixes = announced.map(RouteEntry::with_neighbors).collect();
+            let service = service.name().to_owned();
+            (!prefixes.is_empty()).then(|| Notice::RoutesAtExit { service, prefixes, withdrawn }.into())
+        })
     }
 
     /// Decides for every service and performs all that is due; `ticks` is true if the event is a tick.

@@ -70,8 +70,14 @@ pub(crate) enum Notice {
     /// The penalty has decayed to `reuse`.
     Reused { service: String, enforced: bool },
     /// A reload has switched dampening to `enforce`: the penalty counts from the next fall on, or `suppresses` the service,
-    /// which does not serve, for this time.
-    Enforced { service: String, penalty: u32, suppress: u32, suppresses: Option<Duration> },
+    /// which does not serve, for this time. No suppression outlasts the last fall by more than `max_suppress`.
+    Enforced {
+        service: String,
+        penalty: u32,
+        suppress: u32,
+        suppresses: Option<Duration>,
+        max_suppress: Duration,
+    },
     /// A reload has taken `enforce` back: the penalty suppresses nothing.
     NotEnforced { service: String, penalty: u32 },
     /// The penalty of an earlier helper still counts.
@@ -128,6 +134,8 @@ pub(crate) enum Notice {
     ParentGone,
     /// The helper got a signal to stop.
     Terminating { withdrawn: Prefixes },
+    /// The end of the helper for routes of a service that ExaBGP may announce: they are `withdrawn`, or ExaBGP is gone.
+    RoutesAtExit { service: String, prefixes: Prefixes, withdrawn: bool },
     // From the API session.
     /// ExaBGP has reported its version.
     Detected { version: String, understood: Dialect, spoken: Dialect },
@@ -258,6 +266,7 @@ impl Notice {
             | Self::HoldOver { end: OrderEnd::Lifted | OrderEnd::Healthy, .. }
             | Self::ShutdownAnnounced
             | Self::ParentGone
+            | Self::RoutesAtExit { .. }
             | Self::Terminating { .. } => Urgency::Info,
             Self::Refused { .. }
             | Self::Unanswered { .. }

@@ -207,6 +207,14 @@ fn sentences() -> Vec<String> {
         self::check(hysteresis::CheckState::Down, false),
         Notice::CheckUnknown { service: service.clone(), check, why: "out of descriptors".to_owned() },
         Notice::Suppressed { service: service.clone(), reuse_in: time, fall },
+        Notice::Enforced {
+            service: service.clone(),
+            penalty: 900,
+            suppress: 2000,
+            suppresses: None,
+            max_suppress: time,
+        },
+        Notice::RoutesAtExit { service: service.clone(), prefixes: Prefixes::default(), withdrawn: false },
         Notice::Drained {
             service: service.clone(),
             holder: holder.clone(),

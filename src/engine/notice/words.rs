@@ -142,9 +142,11 @@ impl Notice {
             Self::Reused { service, enforced: false } => {
                 format!("service {service}: would no longer be suppressed (mode observe)")
             }
-            Self::Enforced { service, penalty, suppress, suppresses: None } => format!(
-                "service {service}: dampening is enforced from now on; penalty {penalty} (suppressed at {suppress}) counts \
-                 from its next fall on"
+            Self::Enforced { service, penalty, suppress, suppresses: None, max_suppress } => format!(
+                "service {service}: dampening is enforced from now on; penalty {penalty} (suppressed at {suppress}): from its \
+                 next fall on, a penalty of {suppress} or more holds it withdrawn although its checks pass, at most \
+                 until {} after its last fall; to end that then: dnsherald undampen {service}",
+                Period(*max_suppress)
             ),
             Self::Enforced { service, penalty, suppresses: Some(time), .. } => format!(
                 "service {service}: dampening is enforced from now on: held down for {}{}, penalty {penalty}; to end it: \
@@ -279,6 +281,13 @@ impl Notice {
                 "stop requested: nothing to withdraw".to_owned()
             }
             Self::Terminating { withdrawn } => format!("stop requested: withdrawing {withdrawn}"),
+            Self::RoutesAtExit { service, prefixes, withdrawn: true } => {
+                format!("{service}: WITHDRAWN {prefixes}: the helper stops (signal)")
+            }
+            Self::RoutesAtExit { service, prefixes, withdrawn: false } => format!(
+                "{service}: no withdraw sent for {prefixes}: ExaBGP is gone; the routes end with its BGP sessions, unless the \
+                 next helper announces them"
+            ),
             Self::Detected { version, understood, spoken } if understood == spoken => {
                 format!("ExaBGP {version}: using dialect `{}`", spoken.form())
             }

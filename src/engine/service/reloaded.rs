@@ -2,7 +2,7 @@
 
 use super::{Service, ServiceState};
 use crate::engine::action::Action;
-use crate::engine::dampening::Mode;
+use crate::engine::dampening::{Mode, Values};
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 use crate::engine::plan;
@@ -70,9 +70,9 @@ impl Service {
             let service = self.name.clone();
             return out.push(Notice::NotEnforced { service, penalty }.into());
         }
-        let (service, suppress) = (self.name.clone(), self.dampening.policy.suppress);
-        let suppresses = self.dampening.reused_at().map(|at| at.since(now));
-        out.push(Notice::Enforced { service, penalty, suppress, suppresses }.into());
+        let Values { suppress, max_suppress, .. } = *self.dampening.policy;
+        let (service, suppresses) = (self.name.clone(), self.dampening.reused_at().map(|at| at.since(now)));
+        out.push(Notice::Enforced { service, penalty, suppress, suppresses, max_suppress }.into());
     }
 
     /// The state before the reload, with the first verdict since. If the state is the same, it began before the reload.
