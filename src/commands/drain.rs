@@ -115,10 +115,8 @@ fn print_other_drains(document: &Document, drained: &[String], holder: &Holder) 
         let name = foreign(&service.name);
         for drain in service.drains.iter().filter(|drain| drain.holder != holder.as_str()) {
             let (other, reason) = (foreign(&drain.holder), foreign(&drain.reason));
-            writeln!(
-                text::stdout(),
-                "{name} is also drained by {other}: {reason}; to end that: dnsherald undrain {name} --as {other}"
-            )?;
+            let undrain = drain.undrain(&service.name);
+            writeln!(text::stdout(), "{name} is also drained by {other}: {reason}; to end that: {undrain}")?;
         }
     }
     Ok(())

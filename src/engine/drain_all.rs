@@ -45,7 +45,8 @@ impl Engine {
             Until::Undrained(_)
                 if service.drains.iter().all(|(holder, _)| self.drains_of_all.has(Some(holder))) =>
             {
-                Until::UndrainedAll
+                let mut holders = service.drains.iter().map(|(holder, _)| holder.clone());
+                Until::UndrainedAll(holders.next().filter(|_| holders.next().is_none()))
             }
             until => until,
         }

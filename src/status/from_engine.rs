@@ -50,7 +50,7 @@ impl Document {
                 bgp_sessions: bgp_sessions(engine, clock),
             },
             services: (0..engine.services().len()).map(|place| service(engine, place, clock)).collect(),
-            drains_of_all: drains(engine.drains_of_all(), clock),
+            drains_of_all: drains(engine.drains_of_all(), engine.drains_of_all(), clock),
             stale_routes: engine.overdue_routes().map(RouteEntry::with_neighbors).collect(),
             totals: Totals::default(),
         }
@@ -107,8 +107,8 @@ fn service(engine: &Engine, place: usize, clock: &Clock) -> Service {
         since: clock.at(service.since),
         reason: service.explain(),
         next: match engine.until(service, now) {
-            Until::UndrainedAll => Some(Next {
-                text: "drained until `dnsherald undrain` (it ends the drains of all services)".to_owned(),
+            until @ Until::UndrainedAll(_) => Some(Next {
+                text: format!("drained{}", until.to_string().trim_start_matches(';')),
                 at: None,
                 in_seconds: None,
             }),
@@ -132,7 +132,7 @@ fn service(engine: &Engine, place: usize, clock: &Clock) -> Service {
             returns_at: returns_in.and_then(|time| clock.time_after(time)),
         },
         disabled: service.is_disabled(),
-        drains: drains(&service.drains, clock),
+        drains: drains(&service.drains, engine.drains_of_all(), clock),
         holds: holds(&service.holds, clock),
         without_hold: service.without_hold(),
         warm_up: service.warms_until.map(|until| WarmUp {
@@ -152,7 +152,7 @@ fn next(next: &service::next::Next, clock: &Clock) -> Next {
     }
 }
 
-fn drains(drains: &Orders, clock: &Clock) -> Vec<Drain> {
+fn drains(drains: &Orders, of_all: &Orders, clock: &Clock) -> Vec<Drain> {
     let now = clock.now();
     let shown = drains.iter().map(|(holder, drain)| Drain {
         holder: holder.to_string(),
@@ -163,6 +163,7 @@ fn drains(drains: &Orders, clock: &Clock) -> Vec<Drain> {
         expires_at: drain.expires.and_then(|at| clock.at(at)),
         returning: drain.returning,
         until_exit: drain.until_exit,
+        of_all: of_all.has(Some(holder)),
         uid: drain.uid,
     });
     shown.collect()

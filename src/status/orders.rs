@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::time::Time;
 use crate::engine::drain::RESTARTS;
+use crate::text::foreign;
 
 /// A drain.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -28,12 +29,21 @@ pub struct Drain {
     /// It ends with this helper.
     #[serde(default)]
     pub(crate) until_exit: bool,
+    /// It is a drain of all services.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) of_all: bool,
     /// The user id of the process that asked for it, as the kernel reported it; `null` where no process asked.
     #[serde(default)]
     pub uid: Option<u32>,
 }
 
 impl Drain {
+    /// The command that ends it for this service: for all services, where it is a drain of all.
+    pub(crate) fn undrain(&self, service: &str) -> String {
+        let service = if self.of_all { String::new() } else { format!(" {}", foreign(service)) };
+        format!("dnsherald undrain{service} --as {}", foreign(&self.holder))
+    }
+
     /// The backend whose restart has failed and has left this drain; `None` if it is another. One that runs has an end, and
     /// one that healing has left ends once the checks pass.
     pub(crate) fn left_by(&self) -> Option<&str> {

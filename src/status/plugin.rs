@@ -167,8 +167,9 @@ fn down(service: &Service) -> String {
 
 /// A drain is planned, unless its end has passed, or a failed operation on the server has left it.
 fn drained(service: &Service) -> (Exit, String) {
-    if service.drains.iter().any(|drain| drain.left_by().is_some()) {
-        return (Exit::Critical, " by a failed operation on its server, until `undrain`".to_owned());
+    if let Some(drain) = service.drains.iter().find(|drain| drain.left_by().is_some()) {
+        let undrain = drain.undrain(&service.name);
+        return (Exit::Critical, format!(" by a failed operation on its server, until `{undrain}`"));
     }
     let fails = service.checks.iter().any(|check| check.severity == Some(Severity::Down));
     let is_late = |drain: &Drain| drain.expires_in_seconds.is_some_and(|left| left <= 0.0);

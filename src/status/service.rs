@@ -150,7 +150,7 @@ impl Service {
             _ if !self.enabled => "to end that: `enabled = true` and `dnsherald reload`".to_owned(),
             [] => "to end that: remove the file".to_owned(),
             _ if self.disabled => format!("to end that: remove the file, and dnsherald undrain {name}"),
-            [drain] => format!("to end that: dnsherald undrain {name} --as {}", foreign(&drain.holder)),
+            [drain] => format!("to end that: {}", drain.undrain(&self.name)),
             _ => format!("to end them all: dnsherald undrain {name}"),
         }
     }
@@ -161,6 +161,12 @@ impl Service {
         let mut last = failing.filter_map(|check| check.last.as_ref());
         let last = last.find(|last| last.cause.as_deref() == Some("address-missing"))?;
         last.detail.as_deref()
+    }
+
+    /// Whether a missing address keeps it withdrawn, whatever holds it.
+    #[must_use]
+    pub(crate) fn lacks_address(&self) -> bool {
+        !self.is_serving() && self.missing_address().is_some()
     }
 
     /// Whether ExaBGP has acknowledged the desired state of every prefix.

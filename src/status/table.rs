@@ -33,7 +33,7 @@ impl fmt::Display for Table<'_> {
         let document = self.document;
         self.head(f)?;
         for drain in &document.drains_of_all {
-            let drained = self.drain(drain);
+            let drained = self.drain("", drain);
             self.entry(f, &format!("all services, those added later included, drained {drained}"))?;
         }
         for service in &document.services {
@@ -147,12 +147,12 @@ impl Table<'_> {
             self.pair(f, "held announced", &self.hold(hold))?;
         }
         for drain in &service.drains {
-            self.pair(f, "drained", &self.drain(drain))?;
+            self.pair(f, "drained", &self.drain(&service.name, drain))?;
         }
         Ok(())
     }
 
-    fn drain(&self, drain: &Drain) -> String {
+    fn drain(&self, service: &str, drain: &Drain) -> String {
         let mut text = format!(
             "by {} since {}",
             asked_by(&drain.holder, drain.uid),
@@ -162,7 +162,7 @@ impl Table<'_> {
             Some(end) if drain.until_exit => text += &format!(", until {end} or until the helper exits"),
             Some(end) => text += &format!(", until {end}"),
             None if drain.until_exit => text += ", until the helper exits",
-            None => text += ", until undrained",
+            None => text += &format!(", until `{}`", drain.undrain(service)),
         }
         if drain.returning {
             text += ", or until the checks pass";

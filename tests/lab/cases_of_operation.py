@@ -32,7 +32,7 @@ def drain(lab, report):
     expect(status["state"] == "drained" and status["drains"][0]["holder"] == "alice", f"status: {status}")
     _shows("status", table, "DRAINED", "alice", "new disk")
     expect(chain["rule"] == "drain", f"explain names the rule: {chain}")
-    _shows("explain", _text(chain), "decided by a drain", "new disk", "it answered `done`", "dnsherald undrain resolver --as alice")
+    _shows("explain", _text(chain), "decided by a drain", "new disk", "it answered `done`", "dnsherald undrain --as alice")
     _measures(metrics, _state("drained"), 1)
     _measures(metrics, _state("up"), 0)
     _measures(metrics, _prefix("desired_announced"), 0)

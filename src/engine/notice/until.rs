@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::engine::order::Holder;
 use crate::text::period::Shown;
 
 /// The condition for the return of a withdrawn service.
@@ -20,8 +21,8 @@ pub(crate) enum Until {
     ChecksPassAnd(Duration),
     /// The operator lifts the drain of this service.
     Undrained(String),
-    /// The operator lifts the drain of all services.
-    UndrainedAll,
+    /// The operator lifts the drains of all services: that of this holder, or of several.
+    UndrainedAll(Option<Holder>),
     /// The operator removes the disable-file.
     FileGone,
     /// This helper exits.
@@ -50,7 +51,10 @@ impl fmt::Display for Until {
                 write!(f, "; until its checks pass, held down for {} at least", Shown(*time))
             }
             Self::Undrained(service) => write!(f, "; until `dnsherald undrain {service}`"),
-            Self::UndrainedAll => {
+            Self::UndrainedAll(Some(holder)) => {
+                write!(f, "; until `dnsherald undrain --as {holder}` (it ends the drain of all services)")
+            }
+            Self::UndrainedAll(None) => {
                 f.write_str("; until `dnsherald undrain` (it ends the drains of all services)")
             }
             Self::FileGone => f.write_str("; until the file is removed"),

@@ -28,12 +28,11 @@ fn by_rule(service: &Service, rule: Rule) -> Vec<String> {
         Rule::NotEnabled => vec!["set `enabled = true`, then `dnsherald reload`".to_owned()],
         Rule::DisableFile => vec!["remove the disable-file".to_owned()],
         Rule::Drain => {
-            let ends = service.drains.iter().map(|drain| match (&drain.holder, drain.left_by()) {
-                (holder, Some(backend)) => format!(
-                    "repair the server (`dnsherald backend status {backend}`), then `dnsherald undrain {name} --as {holder} \
-                     --once-healthy`"
+            let ends = service.drains.iter().map(|drain| match (drain.undrain(name), drain.left_by()) {
+                (undrain, Some(backend)) => format!(
+                    "repair the server (`dnsherald backend status {backend}`), then `{undrain} --once-healthy`"
                 ),
-                (holder, None) => format!("to end it: `dnsherald undrain {name} --as {holder}`"),
+                (undrain, None) => format!("to end it: `{undrain}`"),
             });
             ends.collect()
         }

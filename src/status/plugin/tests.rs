@@ -47,6 +47,7 @@ fn drain(expires_in_seconds: Option<f64>, returning: bool) -> Drain {
         expires_at: None,
         returning,
         until_exit: false,
+        of_all: false,
         uid: None,
     }
 }
@@ -158,8 +159,7 @@ fn a_drain_that_a_failed_restart_left_is_critical() {
     };
     let (alert, line) = of_restart(None, false, false);
     assert_eq!(alert, Exit::Critical, "{line}");
-    let expected =
-        "DNSHERALD CRITICAL - resolver drained by a failed operation on its server, until `undrain`: ";
+    let expected = "DNSHERALD CRITICAL - resolver drained by a failed operation on its server, until `dnsherald undrain resolver --as backend/unbound`: ";
     assert!(line.starts_with(expected), "{line}");
     assert_eq!(of_restart(Some(300.0), true, true).0, Exit::Critical, "healing has failed");
     assert_eq!(of_restart(Some(300.0), false, true).0, Exit::Warning, "the restart runs");

@@ -168,12 +168,15 @@ fn undrain_reports_when_there_is_no_drain() {
     pop.told(&["drain", "--as", "other", "--reason", "new disk"]);
     let beside = pop.told(&["drain"]);
     assert!(
-        beside.contains("resolver is also drained by other: new disk; to end that: dnsherald undrain resolver --as other\n"),
+        beside.contains(
+            "resolver is also drained by other: new disk; to end that: dnsherald undrain --as other\n"
+        ),
         "{beside}"
     );
     let held = pop.command(&["undrain", "--as", "operator", "--wait"]);
     assert_eq!(held.status.code(), Some(1));
-    let why = "resolver is still drained: other drains it: new disk; to end that: dnsherald undrain resolver --as other";
+    let why =
+        "resolver is still drained: other drains it: new disk; to end that: dnsherald undrain --as other";
     assert!(stderr(&held).contains(why), "{held:?}");
 }
 
@@ -260,8 +263,11 @@ fn the_end_of_a_drain_of_all_is_named_for_all() {
     let mut helper = pop.settled();
     pop.told(&["drain", "--reason", "new disk", "--wait"]);
     helper.says(WITHDRAW);
-    helper.logs("until `dnsherald undrain` (it ends the drains of all services)");
-    pop.told(&["undrain", "--wait"]);
+    helper.logs("until `dnsherald undrain --as operator` (it ends the drain of all services)");
+    let remedy = "dnsherald undrain --as operator";
+    assert!(pop.told(&["status"]).matches(remedy).count() == 2, "{}", pop.told(&["status"]));
+    assert!(pop.told(&["explain"]).contains(&format!("to end it: `{remedy}`")));
+    pop.told(&["undrain", "--as", "operator", "--wait"]);
     helper.says(ANNOUNCE);
     pop.told(&["drain", "resolver", "--reason", "new disk", "--wait"]);
     helper.logs("until `dnsherald undrain resolver`");
@@ -386,7 +392,7 @@ fn a_drain_until_exit_ends_with_the_helper() {
     assert_eq!(
         both,
         "draining resolver for 1h or until the helper exits\nresolver is also drained by exabgp.service: no reason \
-         given; to end that: dnsherald undrain resolver --as exabgp.service\n"
+         given; to end that: dnsherald undrain --as exabgp.service\n"
     );
     // A reload does not end it.
     pop.is_configured(&pop.configuration().replace("med = 100", "med = 200"));
@@ -463,8 +469,8 @@ fn a_reload_applies_the_difference() {
          [[service.check]]\nname = \"answers\"\ndns = {{ query = \"localhost. A\", server = \"{address}\" }}\n"
     );
     pop.is_configured(&format!("{before}{other}"));
-    assert_eq!(pop.told(&["reload"]), "reloaded: resolver, other\n");
-    assert_eq!(pop.told(&["reload"]), "reloaded: resolver, other (the file has not changed)\n");
+    assert_eq!(pop.told(&["reload"]), "reloaded: 1 service unchanged, new: other\n");
+    assert_eq!(pop.told(&["reload"]), "reloaded: nothing changed\n");
     helper.logs("configuration reloaded: 1 service unchanged, new: other");
     helper.says("neighbor * announce route 198.18.9.9/32 next-hop 127.0.0.1 med 100");
     pop.is_configured(&format!("{}{other}", before.replace("med = 100", "med = 200")));

@@ -42,6 +42,7 @@ const STATES: &[State] = &[
         "nothing to do: its checks pass, and it is up",
     ),
     ("drained", drained, "to end it: `dnsherald undrain resolver --as alice`"),
+    ("drained with all", drained_with_all, "to end it: `dnsherald undrain --as alice`"),
     ("after a drain", |document| rises(document, ServiceState::Drained), PASSES_AGAIN),
     ("disabled", disabled, "remove the disable-file"),
     ("not enabled", |document| first(document).enabled = false, "set `enabled = true`"),
@@ -132,6 +133,11 @@ fn drained(document: &mut Document) {
     let service = first(document);
     service.state = ServiceState::Drained;
     service.drains.push(drain);
+}
+
+fn drained_with_all(document: &mut Document) {
+    drained(document);
+    first(document).drains[0].of_all = true;
 }
 
 fn disabled(document: &mut Document) {
