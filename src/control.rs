@@ -197,6 +197,7 @@ impl Expiry {
 pub(crate) enum Reply {
     /// Done for these services. For [`Request::Undrain`] and [`Request::Unhold`] these are the ones that had such an
     /// order; for [`Request::Undampen`] the ones with something to clear, each with what was cleared. For
+    /// [`Request::Reload`] these are the lines that the log has of it, or the services that are now configured. For
     /// [`Request::History`] these are the lines of the history, for [`Request::Dump`] the one text of the trace.
     Done(Vec<String>),
     /// Done for these services, but not written to disk: a helper that starts now would not know of it.

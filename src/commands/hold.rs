@@ -9,12 +9,14 @@ use crate::control::Request;
 use crate::engine::hold::HoldOrder;
 use crate::exit::Exit;
 use crate::restart::AnnouncedBy;
+use crate::status::Service;
 use crate::text;
 
 /// Keeps a service announced.
 ///
 /// # Errors
-/// Returns an error if there is no helper or no such service, or with `--wait` if the service is not announced.
+/// Returns an error if there is no helper or no such service, or with `--wait` if the service is not announced. Without
+/// `--wait` it fails if the hold has no effect, for an address of the service is missing.
 pub(crate) fn hold(options: &Hold) -> anyhow::Result<Exit> {
     let order = HoldOrder {
         holder: options.holder.clone().unwrap_or_else(caller),
@@ -31,7 +33,16 @@ pub(crate) fn hold(options: &Hold) -> anyhow::Result<Exit> {
         return await_announced(&client, &held, AnnouncedBy::Hold);
     }
     note_lost_sessions(&document)?;
-    Ok(Exit::Success)
+    let lacks_address = |service: &&Service| held.contains(&service.name) && service.lacks_address();
+    if !document.services.iter().any(|service| lacks_address(&service)) {
+        return Ok(Exit::Success);
+    }
+    writeln!(
+        text::stderr(),
+        "dnsherald: the hold of {} has no effect as long as the address is missing",
+        named(&held)
+    )?;
+    Ok(Exit::Failure)
 }
 
 /// Ends holds.

@@ -7,9 +7,13 @@ use super::named;
 use crate::cli::Helper as Options;
 use crate::control::Request;
 use crate::exit::Exit;
-use crate::text;
+use crate::text::{self, foreign};
 
-/// Sends the request and prints the services of the new configuration.
+/// How the line of the log begins that lists the services that have changed. A helper of an older version, or one that had
+/// no configuration before, replies with the names of the services.
+const RELOADED: &str = "configuration reloaded: ";
+
+/// Sends the request, and prints what the reload changes, as the log has it.
 ///
 /// # Errors
 /// Returns an error if there is no helper or the configuration is invalid. Then nothing changes.
@@ -17,9 +21,16 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     let helper = Helper::find(options);
     let client = helper.client()?;
     let before = client.status()?.configuration_hash;
-    let services = client.ask(&Request::Reload)?;
+    let changes = client.ask(&Request::Reload)?;
     let is_same = before.is_some() && before == client.status()?.configuration_hash;
-    let unchanged = if is_same { " (the file has not changed)" } else { "" };
-    writeln!(text::stdout(), "reloaded: {}{unchanged}", named(&services))?;
+    let mut out = text::stdout();
+    match changes.split_first() {
+        _ if is_same => writeln!(out, "reloaded: nothing changed")?,
+        Some((first, others)) if first.starts_with(RELOADED) => {
+            writeln!(out, "reloaded: {}", foreign(&first[RELOADED.len()..]))?;
+            others.iter().try_for_each(|line| writeln!(out, "{}", foreign(line)))?;
+        }
+        _ => writeln!(out, "reloaded: {}", named(&changes))?,
+    }
     Ok(Exit::Success)
 }

@@ -30,9 +30,14 @@ static ZONE: LazyLock<Zone> = LazyLock::new(Zone::of_this_host);
 
 /// Logs a notice, with times of day.
 pub(super) fn log_notice(notice: &Notice) {
-    let clock = |period| time_after(&ZONE, SystemTime::now(), period);
     let fields = Fields::of_event(notice);
-    notice.urgency().log_with(&fields, format_args!("{}", Timed(notice, &clock)));
+    notice.urgency().log_with(&fields, format_args!("{}", sentence(notice)));
+}
+
+/// A notice in words, with times of day.
+pub(super) fn sentence(notice: &Notice) -> String {
+    let clock = |period| time_after(&ZONE, SystemTime::now(), period);
+    Timed(notice, &clock).to_string()
 }
 
 /// The local time `period` after `now`, with its zone: "23:04:31 CET", on another day "2026-11-27 23:04:31 CET".

@@ -8,6 +8,7 @@ use super::control::ControlEvent;
 use super::disable_files::DisableFiles;
 use super::flight::Flight;
 use super::probes::keep_memory;
+use super::report::sentence;
 use super::store::Store;
 use super::{Daemon, Ending, Supervisor, probes, warm_ups};
 use crate::config::Config;
@@ -165,23 +166,27 @@ impl Daemon<'_> {
         reply: oneshot::Sender<Reply>,
         supervisor: &mut dyn Supervisor,
     ) -> Option<Ending> {
-        let names = config.services.iter().map(|service| service.name.clone()).collect();
-        let ending = self.replace_config(config, supervisor);
-        let _ = reply.send(Reply::Done(names));
+        let mut changes = vec![];
+        let ending = self.replace_config(config, supervisor, &mut changes);
+        if changes.is_empty() {
+            changes.extend(config.services.iter().map(|service| service.name.clone()));
+        }
+        let _ = reply.send(Reply::Done(changes));
         ending
     }
 
     /// Puts this configuration into effect, unless the supervisor ends the loop, since none was in force: then the caller of
-    /// the loop reads the file again, and begins with that.
+    /// the loop reads the file again, and begins with that. Adds to `changes` what the log says of it.
     pub(super) fn replace_config(
         &mut self,
         config: &Config,
         supervisor: &mut dyn Supervisor,
+        changes: &mut Vec<String>,
     ) -> Option<Ending> {
         if supervisor.before_reload(config).is_break() {
             return Some(Ending::Stopped);
         }
-        self.reload(config, supervisor).then_some(Ending::Exit)
+        self.reload(config, supervisor, changes).then_some(Ending::Exit)
     }
 
     /// The names in the reply to a request: the services that it changes, or what it clears of each.
@@ -236,8 +241,13 @@ impl Daemon<'_> {
         holders.clone().count() >= HOLDERS && holders.all(|holder| holder != one_more)
     }
 
-    /// Puts this configuration into effect. Returns true if the loop must end.
-    fn reload(&mut self, config: &Config, supervisor: &mut dyn Supervisor) -> bool {
+    /// Puts this configuration into effect, and adds to `changes` what the log says of it. Returns true if the loop must end.
+    fn reload(
+        &mut self,
+        config: &Config,
+        supervisor: &mut dyn Supervisor,
+        changes: &mut Vec<String>,
+    ) -> bool {
         // Let the watchers report exits, addresses and sockets to a new queue, for the new configuration.
         let (mut probes, events) = (probes(config), mpsc::unbounded_channel());
         self.processes.assign(&probes, &events.0);
@@ -251,6 +261,10 @@ impl Daemon<'_> {
         // Give the engine its new plan. Rounds under way and what probes remember move to the checks that continue.
         let now = self.now();
         let Reloaded { actions, kept } = self.engine.reload(now, &config.plan());
+        changes.extend(actions.iter().filter_map(|action| match action {
+            Action::Log(notice) => Some(sentence(notice)),
+            _ => None,
+        }));
         self.rounds.reassign(&kept);
         keep_memory(&self.probes, &mut probes, &kept);
         // Begin a new recording: a trace has only one configuration.

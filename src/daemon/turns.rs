@@ -84,7 +84,7 @@ impl Daemon<'_> {
                 return Ending::Stopped;
             }
             if let Some(config) = supervisor.next_config()
-                && let Some(ending) = self.replace_config(&config, supervisor)
+                && let Some(ending) = self.replace_config(&config, supervisor, &mut vec![])
             {
                 return ending;
             }

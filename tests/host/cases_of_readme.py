@@ -275,7 +275,7 @@ HOW = {
     "dnsherald undampen resolver": Typed(instead="dnsherald undampen --quiet-if-none resolver"),
     'dnsherald hold resolver --for 2h --reason "check is wrong"': Typed((r"holding resolver announced for 2h",), after=unheld),
     "dnsherald unhold": Typed((r"no longer held: resolver",), before=held, after=announced),
-    "dnsherald reload": Typed((r"reloaded: resolver",), after=announced),
+    "dnsherald reload": Typed((r"reloaded: (nothing changed|.*(resolver|unchanged))",), after=announced),
     "dnsherald undrain --as HOLDER --wait": Typed(
         (r"undrained resolver",), instead="dnsherald drain --as root && dnsherald undrain --as root --wait", after=announced
     ),

@@ -73,8 +73,13 @@ fn a_hold_of_a_missing_address_reports_its_end_and_the_address() {
         let expected =
             "the hold of resolver is over, and resolver stays withdrawn: 192.0.2.53 is not on this host";
         assert!(said.contains(expected) && said.contains("no hold overrides a missing address"), "{said}");
-        let said = pop.told(&words[..6]);
+        let held = pop.command(&words[..6]);
+        assert_eq!(held.status.code(), Some(1), "{held:?}");
+        let said = String::from_utf8(held.stdout).unwrap();
         assert!(said.contains("resolver stays withdrawn: 192.0.2.53 is not on this host"), "{said}");
+        let said = String::from_utf8(held.stderr).unwrap();
+        let expected = "the hold of resolver has no effect as long as the address is missing";
+        assert!(said.contains(expected), "{said}");
     });
 }
 
