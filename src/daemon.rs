@@ -185,6 +185,7 @@ impl<'a> Daemon<'a> {
     /// Runs until ExaBGP exits, a signal arrives, or the supervisor stops the loop.
     pub(crate) async fn run(mut self, supervisor: &mut dyn Supervisor) -> Ending {
         let ending = self.turn(supervisor).await;
+        self.unsaved |= self.store.as_mut().is_some_and(Store::end);
         self.update();
         self.log_summaries(true);
         if ending == Ending::Exit {

@@ -88,7 +88,10 @@ pub(crate) struct Engine {
 enum Phase {
     BeforeStart,
     Running,
+    /// ExaBGP is gone, or the only decision is made.
     Over,
+    /// A signal has asked it to stop, and it has withdrawn.
+    Terminated,
 }
 
 impl Engine {
@@ -153,7 +156,7 @@ impl Engine {
         let ticks = matches!(event, Event::Start | Event::Tick);
         let held = self.holders_of_all();
         match (self.phase, event) {
-            (Phase::Over, _) => return out,
+            (Phase::Over | Phase::Terminated, _) => return out,
             (_, Event::Terminate) => return self.terminate(),
             (_, Event::ParentGone) => {
                 self.phase = Phase::Over;
@@ -276,7 +279,7 @@ impl Engine {
     }
 
     fn terminate(&mut self) -> Vec<Action> {
-        self.phase = Phase::Over;
+        self.phase = Phase::Terminated;
         let lines = self.api_session.final_withdraws();
         let announced = self.api_session.entries().iter().filter(|entry| entry.perhaps_announced);
         let withdrawn = announced.map(|entry| entry.route.prefix.to_string()).collect();

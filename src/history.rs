@@ -36,7 +36,7 @@ words! {
     pub(crate) enum Kind {
         /// The helper started.
         Start = "start",
-        /// The helper got a signal to stop, or ExaBGP ended.
+        /// The helper got a signal to stop, or ExaBGP ended; or a helper finds that the one before was killed.
         Stop = "stop",
         /// A service changed its state.
         Transition = "transition",

@@ -172,6 +172,10 @@ async fn run_daemon(
     // The file that is in force.
     let source = broken.as_ref().and_then(BrokenFile::last_good).unwrap_or(path).to_owned();
     log_start(config, &source);
+    let lost = store.as_ref().and_then(Store::lost_helper);
+    if let Some(lost) = &lost {
+        log::warn!("{lost}");
+    }
     let mut saver = (!on_terminal).then(|| Saver::new(options.state.clone()));
     // The last good configuration is stored already.
     if let (Some(saver), None) = (&mut saver, &broken) {
@@ -183,7 +187,8 @@ async fn run_daemon(
     let history = state_file.as_deref().map(beside);
     let subject = Subject::new(absolute(path), host_name(), history.clone(), config);
     let control = if on_terminal { None } else { control(config, &subject) };
-    let history = history.map(|file| start_history(file, config, &source, instead.as_deref()));
+    let history =
+        history.map(|file| start_history(file, lost.as_deref(), config, &source, instead.as_deref()));
     let kept = state_file.zip(history.as_ref());
     let incidents = kept.map(|(state, history)| Incidents::start(&state, history));
     let mut daemon = Daemon::new(config, io, store, memory, age);
@@ -217,9 +222,18 @@ fn log_start(config: &Config, source: &Path) {
     }
 }
 
-/// Opens the history and notes the start in it, and what runs instead of the file.
-fn start_history(file: PathBuf, config: &Config, source: &Path, instead: Option<&str>) -> History {
+/// Opens the history and notes the start in it, what runs instead of the file, and how the helper before was `lost`.
+fn start_history(
+    file: PathBuf,
+    lost: Option<&str>,
+    config: &Config,
+    source: &Path,
+    instead: Option<&str>,
+) -> History {
     let history = History::start(file);
+    if let Some(lost) = lost {
+        history.note(Entry::new(SystemTime::now(), Kind::Stop, None, lost).as_ref());
+    }
     let text = format!(
         "dnsherald {} on {}: {} from {}{}",
         env!("CARGO_PKG_VERSION"),

@@ -40,9 +40,21 @@ pub(super) fn sentence(notice: &Notice) -> String {
     Timed(notice, &clock).to_string()
 }
 
-/// The local time `period` after `now`, with its zone: "23:04:31 CET", on another day "2026-11-27 23:04:31 CET".
+/// The local time `period` after `now`, as [`shown`].
 fn time_after(zone: &Zone, now: SystemTime, period: Duration) -> String {
-    let Some(time) = now.checked_add(period) else { return "a time beyond every calendar".to_owned() };
+    match now.checked_add(period) {
+        Some(time) => shown(zone, now, time),
+        None => "a time beyond every calendar".to_owned(),
+    }
+}
+
+/// A local time with its zone, as the log names it now.
+pub(super) fn time_of_day(time: SystemTime) -> String {
+    shown(&ZONE, SystemTime::now(), time)
+}
+
+/// A local time with its zone: "23:04:31 CET", on another day than `now` "2026-11-27 23:04:31 CET".
+fn shown(zone: &Zone, now: SystemTime, time: SystemTime) -> String {
     let (local, today) = (zone.at(time), zone.at(now));
     let date = if local.is_on_day_of(&today) { String::new() } else { format!("{} ", local.date()) };
     format!("{date}{} {}", local.time(), local.zone_word())

@@ -34,6 +34,7 @@ pub(super) use self::disk::{read, write};
 
 pub(super) mod disk;
 mod lock;
+mod lost;
 pub(crate) mod merge;
 mod writer;
 
@@ -52,6 +53,9 @@ struct Document {
     /// (`Writer::write`).
     #[serde(default)]
     process: u32,
+    /// Whether that helper runs: it writes that it does not when it ends in order. Version 0.2 does not write it.
+    #[serde(default)]
+    running: bool,
     #[serde(flatten)]
     timestamp: Timestamp,
     services: Memory,
@@ -60,7 +64,7 @@ struct Document {
 impl Document {
     fn new(configuration: PathBuf, generation: u64, process: u32, services: Memory) -> Self {
         let (format, timestamp) = (FORMAT.to_owned(), Timestamp::now());
-        Self { format, configuration, generation, process, timestamp, services }
+        Self { format, configuration, generation, process, running: true, timestamp, services }
     }
 
     /// Parses a state file of this configuration, without drains that end with their helper.
@@ -118,6 +122,8 @@ pub struct Store {
     /// The queue of the writer thread, which [`Store::begin`] or the first job starts.
     newest: Arc<Handoff<Job>>,
     has_begun: bool,
+    has_saved: bool,
+    is_ending: bool,
     failure: Failure,
     /// The document that was loaded.
     loaded: Option<Document>,
@@ -151,6 +157,8 @@ impl Store {
             configuration,
             newest: Arc::new(Handoff::new(0)),
             has_begun: false,
+            has_saved: false,
+            is_ending: false,
             failure: Failure::default(),
             loaded: None,
             learned: mpsc::unbounded_channel(),
@@ -198,11 +206,20 @@ impl Store {
 
     /// Queues state to be written, and repeats failed writes. If several wait, only the newest is written.
     pub(crate) fn save(&mut self, memory: &Memory) {
+        self.has_saved = true;
         let generation = self.loaded.as_ref().map_or(1, |loaded| loaded.generation.saturating_add(1));
-        let document =
+        let mut document =
             Document::new(self.configuration.clone(), generation, std::process::id(), memory.clone());
+        document.running = !self.is_ending;
         self.begin();
         self.newest.supersede(Job { document, seen_changes: self.told });
+    }
+
+    /// Notes that this helper ends in order; the next [`Store::save`] writes that. Returns whether one is needed: the file
+    /// says that this helper runs.
+    pub(crate) fn end(&mut self) -> bool {
+        self.is_ending = true;
+        self.has_saved
     }
 
     /// Starts the thread that writes the state and reads changes of another helper.

@@ -52,6 +52,19 @@ impl Timestamp {
         self.age_at(&Self::now())
     }
 
+    /// The time from the boot to this timestamp; `None` if it is of another boot.
+    #[must_use]
+    pub(crate) fn since_this_boot(&self) -> Option<Duration> {
+        let (then, now) = (self.uptime.as_ref()?, Self::now().uptime?);
+        (then.boot == now.boot).then_some(Duration::from_millis(then.milliseconds))
+    }
+
+    /// By the wall clock of then.
+    #[must_use]
+    pub(crate) fn wall(&self) -> SystemTime {
+        UNIX_EPOCH.checked_add(Duration::from_millis(self.saved_at)).unwrap_or(UNIX_EPOCH)
+    }
+
     fn age_at(&self, now: &Self) -> Result<Duration, Duration> {
         if let (Some(then), Some(now)) = (&self.uptime, &now.uptime)
             && then.boot == now.boot
@@ -103,5 +116,7 @@ mod tests {
         let then = Timestamp::now();
         assert!(then.uptime.is_some());
         assert!(then.age().is_ok_and(|age| age < Duration::from_secs(60)));
+        assert!(then.since_this_boot().is_some_and(|then| then <= since_boot()));
+        assert_eq!(timestamp(0, "another", 5_000).since_this_boot(), None);
     }
 }

@@ -54,7 +54,7 @@ impl Engine {
             holds: service.holds.remember(now),
             disabled: service.is_disabled(),
             announced: announced.collect(),
-            stopped: self.phase == Phase::Over,
+            stopped: self.phase == Phase::Terminated,
         }
     }
 }

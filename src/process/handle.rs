@@ -14,9 +14,6 @@ use crate::sys::pidfd::{ExitWatcher, Pidfd};
 use crate::sys::procfs::ProcStat;
 use crate::text::foreign;
 
-/// `/proc` counts 100 ticks a second on every architecture that a DNS server runs on, see proc(5) and time(7).
-const TICKS: u64 = 100;
-
 /// A process that cannot be confused with a later one of its number. Shown as `process 4711 (unbound)`.
 #[derive(Debug)]
 pub(crate) struct ProcessHandle {
@@ -55,7 +52,7 @@ impl ProcessHandle {
             pid,
             name: foreign(String::from_utf8_lossy(&name).trim_end()),
             membership,
-            age: since_boot().saturating_sub(Duration::from_millis(process.began * (1000 / TICKS))),
+            age: since_boot().saturating_sub(process.began_after_boot()),
         })
     }
 

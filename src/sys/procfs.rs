@@ -11,6 +11,9 @@ use nix::unistd::{Pid, getpid};
 /// The parent of the kernel's own threads, which have no environment at all.
 const KTHREADD: Pid = Pid::from_raw(2);
 
+/// `/proc` counts 100 ticks a second on every architecture that a DNS server runs on, see proc(5) and time(7).
+const TICKS: u64 = 100;
+
 /// A process or thread, as its `stat` had it.
 #[derive(Debug)]
 pub(crate) struct ProcStat {
@@ -87,11 +90,16 @@ impl ProcStat {
         Some(Self { pid: Pid::from_raw(pid), parent, group, began, ticks, environment, state })
     }
 
+    /// When it began, by the clock of [`since_boot`](super::clock::since_boot), rounded down.
+    pub(crate) const fn began_after_boot(&self) -> Duration {
+        Duration::from_millis(self.began.saturating_mul(1000 / TICKS))
+    }
+
     /// Its CPU time, to the nanosecond from `schedstat` of its `directory`, to 10 ms where the kernel keeps none.
     pub(crate) fn cpu_time(&self, directory: &Path) -> Duration {
         let schedule = fs::read_to_string(directory.join("schedstat")).unwrap_or_default();
         let exact = schedule.split_ascii_whitespace().next().and_then(|nanos| nanos.parse().ok());
-        let coarse = || Duration::from_millis(self.ticks.saturating_mul(10));
+        let coarse = || Duration::from_millis(self.ticks.saturating_mul(1000 / TICKS));
         exact.filter(|nanos| *nanos > 0).map_or_else(coarse, Duration::from_nanos)
     }
 

@@ -18,6 +18,7 @@ mod edges;
 mod enabled;
 mod healing;
 mod input;
+mod killed;
 mod last_good;
 mod log;
 mod lost;

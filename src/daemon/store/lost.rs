@@ -1,0 +1,83 @@
+//! Whether the helper before was killed or crashed.
+//!
+//! A helper that ends in order writes that into the state. One that was killed leaves a state that says it runs, and
+//! routes that ExaBGP goes on announcing.
+
+use nix::unistd::Pid;
+
+use super::{Document, Store, read};
+use crate::daemon::report::time_of_day;
+use crate::sys::procfs::ProcStat;
+
+impl Store {
+    /// The sentence that the helper before was killed or crashed; `None` if it ended in order or with the host, still
+    /// runs, or is not known. Call it after [`Store::load`], and before the first save.
+    #[must_use]
+    pub(crate) fn lost_helper(&self) -> Option<String> {
+        let loaded = self.loaded.as_ref().filter(|loaded| loaded.lacks_its_process())?;
+        // It may have ended in order since the state was loaded.
+        let text = read(&self.file).ok()?;
+        let last = Document::parse(&text, &self.configuration).ok()?;
+        (last.running && last.process == loaded.process).then(|| {
+            format!(
+                "the helper before (process {}, which last saved its state at {}) did not end in order: it was killed or crashed; \
+                 unless ExaBGP was restarted since, it keeps its routes as that helper left them until this one states them",
+                last.process,
+                time_of_day(last.timestamp.wall())
+            )
+        })
+    }
+}
+
+impl Document {
+    /// Whether it says that its helper runs, since this boot, and that process is gone.
+    fn lacks_its_process(&self) -> bool {
+        let Some(written) = self.timestamp.since_this_boot().filter(|_| self.running) else { return false };
+        // In a container each helper may have the same number.
+        let pid = Pid::from_raw(self.process.cast_signed());
+        let is_it = |process: ProcStat| !process.is_dead() && process.began_after_boot() <= written;
+        !ProcStat::read(pid).is_some_and(is_it)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::process::{Command, Stdio, id};
+
+    use super::*;
+    use crate::engine::memory::Memory;
+
+    fn document(process: u32) -> Document {
+        Document::new("/etc/d.toml".into(), 1, process, Memory::default())
+    }
+
+    #[test]
+    fn a_process_that_runs_is_not_lost_and_one_that_is_gone_or_a_zombie_is() {
+        assert!(!document(id()).lacks_its_process(), "it runs");
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let its = document(child.id());
+        assert!(!its.lacks_its_process(), "it runs");
+        child.kill().unwrap();
+        let pid = Pid::from_raw(child.id().cast_signed());
+        while ProcStat::read(pid).is_some_and(|process| !process.is_dead()) {
+            std::thread::yield_now();
+        }
+        assert!(its.lacks_its_process(), "ExaBGP has not reaped it");
+        child.wait().unwrap();
+        assert!(its.lacks_its_process());
+        assert!(!Document { running: false, ..its }.lacks_its_process(), "it ended in order");
+    }
+
+    #[test]
+    fn a_process_that_began_later_is_another_one() {
+        let mut before = serde_json::to_value(document(id())).unwrap();
+        before["uptime"]["milliseconds"] = 1.into();
+        let read = |text: &str| Document::parse(text, Path::new("/etc/d.toml")).unwrap();
+        assert!(read(&before.to_string()).lacks_its_process(), "as in a container that was started again");
+        before["uptime"]["boot"] = "another".into();
+        assert!(!read(&before.to_string()).lacks_its_process(), "the host was restarted");
+        before.as_object_mut().unwrap().remove("running");
+        assert!(!read(&before.to_string()).running, "version 0.2 does not say");
+    }
+}
