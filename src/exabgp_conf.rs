@@ -137,6 +137,8 @@ pub(crate) struct Neighbor {
     pub(crate) families: Setting<Vec<Family>>,
     /// The names of the processes that it lists.
     pub(crate) processes: Setting<Vec<String>>,
+    /// Whether ExaBGP reports its session to these processes; off by default.
+    pub(crate) neighbor_changes: Setting<bool>,
 }
 
 impl Neighbor {

@@ -16,17 +16,25 @@ const LONGEST_HOLD: u32 = 30;
 /// The hold time of ExaBGP, in seconds.
 const USUAL_HOLD: u32 = 180;
 
+/// The neighbors of the helpers, each with its helper.
+pub(super) fn of_helpers(facts: &Facts) -> impl Iterator<Item = (Helper<'_>, &Neighbor)> {
+    facts.helpers().into_iter().flat_map(of_helper)
+}
+
+fn of_helper(helper: Helper<'_>) -> impl Iterator<Item = (Helper<'_>, &Neighbor)> {
+    // A neighbor of other helpers is none of ours.
+    let is_its = move |neighbor: &&Neighbor| {
+        neighbor.lists(&helper.process.name) != Some(false) || is_only_helper(&helper)
+    };
+    helper.conf.neighbors.iter().filter(is_its).map(move |neighbor| (helper, neighbor))
+}
+
 /// Calls `check` for each neighbor of a helper.
 fn each(facts: &Facts, mut check: impl FnMut(&Helper<'_>, &Neighbor, &mut Examined)) -> Known<Examined> {
     facts.any_helper()?;
     let mut examined = Examined::default();
-    for helper in &facts.helpers() {
-        for neighbor in &helper.conf.neighbors {
-            // A neighbor of other helpers is none of ours.
-            if neighbor.lists(&helper.process.name) != Some(false) || is_only_helper(helper) {
-                check(helper, neighbor, &mut examined);
-            }
-        }
+    for (helper, neighbor) in of_helpers(facts) {
+        check(&helper, neighbor, &mut examined);
     }
     Ok(examined)
 }

@@ -1,8 +1,11 @@
 //! Checks of what runs: ExaBGP, its helper, and the BGP sessions that the helper sees.
 
+use std::time::Duration;
+
 use super::facts::{Facts, HelperFact, Known, known};
 use super::finding::{Examined, Id};
-use crate::status::{BgpSession, SessionState};
+use super::neighbors;
+use crate::status::{BgpSession, Document, SessionState};
 use crate::text::period::Shown;
 use crate::text::{foreign, joined};
 
@@ -45,9 +48,7 @@ pub(super) fn sessions(facts: &Facts) -> Known<Examined> {
     let sessions = &document.exabgp.bgp_sessions;
     let are = |state| sessions.iter().filter(move |session| session.state == state);
     if are(SessionState::Unknown).count() == sessions.len() {
-        return Err("ExaBGP has reported no BGP session to the helper: `neighbor-changes` in `api` of the \
-                    neighbors makes it report them"
-            .to_owned());
+        return Err(why_no_session(facts, document));
     }
     let remedy = "see the link and the log of the router, and whether addresses, AS numbers and passwords agree on both \
                   sides; `dnsherald status` shows the sessions";
@@ -68,9 +69,31 @@ pub(super) fn sessions(facts: &Facts) -> Known<Examined> {
     Ok(examined)
 }
 
+/// Why ExaBGP has reported no session to the helper.
+fn why_no_session(facts: &Facts, document: &Document) -> String {
+    let reports = neighbors::of_helpers(facts).map(|(_, neighbor)| neighbor.neighbor_changes.or(false));
+    let reports: Vec<_> = reports.collect();
+    if reports.contains(&Some(true)) {
+        let period = Duration::try_from_secs_f64(document.running_seconds).unwrap_or_default();
+        return format!(
+            "the helper (process {}) was started {} ago, and no session has changed since: ExaBGP reports only changes \
+             (`neighbor-changes`); `exabgp-cli show neighbor summary` shows the sessions",
+            document.pid,
+            Shown(Duration::from_secs(period.as_secs()))
+        );
+    }
+    if !reports.is_empty() && reports.iter().all(|reports| *reports == Some(false)) {
+        return "no neighbor of the helper has `neighbor-changes` in `api`: ExaBGP reports no session to it"
+            .to_owned();
+    }
+    "ExaBGP has reported no BGP session to the helper: `neighbor-changes` in `api` of the neighbors makes it report \
+     their changes"
+        .to_owned()
+}
+
 /// The neighbor of a session that is down, since when, and why.
 fn shown(session: &BgpSession) -> String {
-    let period = session.for_seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
+    let period = session.for_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let period = period.map_or_else(String::new, |period| format!(" for {}", Shown(period)));
     format!("neighbor {}{period}{}", foreign(&session.neighbor), foreign(&session.because()))
 }

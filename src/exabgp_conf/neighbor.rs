@@ -66,6 +66,18 @@ impl Neighbor {
         self.graceful_restart.inherit(&template.graceful_restart);
         extend(&mut self.families, &template.families);
         extend(&mut self.processes, &template.processes);
+        self.neighbor_changes.inherit(&template.neighbor_changes);
+    }
+}
+
+impl Neighbor {
+    /// Reads `neighbor-changes` in an `api` section. One of several that has it is enough.
+    fn note_changes(&mut self, block: &[Node]) {
+        for statement in block.iter().filter(|statement| statement.key() == "neighbor-changes") {
+            if self.neighbor_changes != Setting::Set(true) {
+                self.neighbor_changes = Setting::of(boolean(&statement.values(), true));
+            }
+        }
     }
 }
 
@@ -105,9 +117,13 @@ fn settings(node: &Node, conf: &mut Conf) -> Neighbor {
             }
             ("graceful-restart", None) => found.graceful_restart = graceful_restart(&values),
             ("family", Some(block)) => extend(&mut found.families, &families(block)),
-            ("api", Some(block)) => extend(&mut found.processes, &processes(block)),
+            ("api", Some(block)) => {
+                extend(&mut found.processes, &processes(block));
+                found.note_changes(block);
+            }
             // ExaBGP 3.4.
-            ("process", Some(_)) => {
+            ("process", Some(block)) => {
+                found.note_changes(block);
                 let process = process::read(inner);
                 extend(&mut found.processes, &Setting::Set(vec![process.name.clone()]));
                 conf.processes.push(process);

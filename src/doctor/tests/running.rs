@@ -63,11 +63,36 @@ fn the_helper_knows_the_bgp_sessions() {
     facts.helper = Ok(with_document(|document| document.exabgp.bgp_sessions = down));
     let what = &Report::of(&facts).findings[0].what;
     assert!(what.ends_with("route of this host: neighbor 10.1.0.1 for 38s: peer reset"), "{what}");
-    for nothing in [vec![], vec![session("10.1.0.1", Unknown)]] {
-        facts.helper = Ok(with_document(|document| document.exabgp.bgp_sessions = nothing));
-        let report = Report::of(&facts);
-        assert!(report.not_checked[0].why.contains("`neighbor-changes`"), "{:?}", report.not_checked);
-    }
+}
+
+/// A helper that was started after the sessions came up has been told of none of them.
+#[test]
+fn a_session_that_is_not_reported_differs_from_sessions_that_never_are() {
+    let mut facts = healthy();
+    let mut why = |conf: &str| {
+        let report = |sessions| {
+            facts.helper = Ok(with_document(|document| {
+                (document.pid, document.running_seconds) = (4711, 312.5);
+                document.exabgp.bgp_sessions = sessions;
+            }));
+            facts.confs = Ok(confs(conf));
+            let mut report = Report::of(&facts);
+            assert_eq!((report.findings, report.not_checked.len()), (vec![], 1));
+            report.not_checked.remove(0).why
+        };
+        let unreported = [vec![], vec![session("10.1.0.1", SessionState::Unknown)]].map(report);
+        assert_eq!(unreported[0], unreported[1]);
+        unreported[0].clone()
+    };
+    let with = |changes: &str| CONF.replace("dnsherald ]; }", &format!("dnsherald ]; {changes} }}"));
+    let told = "the helper (process 4711) was started 5m 12s ago, and no session has changed since: ExaBGP reports only \
+                changes (`neighbor-changes`); `exabgp-cli show neighbor summary` shows the sessions";
+    assert_eq!(why(&with("neighbor-changes;")), told);
+    let never = "no neighbor of the helper has `neighbor-changes` in `api`: ExaBGP reports no session to it";
+    assert_eq!(why(CONF), never);
+    assert_eq!(why(&with("neighbor-changes false;")), never);
+    let unclear = why(&with("neighbor-changes perhaps;"));
+    assert!(unclear.starts_with("ExaBGP has reported no BGP session to the helper: "), "{unclear}");
 }
 
 #[test]
