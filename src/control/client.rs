@@ -144,6 +144,12 @@ impl Client {
         })
     }
 
+    /// The number of the helper's process, in the process namespace of this one; `None` if it is not there.
+    pub(crate) async fn process(&self) -> Option<i32> {
+        let connected = timeout(CLIENT_TIMEOUT, connect(&status_socket(&self.directory))).await;
+        process_of(&connected.ok()?.ok()?)
+    }
+
     async fn exchange(&self, request: &Request) -> anyhow::Result<Reply> {
         let socket = control_socket(&self.directory);
         let envelope = Envelope { expires: Expiry::soon(), request: request.clone() };
@@ -200,10 +206,14 @@ async fn converse(socket: &Path, line: &str, longest: u64) -> anyhow::Result<Vec
 
 /// The listening process, as the kernel reports it.
 fn peer(stream: &UnixStream) -> String {
-    match stream.peer_cred().ok().and_then(|peer| peer.pid()) {
+    match process_of(stream) {
         Some(pid) => format!("the helper (pid {pid})"),
         None => "the helper".to_owned(),
     }
+}
+
+fn process_of(stream: &UnixStream) -> Option<i32> {
+    stream.peer_cred().ok()?.pid().filter(|pid| *pid > 0)
 }
 
 async fn connect(socket: &Path) -> anyhow::Result<UnixStream> {

@@ -49,6 +49,11 @@ pub(crate) struct Facts {
     pub(crate) is_exabgp_running: bool,
     /// The helper with this configuration.
     pub(crate) helper: Known<HelperFact>,
+    /// Why nothing is concluded from the addresses, ports, routes and servers that `doctor` sees, if the helper runs in another
+    /// network namespace.
+    pub(crate) network: Known<()>,
+    /// Sentences about the helpers that do or may run in another network namespace.
+    pub(crate) elsewhere: Vec<String>,
     /// Whether a BFD daemon runs.
     pub(crate) has_bfd: bool,
     /// What the helper's user may use.
@@ -244,6 +249,15 @@ impl Facts {
     /// A short reason, since the check of the configuration has the full one.
     pub(crate) fn usable_config(&self) -> Known<&Config> {
         self.config.as_ref().map_err(|_| super::gather::NO_CONFIGURATION.to_owned())
+    }
+
+    /// The configuration, if its helper runs in the network namespace of `doctor`.
+    ///
+    /// # Errors
+    /// The other network namespace, or as [`Self::usable_config`].
+    pub(crate) fn config_of_this_network(&self) -> Known<&Config> {
+        known(&self.network)?;
+        self.usable_config()
     }
 
     /// Fails with the reason if nothing is known of a helper in the files of ExaBGP.

@@ -24,6 +24,7 @@ use crate::text::{foreign, joined};
 
 mod access;
 mod exabgp;
+mod network;
 mod running;
 mod server;
 mod unit;
@@ -52,13 +53,20 @@ pub(crate) async fn facts(places: &Places) -> Facts {
     let neighbors = server::neighbors(&readable);
     // Programs and servers.
     let unit_name = exabgp.unit();
-    let (version, exabgp_unit, backends, clock, answers, helper) = tokio::join!(
+    let asked = async {
+        let helper = running::helper(config.as_ref(), &config_path).await;
+        let pid = running::process(&helper, config.as_ref()).await;
+        let network = network::is_seen(pid, &exabgp.pids());
+        // A probe from another network namespace says nothing.
+        let seen = config.as_ref().ok().filter(|_| network.is_ok());
+        (helper, network, server::answers(seen).await)
+    };
+    let (version, exabgp_unit, backends, clock, (helper, network, answers)) = tokio::join!(
         exabgp.version(),
         unit::show(&unit_name),
         backends(config.as_ref().ok()),
         clock(),
-        server::answers(config.as_ref().ok()),
-        running::helper(config.as_ref(), &config_path),
+        asked,
     );
     // What depends on the answers, and on the kernel only.
     let environment = exabgp_unit.as_ref().map_or("", |unit| unit.environment.as_str());
@@ -69,6 +77,7 @@ pub(crate) async fn facts(places: &Places) -> Facts {
         settings,
         is_exabgp_running: exabgp.is_running(),
         helper,
+        elsewhere: network::helpers_elsewhere(),
         has_bfd: runs_here("bfdd"),
         access,
         addresses: config.as_ref().map(|config| addresses(config, look_up)).unwrap_or_default(),
@@ -85,8 +94,10 @@ pub(crate) async fn facts(places: &Places) -> Facts {
         clock,
         config_path,
         config,
-        config_is_faulty,
+        // The file may be in a container.
+        config_is_faulty: config_is_faulty && network.is_ok(),
         confs,
+        network,
     }
 }
 
@@ -174,5 +185,5 @@ fn runs_here(name: &str) -> bool {
         let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
         comm.trim_end() == name
     };
-    all_pids().into_iter().any(|pid| has_name(pid) && is_in_our_network(pid))
+    all_pids().into_iter().any(|pid| has_name(pid) && is_in_our_network(pid).unwrap_or(true))
 }

@@ -50,7 +50,7 @@ pub(super) fn access(facts: &Facts) -> Known<Examined> {
 }
 
 pub(super) fn addresses(facts: &Facts) -> Known<Examined> {
-    facts.usable_config()?;
+    facts.config_of_this_network()?;
     let mut examined = Examined::default();
     for address in &facts.addresses {
         match (&address.missing, &address.service) {
@@ -73,7 +73,7 @@ pub(super) fn addresses(facts: &Facts) -> Known<Examined> {
 }
 
 pub(super) fn ways(facts: &Facts) -> Known<Examined> {
-    facts.usable_config()?;
+    facts.config_of_this_network()?;
     let mut examined = Examined::default();
     // Services with the same fault share a finding.
     let mut found: BTreeMap<(&str, bool), Vec<String>> = BTreeMap::new();
@@ -119,6 +119,7 @@ fn was_up(facts: &Facts, way: &WayFact) -> bool {
 }
 
 pub(super) fn reverse_path(facts: &Facts) -> Known<Examined> {
+    known(&facts.network)?;
     let mut examined = Examined::default();
     if let Some(why) = known(&facts.reverse_path)? {
         examined.find(

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::facts::{Facts, Helper, Known};
+use super::facts::{Facts, Helper, Known, known};
 use super::finding::{Examined, Id};
 use crate::config::Config;
 use crate::exabgp::command::Family;
@@ -223,6 +223,7 @@ pub(super) fn graceful_restart(facts: &Facts) -> Known<Examined> {
 }
 
 pub(super) fn hold_time(facts: &Facts) -> Known<Examined> {
+    known(&facts.network)?;
     if facts.has_bfd {
         return Ok(Examined::default());
     }

@@ -10,14 +10,27 @@ use crate::text::period::Shown;
 use crate::text::{foreign, joined};
 
 pub(super) fn helper(facts: &Facts) -> Known<Examined> {
-    let config = facts.usable_config()?;
     let mut examined = Examined::default();
-    let HelperFact::Silent(why) = known(&facts.helper)? else { return Ok(examined) };
+    for helper in &facts.elsewhere {
+        examined.skip(helper.clone());
+    }
+    if let Err(why) = missing(facts, &mut examined) {
+        examined.skip(why);
+    }
+    Ok(examined)
+}
+
+/// Finds that no helper of the configuration runs, or no ExaBGP.
+fn missing(facts: &Facts, examined: &mut Examined) -> Known<()> {
+    let config = facts.usable_config()?;
+    let HelperFact::Silent(why) = known(&facts.helper)? else { return Ok(()) };
+    // Its sockets may be in a container.
+    known(&facts.network)?;
     let file = facts.config_path.display();
     // A helper that cannot write to its directory runs without sockets. The check of the permissions finds that.
     let is_denied = |access: &super::facts::Access| access.denied.iter().any(|it| it.backend.is_none());
     if config.is_idle() || facts.access.as_ref().is_ok_and(is_denied) {
-        return Ok(examined);
+        return Ok(());
     }
     if facts.is_exabgp_running {
         examined.find(
@@ -37,7 +50,7 @@ pub(super) fn helper(facts: &Facts) -> Known<Examined> {
              -c and --exabgp-conf",
         );
     }
-    Ok(examined)
+    Ok(())
 }
 
 pub(super) fn sessions(facts: &Facts) -> Known<Examined> {

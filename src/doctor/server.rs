@@ -7,7 +7,7 @@ use crate::outcome::{Cause, Outcome};
 use crate::text::foreign;
 
 pub(super) fn configuration(facts: &Facts) -> Known<Examined> {
-    facts.usable_config()?;
+    facts.config_of_this_network()?;
     let mut examined = Examined::default();
     for backend in &facts.backends {
         let name = &backend.name;
@@ -25,7 +25,7 @@ pub(super) fn configuration(facts: &Facts) -> Known<Examined> {
 }
 
 pub(super) fn listeners(facts: &Facts) -> Known<Examined> {
-    facts.usable_config()?;
+    facts.config_of_this_network()?;
     let mut examined = Examined::default();
     for listener in &facts.listeners {
         match &listener.is_there {
@@ -51,7 +51,7 @@ pub(super) fn listeners(facts: &Facts) -> Known<Examined> {
 }
 
 pub(super) fn answers(facts: &Facts) -> Known<Examined> {
-    facts.usable_config()?;
+    facts.config_of_this_network()?;
     let mut examined = Examined::default();
     for answer in &facts.answers {
         let failure = match &answer.outcome {
@@ -96,7 +96,7 @@ fn permission(answer: &AnswerFact, source: &str) -> String {
 }
 
 pub(super) fn rate_limit(facts: &Facts) -> Known<Examined> {
-    facts.usable_config()?;
+    facts.config_of_this_network()?;
     let mut examined = Examined::default();
     for backend in &facts.backends {
         let limit = &backend.rate_limit;

@@ -5,6 +5,7 @@ use super::finding::{Examined, Id};
 use crate::backend::sharing::several_servers;
 
 pub(super) fn servers(facts: &Facts) -> Known<Examined> {
+    known(&facts.network)?;
     let mut examined = Examined::default();
     let shared = known(&facts.shared)?;
     if shared.iter().any(|shared| shared.unseen > 0 && shared.servers().len() < 2) {

@@ -1,7 +1,7 @@
 //! Processes, as `/proc` shows them.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::Duration;
 
@@ -35,10 +35,20 @@ pub(crate) fn all_pids() -> Vec<Pid> {
     entries.filter_map(|entry| Some(Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))).collect()
 }
 
-/// Whether a process is in our network namespace, or in one that this user may not see.
-pub(crate) fn is_in_our_network(pid: Pid) -> bool {
-    let namespace = |pid: Pid| fs::read_link(format!("/proc/{pid}/ns/net")).ok();
-    namespace(pid).is_none_or(|other| Some(other) == namespace(getpid()))
+/// Whether a process is in our network namespace.
+///
+/// # Errors
+/// The process is gone, or this user may not see that of a process of another user.
+pub(crate) fn is_in_our_network(pid: Pid) -> io::Result<bool> {
+    let namespace = |pid: Pid| fs::read_link(format!("/proc/{pid}/ns/net"));
+    Ok(namespace(pid)? == namespace(getpid())?)
+}
+
+/// The command line of a process, as far as this user can see it; empty if it is gone.
+pub(crate) fn command_line(pid: Pid) -> Vec<String> {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words = line.split(|octet| *octet == 0).map(|word| String::from_utf8_lossy(word).into_owned());
+    words.filter(|word| !word.is_empty()).collect()
 }
 
 /// Our children, adopted ones included. `None` if this process is no subreaper, or the kernel does not list them.

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{Uid, User};
+use nix::unistd::{Pid, Uid, User};
 
 use self::running::Running;
 use super::access::HelperUser;
@@ -47,7 +47,8 @@ impl ExaBgp {
     pub(super) fn find(asked: &[PathBuf]) -> Self {
         let all = all_pids().into_iter().filter_map(Running::of);
         let running = if asked.is_empty() {
-            let (here, elsewhere): (Vec<_>, Vec<_>) = all.partition(|running| is_in_our_network(running.pid));
+            let is_here = |running: &Running| is_in_our_network(running.pid).unwrap_or(true);
+            let (here, elsewhere): (Vec<_>, Vec<_>) = all.partition(is_here);
             if here.is_empty() { elsewhere } else { here }
         } else {
             running::with_files(all.collect(), asked)
@@ -58,6 +59,11 @@ impl ExaBgp {
     /// Whether a process is found.
     pub(super) fn is_running(&self) -> bool {
         !self.running.is_empty()
+    }
+
+    /// The numbers of the processes.
+    pub(super) fn pids(&self) -> Vec<Pid> {
+        self.running.iter().map(|running| running.pid).collect()
     }
 
     /// The unit of the running ExaBGP, else the usual one.

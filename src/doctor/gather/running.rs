@@ -5,6 +5,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
+use nix::unistd::Pid;
+
 use super::NO_CONFIGURATION;
 use super::server::{devices, enabled, probes};
 use crate::backend::listeners::on_port;
@@ -38,6 +40,13 @@ pub(super) async fn helper(config: Result<&Config, &String>, path: &Path) -> Kno
             if may_look { Ok(HelperFact::Silent(why)) } else { Err(why) }
         }
     }
+}
+
+/// The process of a helper that has answered. Its own number is another one in a container.
+pub(super) async fn process(helper: &Known<HelperFact>, config: Result<&Config, &String>) -> Option<Pid> {
+    let (Ok(HelperFact::Answers(document)), Ok(config)) = (helper, config) else { return None };
+    let seen = Client::new(&config.control).process().await;
+    seen.or_else(|| i32::try_from(document.pid).ok()).map(Pid::from_raw)
 }
 
 /// Whether two names are of one file.

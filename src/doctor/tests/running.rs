@@ -96,6 +96,27 @@ fn a_session_that_is_not_reported_differs_from_sessions_that_never_are() {
 }
 
 #[test]
+fn nothing_is_found_in_the_network_of_another_namespace() {
+    let there = "helper (process 7) runs in another network namespace: run doctor there: nsenter -t 7 -n dnsherald doctor";
+    let mut facts = healthy();
+    facts.addresses.push(AddressFact { service: None, missing: Ok(Some("it is not here".to_owned())) });
+    facts.listeners = vec![listener(Ok(false))];
+    facts.answers = vec![answer(Outcome::fail(Cause::Refused, ""))];
+    facts.backends[0].broken = Ok(Some("line 7".to_owned()));
+    facts.backends[0].rate_limit = rate_limit(Limited::NotExempt, None);
+    facts.reverse_path = Ok(Some("dropped".to_owned()));
+    facts.confs = Ok(confs(&CONF.replace("hold-time 9;", "")));
+    facts.elsewhere = vec![there.to_owned()];
+    assert!(Report::of(&facts).findings.len() >= 7, "another helper runs there");
+    facts.network = Err(there.to_owned());
+    let report = Report::of(&facts);
+    assert_eq!(report.findings, []);
+    assert!(report.not_checked.iter().all(|skipped| skipped.why == there), "{:?}", report.not_checked);
+    facts.helper = Ok(silent());
+    assert_eq!(Report::of(&facts).findings, [], "its sockets may be there as well");
+}
+
+#[test]
 fn a_host_without_a_route_to_its_clients() {
     let way = |service: &str, cause, check: Option<&str>, once_up| WayFact {
         service: service.to_owned(),

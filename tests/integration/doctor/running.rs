@@ -43,6 +43,42 @@ fn the_sessions_that_the_helper_sees_are_found_down() {
     assert_eq!(host.findings(), ["session-down"]);
 }
 
+/// As with a container or `ip netns` for each PoP.
+#[test]
+fn the_addresses_of_another_network_namespace_are_not_looked_at() {
+    let name = "doctor::running::the_addresses_of_another_network_namespace_are_not_looked_at";
+    in_namespace(name, "", || {
+        let pop = Pop::new();
+        let missing = "management = [\"198.51.100.77\"]";
+        pop.is_configured(&pop.configuration().replace("management = [\"127.0.0.1\"]", missing));
+        let server = Server::with(Fault::None);
+        let host = Host::new("elsewhere-net", &server.address().to_string(), "5.0.15");
+        let of_host = host.path("dnsherald.toml").to_str().unwrap().to_owned();
+        host.replace("exabgp.conf", &of_host, pop.configuration_file().to_str().unwrap());
+        let said = || {
+            let table = String::from_utf8(host.doctor(&[]).stdout).unwrap();
+            table.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        let there = |pid: u32| {
+            format!(
+                "helper (process {pid}) runs in another network namespace: run doctor there: nsenter -t {pid} -n dnsherald \
+                 doctor"
+            )
+        };
+        let elsewhere = pop.helper_elsewhere();
+        let pid = pop.status().pid;
+        assert_eq!(host.findings(), [""; 0]);
+        assert_eq!(said().matches(&there(pid)).count(), 1, "{}", said());
+        // A helper of another file is named, and hides nothing.
+        host.replace("exabgp.conf", pop.configuration_file().to_str().unwrap(), &of_host);
+        host.replace("dnsherald.toml", "management = [\"127.1.0.1\"]", missing);
+        assert!(host.findings().contains(&"management-missing".to_owned()));
+        assert_eq!(said().matches(&there(pid)).count(), 1, "{}", said());
+        drop(elsewhere);
+        assert!(!said().contains("another network namespace"), "{}", said());
+    });
+}
+
 #[test]
 fn a_host_without_a_default_route_is_found() {
     let name = "doctor::running::a_host_without_a_default_route_is_found";

@@ -13,6 +13,7 @@ use nix::unistd::{Pid, Uid, User, geteuid};
 use super::FOLDER;
 use crate::doctor::facts::Known;
 use crate::process::cgroup::Membership;
+use crate::sys::procfs::command_line;
 use crate::text::foreign;
 
 /// The users as which ExaBGP runs, besides root: that of Debian's package, and that of its own default.
@@ -84,12 +85,7 @@ impl Running {
     /// The process of this number, if it is a server of ExaBGP.
     pub(super) fn of(pid: Pid) -> Option<Self> {
         let user = Uid::from_raw(fs::metadata(format!("/proc/{pid}")).ok()?.uid());
-        let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-        let words: Vec<_> = line
-            .split(|octet| *octet == 0)
-            .map(|word| String::from_utf8_lossy(word).into_owned())
-            .filter(|word| !word.is_empty())
-            .collect();
+        let words = command_line(pid);
         let (program, arguments) = read(&words)?;
         let mut found = Self { pid, user, program: None, files: vec![], lost: vec![], env: None };
         let folders = found.folders();

@@ -209,6 +209,13 @@ impl Pop {
         assert!(came, "{status:#?}");
     }
 
+    /// A helper in a network namespace of its own.
+    pub(crate) fn helper_elsewhere(&self) -> Helper {
+        let mut command = Command::new("unshare");
+        command.arg("--net").arg(binary()).arg("run").arg("-c").arg(self.configuration_file());
+        Helper::start(command, ideal("5.0.15"))
+    }
+
     /// A helper that becomes what it is after these commands of a shell.
     pub(crate) fn helper_after(&self, commands: &str, parent: Parent) -> Helper {
         let mut command = Command::new("sh");
