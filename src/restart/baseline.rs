@@ -120,7 +120,7 @@ impl ListenerChanges {
         }
         for (listener, earlier) in &self.more {
             let pids = holders(&listener.inodes);
-            let is_foreign = |pid: &&i32| process.is_none_or(|process| !is_of(**pid, process));
+            let is_foreign = |pid: &&i32| process.is_none_or(|process| !descends_from(**pid, process.pid));
             // This user cannot see the owner of another user's socket.
             if pids.is_empty() || pids.iter().any(|pid| is_foreign(&pid)) {
                 let by: Vec<_> = pids.iter().map(|pid| format!("process {pid}")).collect();
@@ -148,10 +148,10 @@ impl ListenerChanges {
     }
 }
 
-/// Whether this is the main process or descends from it.
-fn is_of(pid: i32, main: &ProcessHandle) -> bool {
+/// Whether a process is this ancestor or descends from it.
+pub(super) fn descends_from(pid: i32, ancestor: i32) -> bool {
     let parent = |pid: &i32| ProcStat::read(Pid::from_raw(*pid)).map(|process| process.parent.as_raw());
-    std::iter::successors(Some(pid), parent).take(MAX_GENERATIONS).any(|ancestor| ancestor == main.pid)
+    std::iter::successors(Some(pid), parent).take(MAX_GENERATIONS).any(|pid| pid == ancestor)
 }
 
 #[cfg(test)]

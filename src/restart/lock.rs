@@ -7,9 +7,10 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
-use nix::unistd::geteuid;
+use nix::unistd::{geteuid, getppid};
 use rustix::fs::{major, minor};
 
+use super::baseline::descends_from;
 use crate::backend::Trouble;
 use crate::sys::trusted_path::user;
 use crate::text::{foreign, foreign_octets};
@@ -89,12 +90,21 @@ fn held(path: &Path, file: File) -> String {
     let _ = file.take(200).read_to_string(&mut note);
     let note = foreign(note.trim());
     let what = if note.contains(&format!(" {RELOADS} ")) { "a reload" } else { "another restart" };
-    let Some(holder) = holder else { return format!("{what} is under way: {note}") };
+    let Some(holder) = holder else {
+        return format!("{what} is under way: {note}: try again once it has ended");
+    };
     let command = fs::read(format!("/proc/{holder}/cmdline")).unwrap_or_default();
     let command: Vec<_> = command.split(|octet| *octet == 0).filter(|word| !word.is_empty()).collect();
     let command = foreign(&foreign_octets(&command.join(&b' ')));
     if [RESTARTS, RELOADS].iter().any(|does| note.starts_with(&format!("process {holder} {does} "))) {
-        format!("{what} is under way: {note} (`{command}`)")
+        // Such as a command that `backend restart --command` runs.
+        if i32::try_from(holder).is_ok_and(|holder| descends_from(getppid().as_raw(), holder)) {
+            return format!(
+                "{what} is under way: {note}, and runs this command: call the server's own command here, or run `dnsherald \
+                 backend restart --reload` in place of `--command`"
+            );
+        }
+        format!("{what} is under way: {note} (`{command}`): try again once it has ended")
     } else {
         format!(
             "process {holder} (`{command}`) holds {}, expected only a restart to do so: wait for that process, or end it",
