@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::earlier::renewable;
 use super::{Journal, Transaction};
 use crate::backend::Trouble;
 use crate::program::{GRACE, KEPT, Limit, Program, run_within};
@@ -58,7 +59,8 @@ impl Transaction<'_> {
         }
     }
 
-    /// Makes the drain last as long as at its beginning, unless an operator has ended it meanwhile.
+    /// Makes the drain last as long as at its beginning, unless an operator has ended it meanwhile, or lets it end once the
+    /// checks pass.
     async fn renew_drain(&self) {
         let document = match self.helper.look().await {
             Ok(document) => document,
@@ -67,7 +69,7 @@ impl Transaction<'_> {
                 return;
             }
         };
-        for name in self.drains_in(&document).into_keys() {
+        for name in renewable(self.drains_in(&document)) {
             if let Err(trouble) = self.ask(&self.drain_request(name, &self.drain_reason())).await {
                 log::warn!("cannot renew the drain: {trouble}");
             }

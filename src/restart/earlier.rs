@@ -51,6 +51,11 @@ impl EarlierDrain {
     }
 }
 
+/// The services whose drain may be renewed: a renewal cancels a return that an operator has asked for.
+pub(super) fn renewable(drains: EarlierDrains) -> impl Iterator<Item = String> {
+    drains.into_iter().filter(|(_, drain)| !drain.returning).map(|(service, _)| service)
+}
+
 impl Transaction<'_> {
     /// The present drains that the holder of this backend has.
     pub(super) fn drains_in(&self, document: &Document) -> EarlierDrains {
@@ -104,16 +109,27 @@ impl Transaction<'_> {
 mod tests {
     use super::*;
 
+    fn drain(now: Instant, rest: &str, until_exit: bool, returning: bool) -> EarlierDrain {
+        let json = format!(
+            "{{\"holder\": \"backend/unbound\", \"reason\": \"restart\", \"for-seconds\": 1.0, \
+             \"expires-in-seconds\": {rest}, \"returning\": {returning}, \"until-exit\": {until_exit}}}"
+        );
+        EarlierDrain::new(&serde_json::from_str(&json).unwrap(), now)
+    }
+
+    /// `undrain --once-healthy` during a long command is not taken back.
+    #[test]
+    fn a_drain_that_an_operator_lets_return_is_not_renewed() {
+        let drain = |returning| drain(Instant::now(), "60.0", false, returning);
+        let drains = [("kept", drain(false)), ("returns", drain(true))];
+        let drains = drains.into_iter().map(|(name, drain)| (name.to_owned(), drain)).collect();
+        assert_eq!(renewable(drains).collect::<Vec<_>>(), ["kept"]);
+    }
+
     #[test]
     fn a_drain_keeps_its_end() {
         let now = Instant::now();
-        let drain = |rest, until_exit| {
-            let json = format!(
-                "{{\"holder\": \"backend/unbound\", \"reason\": \"restart\", \"for-seconds\": 1.0, \
-                 \"expires-in-seconds\": {rest}, \"returning\": false, \"until-exit\": {until_exit}}}"
-            );
-            EarlierDrain::new(&serde_json::from_str(&json).unwrap(), now)
-        };
+        let drain = |rest, until_exit| drain(now, rest, until_exit, false);
         let later = now + Duration::from_secs(20);
         assert_eq!(drain("null", false).lasts(later), Some(Lasts::UntilLifted));
         assert_eq!(drain("null", true).lasts(later), Some(Lasts::UntilExit));
