@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::drain::{FailedRestart, Holder, Lift, Order, Reason};
 use crate::engine::hold::HoldOrder;
+use crate::probe::own::Asked;
 use crate::sys::clock::since_boot;
 use crate::text::foreign;
 
@@ -103,6 +104,8 @@ pub enum Request {
         /// The operation, and the reason if one is given: "restart unbound (new version)".
         what: Reason,
     },
+    /// Count the questions of a command as those of the helper: no client has sent them. Changes nothing else.
+    Asked(Asked),
     /// Read the configuration again.
     Reload,
     /// Tell the lines of the history file. Changes nothing.
@@ -123,7 +126,7 @@ impl Request {
             Self::Hold { service, .. }
             | Self::RestartFailed { service, .. }
             | Self::Restarted { service, .. } => Some(service),
-            Self::Reload | Self::History | Self::Dump => None,
+            Self::Asked(_) | Self::Reload | Self::History | Self::Dump => None,
         }
     }
 }
@@ -139,6 +142,7 @@ impl fmt::Display for Request {
             Self::Undampen { .. } => ("undampen", None),
             Self::RestartFailed { failed, .. } => ("log a failed restart of", Some(&failed.holder)),
             Self::Restarted { .. } => ("log the restart of", None),
+            Self::Asked(_) => return f.write_str("count the questions of a command"),
             Self::Reload => return f.write_str("reload"),
             Self::History => return f.write_str("history"),
             Self::Dump => return f.write_str("dump"),

@@ -32,7 +32,7 @@ pub(crate) mod identity;
 pub(crate) mod listener;
 pub(crate) mod locality;
 pub(crate) mod lookup;
-mod own;
+pub(crate) mod own;
 pub(crate) mod process;
 pub(crate) mod route;
 pub(crate) mod set;

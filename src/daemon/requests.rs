@@ -53,9 +53,10 @@ fn events(request: Request, concerned: &[(ServiceId, String)]) -> Vec<Event> {
         Request::Unhold { holder, .. } => ids.map(|id| Event::Unhold(id, holder.clone())).collect(),
         Request::Undampen { .. } => ids.map(Event::Undampen).collect(),
         // The loop logs restarts, receives a reload with its configuration ([`ControlEvent::Reload`]), answers a dump, and
-        // is not asked for the history.
+        // is not asked for the others.
         Request::RestartFailed { .. }
         | Request::Restarted { .. }
+        | Request::Asked(_)
         | Request::Reload
         | Request::History
         | Request::Dump => vec![],

@@ -1,6 +1,9 @@
-//! How much of what the kernel counts on this host is due to the probes of this process.
+//! How much of what the kernel counts on this host is due to the probes of this process, and of commands that have told it
+//! of theirs.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+
+use serde::{Deserialize, Serialize};
 
 use crate::engine::probe_only::Reads;
 use crate::netlink::snmp::{Counted, counted};
@@ -13,6 +16,39 @@ static CONNECTIONS: AtomicI64 = AtomicI64::new(0);
 
 /// Questions, answered or not: what a server may have counted as queries.
 static QUESTIONS: AtomicI64 = AtomicI64::new(0);
+
+/// What a process has asked, as the kernel and a server count it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    datagrams: u32,
+    connections: u32,
+    questions: u32,
+}
+
+impl Asked {
+    /// What this process has asked up to now.
+    pub(crate) fn by_us() -> Self {
+        let of = |count: &AtomicI64| count.load(Ordering::Relaxed).try_into().unwrap_or(u32::MAX);
+        Self { datagrams: of(&DATAGRAMS), connections: of(&CONNECTIONS), questions: of(&QUESTIONS) }
+    }
+
+    /// What was asked since `earlier`.
+    pub(crate) const fn since(self, earlier: Self) -> Self {
+        Self {
+            datagrams: self.datagrams.saturating_sub(earlier.datagrams),
+            connections: self.connections.saturating_sub(earlier.connections),
+            questions: self.questions.saturating_sub(earlier.questions),
+        }
+    }
+
+    /// Counts what a command has asked as our own.
+    pub(crate) fn count_as_ours(self) {
+        DATAGRAMS.fetch_add(self.datagrams.into(), Ordering::Relaxed);
+        CONNECTIONS.fetch_add(self.connections.into(), Ordering::Relaxed);
+        QUESTIONS.fetch_add(self.questions.into(), Ordering::Relaxed);
+    }
+}
 
 /// A question was sent over UDP.
 pub(super) fn note_question() {
@@ -42,4 +78,18 @@ pub(super) fn reads_of_others() -> Option<Reads> {
         udp: datagrams.cast_signed() - DATAGRAMS.load(Ordering::Relaxed),
         tcp: connections.cast_signed() - CONNECTIONS.load(Ordering::Relaxed),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Other tests count beside this one.
+    #[test]
+    fn what_a_command_has_asked_counts_as_our_own() {
+        let before = Asked::by_us();
+        Asked { datagrams: 6, connections: 2, questions: 5 }.count_as_ours();
+        let Asked { datagrams, connections, questions } = Asked::by_us().since(before);
+        assert!(datagrams >= 6 && connections >= 2 && questions >= 5);
+    }
 }

@@ -14,6 +14,7 @@ use dnsherald::control::{control_socket, status_socket};
 use serde_json::{Value, json};
 
 use crate::support::binary;
+use crate::support::helper::Server;
 
 /// Terminal escapes, text that reverses the direction, and a line break.
 const EVIL: &str = "\x1b]0;pwned\x07\x1b[31mEVIL\u{9b}2J\u{202e}\u{200b}\nforged";
@@ -262,6 +263,38 @@ fn a_refused_restart_keeps_the_drain_of_an_earlier_one() {
         let undrains = requests.iter().filter(|line| line.contains("undrain")).count();
         assert_eq!(undrains, usize::from(ends), "{fail}: {requests:?}\n{said}");
     }
+}
+
+/// The helper would take the questions of a reload for those of clients: evidence that only its own probes fail.
+#[test]
+fn a_reload_tells_the_helper_what_it_asks() {
+    let (place, server) = (Place::new("asked"), Server::start());
+    place.has_a_backend("[\"true\"]\nreload = [\"true\"]");
+    let file = place.0.join("dnsherald.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let check = format!("server = \"{}\", transport = [\"udp\", \"tcp\"]", server.address());
+    fs::write(&file, text.replace("query = \". NS\"", &format!("query = \"localhost. A\", {check}")))
+        .unwrap();
+    let told: Arc<Mutex<[u64; 3]>> = Arc::default();
+    let counted = Arc::clone(&told);
+    serve(&control_socket(&place.control()), move |mut client| {
+        let mut line = String::new();
+        BufReader::new(&client).read_line(&mut line).unwrap();
+        let request: Value = serde_json::from_str(&line).unwrap();
+        let asked = &request["request"]["asked"];
+        for (count, name) in counted.lock().unwrap().iter_mut().zip(["datagrams", "connections", "questions"])
+        {
+            *count += asked[name].as_u64().unwrap_or_default();
+        }
+        let _ = client.write_all(b"{\"done\":[]}\n");
+    });
+    let output = place.command(&["backend", "reload", "g"]).output().unwrap();
+    let [datagrams, connections, questions] = *told.lock().unwrap();
+    // Each question and each answer is a datagram.
+    let udp = server.queries() as u64;
+    assert!(udp > 0 && connections > 0, "{output:?}");
+    assert_eq!(datagrams, 2 * udp, "{output:?}");
+    assert!(questions >= udp + connections, "{questions}");
 }
 
 /// An endless answer does not fill the memory.

@@ -1,7 +1,10 @@
 //! `backend reload`: checks the configuration, reloads, and compares the zones and the answers with those before.
 
+use std::cell::Cell;
 use std::io::Write;
 use std::time::{Duration, Instant};
+
+use tokio::time::{sleep, timeout};
 
 use super::answered::Answered;
 use super::status;
@@ -10,7 +13,9 @@ use crate::backend::served::Served;
 use crate::backend::targets::Targets;
 use crate::config::Config;
 use crate::control::client::Client;
+use crate::control::{CLIENT_TIMEOUT, Request};
 use crate::exit::Exit;
+use crate::probe::own::Asked;
 use crate::restart::{Lock, report_reload};
 use crate::text::period::Period;
 use crate::text::{self, joined};
@@ -21,8 +26,46 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// A server may serve its old zones while it reads the new ones; therefore all must be well for this time.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// Reloads, unless the configuration is invalid or a restart is under way. The helper logs the result.
+/// The interval at which the helper learns of the questions of this command.
+const REPORT_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Reloads, unless the configuration is invalid or a restart is under way. The helper logs the result, and does not take
+/// the questions for those of clients.
 pub(super) async fn run(
+    config: &Config,
+    backend: &Backend,
+    helper: &Client,
+    removed: &[String],
+) -> anyhow::Result<Exit> {
+    let is_done = Cell::new(false);
+    let work = async {
+        let result = reload(config, backend, helper, removed).await;
+        is_done.set(true);
+        result
+    };
+    let report = async {
+        let mut told = Asked::default();
+        loop {
+            let is_last = is_done.get();
+            let asked = Asked::by_us();
+            let request = Request::Asked(asked.since(told));
+            // An older helper refuses it.
+            if asked != told
+                && helper.has_a_socket()
+                && let Ok(Ok(_)) = timeout(CLIENT_TIMEOUT, helper.request(&request)).await
+            {
+                told = asked;
+            }
+            if is_last {
+                return;
+            }
+            sleep(REPORT_INTERVAL).await;
+        }
+    };
+    tokio::join!(work, report).0
+}
+
+async fn reload(
     config: &Config,
     backend: &Backend,
     helper: &Client,
@@ -136,6 +179,6 @@ async fn complaints_since(
                 }
             }
         }
-        tokio::time::sleep(PAUSE).await;
+        sleep(PAUSE).await;
     }
 }

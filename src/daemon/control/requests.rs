@@ -142,6 +142,10 @@ async fn carry_out(
             log::info!("uid {uid} asks: {request}");
         }
         Request::RestartFailed { .. } | Request::Restarted { .. } | Request::Dump => {}
+        Request::Asked(asked) => {
+            asked.count_as_ours();
+            return Reply::Done(vec![]);
+        }
         Request::History => return configuration.history().await,
     }
     let (reply, replied) = oneshot::channel();
