@@ -303,6 +303,29 @@ mod tests {
         assert_eq!(refused.collect::<Vec<_>>(), [false, true]);
     }
 
+    /// A failed check that passes again has the number of passes to its return.
+    #[test]
+    fn a_check_that_passes_again_counts_its_passes() {
+        let toml = "[node]\nmanagement = [\"10.1.0.2\"]\n[defaults]\nrise = 3\nfall = 1\n\
+                    [[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\naddress = false\n\
+                    [[service.check]]\nname = \"b\"\ncommand = \"exit 0\"\n";
+        let config = Config::parse(Path::new("a.toml"), toml, "host").unwrap();
+        let mut engine = Engine::new(&config.plan(), Parent::Terminal, Memory::default(), Duration::ZERO);
+        let id = CheckId { service: ServiceId(0), check: 0 };
+        let found = |outcome| Event::Outcome(id, outcome);
+        let pass = || found(Outcome::pass(Duration::ZERO));
+        let fail = found(Outcome::fail(crate::outcome::Cause::Command, "exit status 1"));
+        let mut now = Moment::START;
+        for event in [Event::Start, pass(), pass(), pass(), fail, pass()] {
+            engine.handle(now, event);
+            now = now + Duration::from_secs(1);
+            engine.handle(now, Event::Tick);
+        }
+        let document = Document::of(&engine, &Clock::new(now, UNIX_EPOCH), "host", Path::new("a.toml"));
+        let service = &document.services[0];
+        assert_eq!((service.state, service.checks[0].passes_ahead), (service::ServiceState::Down, Some(2)));
+    }
+
     #[test]
     fn a_warm_up_is_data_until_the_names_are_asked() {
         let toml = "[node]\nmanagement = [\"10.1.0.2\"]\n[defaults]\nrise = 1\n\

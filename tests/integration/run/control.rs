@@ -474,12 +474,15 @@ fn a_reload_applies_the_difference() {
     helper.logs("configuration reloaded: 1 service unchanged, new: other");
     helper.says("neighbor * announce route 198.18.9.9/32 next-hop 127.0.0.1 med 100");
     pop.is_configured(&format!("{}{other}", before.replace("med = 100", "med = 200")));
-    pop.told(&["reload"]);
     let changed = "changed: resolver (what its states advertise)";
+    let said = pop.told(&["reload"]);
+    assert!(said.starts_with(&format!("reloaded: 1 service unchanged, {changed}\n")), "{said}");
     helper.logs(&format!("configuration reloaded: 1 service unchanged, {changed}"));
     helper.says_all((0..2).map(|nth| announce(nth).replace("med 100", "med 200")));
     pop.is_configured(&before.replace(", \"198.18.0.1/32\"", "").replace("\"test\"", "\"renamed\""));
-    pop.told(&["reload"]);
+    let said = pop.told(&["reload"]);
+    let gone = "198.18.9.9/32 is no longer configured, but may be announced: withdrawing it";
+    assert!(said.contains(", gone: other\n") && said.contains(gone), "{said}");
     assert_eq!(pop.status().node, "renamed");
     let mut said = [helper.next(), helper.next(), helper.next()];
     said.sort();
