@@ -295,6 +295,9 @@ HOW = {
     "exabgp-cli show neighbor summary": Typed((r"10\.1\.0\.1 .* established",)),
     "dig @192.0.2.53 -b 10.1.0.2 -x 127.0.0.1": Typed((r"status: NOERROR", r"PTR\s+localhost\.")),
     "dig @192.0.2.53 CH TXT id.server": Typed((r"status: NOERROR",)),
+    "nsenter -t 4711 -n dnsherald doctor": Elsewhere(
+        "tests/integration/doctor/running.rs", "`nsenter -t 4711 -n dnsherald doctor`"
+    ),
     "dnsherald run --exit-on-bad-config": Elsewhere("tests/integration/run/configuration.rs", '"--exit-on-bad-config"'),
     "dnsherald run --state DIR": Elsewhere("tests/integration/run/configuration.rs", '"--state"'),
     "exabgp healthcheck": Elsewhere("tests/differential/run", '"-m", "exabgp", "healthcheck"'),

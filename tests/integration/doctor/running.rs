@@ -69,6 +69,13 @@ fn the_addresses_of_another_network_namespace_are_not_looked_at() {
         let pid = pop.status().pid;
         assert_eq!(host.findings(), [""; 0]);
         assert_eq!(said().matches(&there(pid)).count(), 1, "{}", said());
+        // As in the line: `nsenter -t 4711 -n dnsherald doctor`
+        let mut inside = Command::new("nsenter");
+        inside.args(["-t", &pid.to_string(), "-n"]).arg(binary()).args(["doctor", "--json", "-c"]);
+        let output = inside.arg(pop.configuration_file()).output().unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(document["findings"].to_string().contains("management-missing"), "{document}");
+        assert!(!document.to_string().contains(&there(pid)), "{document}");
         // A helper of another file is named, and hides nothing.
         host.replace("exabgp.conf", pop.configuration_file().to_str().unwrap(), &of_host);
         host.replace("dnsherald.toml", "management = [\"127.1.0.1\"]", missing);
