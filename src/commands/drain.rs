@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::caller::caller;
-use super::helper::{self, Helper};
+use super::helper::Helper;
 use super::{await_announced, named, note_lost_sessions, nothing_to_do, runtime};
 use crate::cli::{Drain, Undrain};
 use crate::control::Request;
@@ -13,6 +13,8 @@ use crate::exit::Exit;
 use crate::restart::{self, AnnouncedBy, Confirmed, wait_until_acknowledged};
 use crate::status::{Document, Service};
 use crate::text::{self, foreign};
+
+mod shared;
 
 /// Starts a drain.
 ///
@@ -79,9 +81,13 @@ pub(crate) fn drain(options: &Drain) -> anyhow::Result<Exit> {
 /// # Errors
 /// Returns an error if there is no helper or no such service, or with `--wait` if a service is not announced.
 pub(crate) fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
+    let helper = Helper::find(&options.helper);
+    if options.once_healthy {
+        shared::refuse_if_shared(&helper, options)?;
+    }
     let lift = Lift { holder: options.holder.clone(), once_healthy: options.once_healthy };
     let request = Request::Undrain { service: options.service.clone(), lift };
-    let (client, lifted) = helper::ask(&options.helper, &request)?;
+    let (client, lifted) = helper.ask(&request)?;
     let document = client.status()?;
     let wanted = |service: &&Service| options.service.as_ref().is_none_or(|name| service.name == *name);
     let concerned: Vec<_> = document.services.iter().filter(wanted).collect();

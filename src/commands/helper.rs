@@ -168,17 +168,24 @@ impl Helper {
         }
         anyhow::bail!("{error}")
     }
+
+    /// Prints the error of the file as a note, and sends the request. Returns the client and the answer.
+    ///
+    /// # Errors
+    /// Returns an error if no helper answers, or if it refuses the request.
+    pub(super) fn ask(self, request: &Request) -> anyhow::Result<(Client, Vec<String>)> {
+        self.print_file_error();
+        let answer = self.client()?.ask(request)?;
+        Ok((self.client, answer))
+    }
 }
 
-/// Finds the helper, prints the error of the file as a note, and sends the request. Returns the client and the answer.
+/// Finds the helper, then as [`Helper::ask`].
 ///
 /// # Errors
-/// Returns an error if no helper answers, or if it refuses the request.
+/// As [`Helper::ask`].
 pub(super) fn ask(options: &Options, request: &Request) -> anyhow::Result<(Client, Vec<String>)> {
-    let helper = Helper::find(options);
-    helper.print_file_error();
-    let answer = helper.client()?.ask(request)?;
-    Ok((helper.client, answer))
+    Helper::find(options).ask(request)
 }
 
 /// Finds the helper of this file at any place except the one that the file names.

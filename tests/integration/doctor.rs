@@ -13,7 +13,7 @@ use crate::cli::{stderr, stdout};
 use crate::support::binary;
 use crate::support::server::Server;
 
-mod running;
+pub(crate) mod running;
 
 /// A host: a folder with the files of dnsherald and of ExaBGP.
 struct Host(PathBuf);

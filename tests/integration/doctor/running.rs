@@ -126,11 +126,11 @@ fn shares_a_port_for_another_test() {
 }
 
 /// A process that listens; dropped, it ends.
-struct Sharer(Child, Option<ChildStdin>, ChildStdout);
+pub(crate) struct Sharer(pub(crate) Child, Option<ChildStdin>, ChildStdout);
 
 impl Sharer {
     /// At this address, and the address at which it listens.
-    fn at(address: &str) -> (Self, String) {
+    pub(crate) fn at(address: &str) -> (Self, String) {
         let mut command = Command::new(env::current_exe().unwrap());
         command.args(["--exact", "doctor::running::shares_a_port_for_another_test", "--nocapture"]);
         command.env(SHARES, address).stdin(Stdio::piped()).stdout(Stdio::piped());

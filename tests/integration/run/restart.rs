@@ -19,6 +19,7 @@ mod inside;
 mod left;
 mod lifted;
 mod saved;
+mod shared;
 
 /// Functions for the shell commands of a restart. The pid file is created atomically.
 const FUNCTIONS: &str = "starts() { sleep 1000 >/dev/null 2>&1 & echo $! >> all; echo $! > new; mv new pid; }\n\
