@@ -90,14 +90,14 @@ pub enum Request {
         /// Its name; `None` for all.
         service: Option<String>,
     },
-    /// Log the failure of a restart of a server. Changes nothing.
+    /// Log the failure of a restart of a server; that of a reload is shown until one succeeds. Moves no route.
     RestartFailed {
         /// The name of a service of that server.
         service: String,
         /// The failure, and its consequence.
         failed: FailedRestart,
     },
-    /// Log that a restart of a server is done. Changes nothing.
+    /// Log that a restart of a server is done. Moves no route.
     Restarted {
         /// The name of a service of that server.
         service: String,

@@ -144,7 +144,7 @@ impl Daemon<'_> {
         let _ = reply.send(Reply::Refused(why.to_owned()));
     }
 
-    /// Logs a restart, if the request reports one. Returns true if the loop must end.
+    /// Logs a restart, if the request reports one, and saves how it ended. Returns true if the loop must end.
     fn log_restart(
         &mut self,
         concerned: &[(ServiceId, String)],
@@ -152,13 +152,18 @@ impl Daemon<'_> {
         supervisor: &mut dyn Supervisor,
     ) -> bool {
         let now = self.now();
+        let engine = &mut self.engine;
         let notice = |(id, _): &(ServiceId, String)| match request {
-            Request::RestartFailed { failed, .. } => self.engine.restart_failed(now, *id, failed.clone()),
-            Request::Restarted { what, .. } => self.engine.restarted(*id, what.clone()),
+            Request::RestartFailed { failed, .. } => engine.restart_failed(now, *id, failed.clone()),
+            Request::Restarted { what, .. } => engine.restarted(*id, what.clone()),
             _ => None,
         };
-        let actions: Vec<Action> = concerned.iter().filter_map(notice).map(Action::from).collect();
-        !actions.is_empty() && self.carry_out(now, &actions, supervisor)
+        let mut actions: Vec<Action> = concerned.iter().filter_map(notice).map(Action::from).collect();
+        if actions.is_empty() {
+            return false;
+        }
+        actions.push(Action::Save);
+        self.carry_out(now, &actions, supervisor)
     }
 
     fn carry_out_reload(

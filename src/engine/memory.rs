@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::order::{Holder, Kind, RememberedOrder};
+use super::order::{Holder, Kind, Reason, RememberedOrder};
 use super::service::ServiceState;
 use crate::exabgp::Route;
 
@@ -56,6 +56,9 @@ pub(crate) struct Remembered {
     /// Its holds.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) holds: BTreeMap<Holder, RememberedOrder>,
+    /// Why the last reload of its server failed, until one succeeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) failed_reload: Option<Reason>,
     /// Whether its disable-file existed.
     #[serde(default)]
     pub(crate) disabled: bool,

@@ -52,6 +52,7 @@ impl Engine {
             prefixes: prefixes.into_iter().collect(),
             drains: service.drains.remember(now),
             holds: service.holds.remember(now),
+            failed_reload: service.failed_reload.clone(),
             disabled: service.is_disabled(),
             announced: announced.collect(),
             stopped: self.phase == Phase::Terminated,

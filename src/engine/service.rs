@@ -20,7 +20,7 @@ use super::hysteresis::CheckState;
 use super::ladder::{Ladder, Stated};
 use super::moment::Moment;
 use super::notice::Notice;
-use super::order::Orders;
+use super::order::{Orders, Reason};
 use crate::outcome::{Cause, Failure, Outcome};
 
 use self::damped::Grace;
@@ -72,6 +72,9 @@ pub(crate) struct Service {
     pub(crate) drains: Orders,
     /// The holds that keep it announced against its checks. Each has an end.
     pub(crate) holds: Orders,
+    /// Why the last reload of its server failed, until one succeeds. Shown, and moves no route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) failed_reload: Option<Reason>,
     /// Its state without its holds, as last logged.
     #[serde(rename = "held_off")]
     logged_without_hold: Option<ServiceState>,

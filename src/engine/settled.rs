@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::action::Action;
-use super::drain::{FailedRestart, Reason};
+use super::drain::{FailedRestart, Reason, RestartEnd};
 use super::event::ServiceId;
 use super::moment::Moment;
 use super::notice::prefixes::Prefixes;
@@ -116,8 +116,16 @@ impl Engine {
         }
     }
 
-    /// Logs the failed restart of this service's server.
-    pub(crate) fn restart_failed(&self, now: Moment, id: ServiceId, failed: FailedRestart) -> Option<Notice> {
+    /// Logs the failed restart of this service's server. A failed reload is kept until one succeeds.
+    pub(crate) fn restart_failed(
+        &mut self,
+        now: Moment,
+        id: ServiceId,
+        failed: FailedRestart,
+    ) -> Option<Notice> {
+        if failed.end == RestartEnd::Reloaded {
+            self.services.get_mut(id.0)?.failed_reload = Some(failed.why.clone());
+        }
         let service = self.services.get(id.0)?;
         let is_withdrawn = |entry: &&RouteEntry| entry.route_state() == Some(RouteState::Withdrawn);
         let prefixes = self.entries_of(id.0).filter(is_withdrawn).map(RouteEntry::shown).collect();
@@ -125,10 +133,11 @@ impl Engine {
         Some(Notice::RestartFailed { service, prefixes, failed, until })
     }
 
-    /// Logs the restart of this service's server.
-    pub(crate) fn restarted(&self, id: ServiceId, what: Reason) -> Option<Notice> {
-        let service = self.services.get(id.0)?.name().to_owned();
-        Some(Notice::Restarted { service, what })
+    /// Logs the restart or reload of this service's server.
+    pub(crate) fn restarted(&mut self, id: ServiceId, what: Reason) -> Option<Notice> {
+        let service = self.services.get_mut(id.0)?;
+        service.failed_reload = None;
+        Some(Notice::Restarted { service: service.name().to_owned(), what })
     }
 
     /// How it is known that ExaBGP has got the statement of the service at this place; `None` if it has not.

@@ -100,6 +100,8 @@ fn chain(document: &Document, service: &Service, view: &View) -> Explanation {
     let mut steps: Vec<_> = service.checks.iter().flat_map(|check| checks::steps(check, view)).collect();
     steps.push(rule.step(service, view));
     steps.extend(unusable(document));
+    let failure = service.reload_failure().map(|failure| format!("WARNING: {failure}"));
+    steps.extend(failure.map(|failure| Step::new(Stage::Decided, None, failure, None)));
     steps.extend(routes::steps(&document.exabgp, service, view));
     steps.extend(next::steps(&document.exabgp, service, rule, view));
     Explanation {

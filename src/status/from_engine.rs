@@ -116,6 +116,7 @@ fn service(engine: &Engine, place: usize, clock: &Clock) -> Service {
         },
         backend: backend.map(|backend| backend.name.clone()),
         unit: backend.and_then(|backend| backend.unit.clone()),
+        failed_reload: backend.and(service.failed_reload.as_ref()).map(ToString::to_string),
         prefixes: engine.entries_of(place).map(|entry| prefix(entry, clock)).collect(),
         checks: service.checks().iter().map(|check| check_status(check, clock)).collect(),
         dampening: Dampening {

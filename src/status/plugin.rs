@@ -132,6 +132,9 @@ fn find_in_service(document: &Document, service: &Service, found: &mut Findings)
             );
         }
     }
+    if let Some(why) = &service.failed_reload {
+        found.add(Exit::Warning, format!("{name}: {why}"));
+    }
     for check in &service.checks {
         find_in_check(name, check, found);
     }

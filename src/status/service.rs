@@ -60,6 +60,9 @@ pub struct Service {
     /// The systemd unit of that server, if it has one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) unit: Option<String>,
+    /// Why the last reload of that server failed; absent once one has succeeded.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) failed_reload: Option<String>,
     /// Its prefixes.
     pub prefixes: Vec<Prefix>,
     /// Its checks.
@@ -167,6 +170,12 @@ impl Service {
     #[must_use]
     pub(crate) fn lacks_address(&self) -> bool {
         !self.is_serving() && self.missing_address().is_some()
+    }
+
+    /// Why the last reload of its server failed, and what ends this warning; `None` if it did not.
+    pub(super) fn reload_failure(&self) -> Option<String> {
+        let why = self.failed_reload.as_ref()?;
+        Some(format!("{why}; no route moves; until `backend reload` or `backend restart` succeeds"))
     }
 
     /// Whether ExaBGP has acknowledged the desired state of every prefix.

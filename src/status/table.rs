@@ -128,6 +128,9 @@ impl Table<'_> {
         if let Some(backend) = &service.backend {
             self.pair(f, "backend", backend)?;
         }
+        if let Some(failure) = service.reload_failure() {
+            self.painted_pair(f, Paint::Warning, "WARNING", &failure)?;
+        }
         for prefix in &service.prefixes {
             let paint = if prefix.is_settled() { Paint::Plain } else { Paint::Warning };
             self.painted_pair(f, paint, &prefix.prefix, &show_prefix(prefix, &self.document.exabgp))?;

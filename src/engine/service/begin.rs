@@ -53,6 +53,7 @@ impl Service {
             disabled: Disabled::No,
             drains: Orders::default(),
             holds: Orders::default(),
+            failed_reload: None,
             logged_without_hold: None,
             revalidating: false,
             health: None,
@@ -109,6 +110,7 @@ impl Service {
         }
         self.drains = Orders::recall(now, &remembered.drains, age);
         self.holds = hold::recall(now, &remembered.holds, age);
+        self.failed_reload.clone_from(&remembered.failed_reload);
         if remembered.disabled && self.disable_file.is_some() {
             self.disabled = Disabled::Remembered;
         }

@@ -18,6 +18,7 @@ use crate::support::namespace::in_namespace;
 mod inside;
 mod left;
 mod lifted;
+mod reloaded;
 mod saved;
 mod shared;
 

@@ -1,0 +1,40 @@
+//! A failed `backend reload`, which leaves the server worse than before or as it was.
+
+use super::*;
+
+/// The checks need not see what the reload has lost, such as a zone: it is shown until a later one succeeds.
+#[test]
+fn a_failed_reload_is_a_warning_until_one_succeeds() {
+    let mut site = Site::new("stops; starts");
+    let words = "reload srv failed: ";
+    let told = |site: &Site, words: &[&str]| {
+        let said = String::from_utf8(site.pop.command(words).stdout).unwrap();
+        said.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(site.pop.command(&["backend", "reload"]).status.code(), Some(1));
+    let is_shown = |site: &Site| {
+        let until = "; no route moves; until `backend reload` or `backend restart` succeeds";
+        for command in [&["status"][..], &["explain"]] {
+            let said = told(site, command);
+            assert!(
+                said.contains(&format!("WARNING: {words}")) || said.contains(&format!("WARNING {words}")),
+                "{said}"
+            );
+            assert!(said.contains(until), "{said}");
+        }
+        let alert = told(site, &["status", "--plugin"]);
+        assert!(alert.starts_with(&format!("DNSHERALD WARNING - resolver: {words}")), "{alert}");
+        assert_eq!(site.pop.command(&["status", "--plugin"]).status.code(), Some(1));
+    };
+    is_shown(&site);
+    site.helper.has_said_no_more();
+    // A later helper knows of it.
+    site.helper = site.pop.helper(ideal("5.0.15"));
+    site.helper.opens();
+    site.helper.says(ANNOUNCE);
+    site.pop.comes_to_be(|status| status.services[0].settled());
+    is_shown(&site);
+    assert_eq!(site.run(&[]).status.code(), Some(0));
+    assert!(!told(&site, &["status"]).contains(words));
+    site.pop.told(&["status", "--plugin"]);
+}
