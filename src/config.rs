@@ -31,6 +31,7 @@ use crate::probe::Probe;
 use crate::probe::dns::Query;
 use crate::probe::locality::Locality;
 use crate::probe::lookup::LookupProbe;
+use crate::text::ordered;
 
 mod address;
 mod backend;
@@ -232,7 +233,7 @@ impl Config {
     pub(crate) fn has_one_address(&self, service: &Service) -> bool {
         let Some(backend) = &service.backend else { return false };
         let prefixes: BTreeSet<_> =
-            self.services_of(backend).flat_map(|service| &service.routes).map(|route| route.prefix).collect();
+            ordered(self.services_of(backend).flat_map(|service| &service.routes).map(|route| route.prefix));
         prefixes.len() == 1
     }
 

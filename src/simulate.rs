@@ -17,6 +17,7 @@ use crate::engine::moment::Moment;
 use crate::exabgp::command::{ASK_VERSION, GREETING};
 use crate::outcome::{Cause, Outcome};
 use crate::probe::Probe;
+use crate::text::ordered;
 use crate::trace::names::Names;
 use crate::trace::share::Share;
 use crate::trace::{Answering, Effect, Step, Trace};
@@ -58,7 +59,7 @@ pub(crate) fn play(config: &Config, trace: &Trace, watcher: &mut dyn Watcher) ->
         answering: &trace.header.exabgp,
         world,
         lossy: BTreeMap::new(),
-        random: names.checks().map(|check| (check, series(check))).collect(),
+        random: ordered(names.checks().map(|check| (check, series(check)))),
         open: BTreeSet::new(),
         pending: BinaryHeap::new(),
         sequence: 0,
@@ -79,7 +80,7 @@ pub(crate) fn play(config: &Config, trace: &Trace, watcher: &mut dyn Watcher) ->
 /// otherwise.
 fn present(config: &Config, names: &Names) -> BTreeMap<CheckId, Outcome> {
     let is_present = |id: &CheckId| matches!(config.check(*id).probe, Probe::Address(_) | Probe::Listener(_));
-    names.checks().filter(is_present).map(|check| (check, Outcome::pass(Duration::ZERO))).collect()
+    ordered(names.checks().filter(is_present).map(|check| (check, Outcome::pass(Duration::ZERO))))
 }
 
 /// Pending repetitions: time, index of the step, number of the repetition.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::program::{Ended, Program, run};
+use crate::text::ordered;
 
 const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID,CanReload,\
                           StateChangeTimestamp,ControlGroup,TimeoutStopUSec";
@@ -52,7 +53,7 @@ impl Unit {
     /// Reads lines of `Key=value` in any order. A missing property is empty.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Self {
-        let values: BTreeMap<_, _> = text.lines().filter_map(|line| line.split_once('=')).collect();
+        let values: BTreeMap<_, _> = ordered(text.lines().filter_map(|line| line.split_once('=')));
         let value = |key| values.get(key).copied().unwrap_or_default().trim().to_owned();
         Self {
             id: value("Id"),

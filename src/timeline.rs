@@ -8,6 +8,7 @@ use crate::config::{Config, Service};
 use crate::engine::Engine;
 use crate::engine::event::ServiceId;
 use crate::engine::moment::Moment;
+use crate::text::ordered;
 
 use self::outcomes::Outcomes;
 use self::penalty::Penalty;
@@ -65,7 +66,7 @@ impl ServiceTrack {
             outcomes: Outcomes::default(),
             seen: None,
         };
-        let prefixes: BTreeSet<_> = service.routes.iter().map(|route| route.prefix).collect();
+        let prefixes: BTreeSet<_> = ordered(service.routes.iter().map(|route| route.prefix));
         let names_neighbors = prefixes.len() < service.routes.len();
         let routes = service.routes.iter().map(|route| match route.neighbors.as_slice() {
             [first, ..] if names_neighbors => format!("{} to {first}", route.prefix),

@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::netlink::proc_net;
 use crate::netlink::sockets::{Protocol, Socket};
 use crate::sys::procfs::all_pids;
+use crate::text::ordered;
 
 /// The port of DNS.
 pub(crate) const PORT: u16 = 53;
@@ -79,7 +80,7 @@ pub(crate) fn held(inodes: &[u64]) -> Vec<(i32, Vec<u64>)> {
     let of_process = |pid: Pid| {
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
         let own = descriptors.filter_map(|entry| links.get(&fs::read_link(entry.path()).ok()?).copied());
-        let own: BTreeSet<_> = own.collect();
+        let own: BTreeSet<_> = ordered(own);
         (!own.is_empty()).then(|| (pid.as_raw(), own.into_iter().collect()))
     };
     all_pids().into_iter().filter_map(of_process).collect()

@@ -11,6 +11,7 @@ use super::answers::{Zone, zone, zones};
 use super::targets::{Target, Targets};
 use crate::outcome::Cause;
 use crate::probe::dns::Query;
+use crate::text::ordered;
 
 /// Maximum number of listed zones to query, in the order of the list.
 const MOST_LISTED: usize = 1000;
@@ -46,7 +47,7 @@ impl Served {
 
     /// Queries the same zones again.
     pub(crate) async fn again(&self, targets: &Targets, timeout: Duration) -> Self {
-        let names: BTreeSet<_> = self.listed.iter().map(|zone| &zone.zone).collect();
+        let names: BTreeSet<_> = ordered(self.listed.iter().map(|zone| &zone.zone));
         let queries: Vec<_> = names.into_iter().filter_map(|name| query(name)).collect();
         let (configured, listed) = tokio::join!(zones(targets, timeout), asked(targets, &queries, timeout));
         Self { configured, listed }

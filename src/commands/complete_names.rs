@@ -11,6 +11,7 @@ use crate::cli::{CompleteNames, NameKind};
 use crate::exit::Exit;
 use crate::status::Document;
 use crate::text;
+use crate::text::ordered;
 
 /// A user who presses a key does not wait longer.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -41,13 +42,13 @@ pub(crate) fn run(options: &CompleteNames) -> Exit {
 fn names(document: &Document, kind: NameKind) -> BTreeSet<&str> {
     let services = &document.services;
     match kind {
-        NameKind::Services => services.iter().map(|service| service.name.as_str()).collect(),
-        NameKind::Backends => services.iter().filter_map(|service| service.backend.as_deref()).collect(),
+        NameKind::Services => ordered(services.iter().map(|service| service.name.as_str())),
+        NameKind::Backends => ordered(services.iter().filter_map(|service| service.backend.as_deref())),
         NameKind::Holders => {
             let drains = services.iter().flat_map(|service| &service.drains).chain(&document.drains_of_all);
             let holds = services.iter().flat_map(|service| &service.holds);
             let drains = drains.map(|drain| drain.holder.as_str());
-            drains.chain(holds.map(|hold| hold.holder.as_str())).collect()
+            ordered(drains.chain(holds.map(|hold| hold.holder.as_str())))
         }
     }
 }

@@ -222,7 +222,7 @@ fn listening(state: &Path) -> Vec<PathBuf> {
     let text = fs::read(SOCKETS).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let mut found: Vec<_> = text.lines().filter_map(directory).filter(is_ours).collect();
-    found.sort();
+    found.sort_unstable();
     found.dedup();
     found.truncate(MAX_ASKED);
     found

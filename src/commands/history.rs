@@ -19,7 +19,7 @@ use crate::history::file::{beside, read};
 use crate::history::{Entry, Log};
 use crate::sys::files::create;
 use crate::sys::local_time::Zone;
-use crate::text::{self, foreign, foreign_within, joined};
+use crate::text::{self, foreign, foreign_within, joined, ordered};
 
 /// Characters of one entry.
 const LONGEST: usize = 2000;
@@ -80,7 +80,7 @@ fn refuse_unless_known(name: &str, helper: &Helper, client: &Client, log: &Log) 
     let told = log.entries.iter().filter_map(|entry| entry.service.as_deref());
     let services = running.iter().map(|service| service.name.as_str());
     let known: BTreeSet<_> =
-        services.chain(of_file.map(|service| service.name.as_str())).chain(told).collect();
+        ordered(services.chain(of_file.map(|service| service.name.as_str())).chain(told));
     if known.is_empty() || known.contains(name) {
         return Ok(());
     }

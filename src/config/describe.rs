@@ -19,8 +19,8 @@ use crate::exabgp::Dialect;
 use crate::outcome::Cause;
 use crate::probe::Probe;
 use crate::probe::dns::DnsProbe;
-use crate::text::joined;
 use crate::text::period::Period;
+use crate::text::{joined, ordered};
 
 mod check;
 mod degrading;
@@ -199,7 +199,7 @@ fn warn_of_gaps(f: &mut fmt::Formatter<'_>, service: &Service, management: &[IpA
              in a `dns` check"
         )?;
     }
-    for prefix in service.routes.iter().map(|route| route.prefix).collect::<BTreeSet<_>>() {
+    for prefix in ordered::<BTreeSet<_>, _>(service.routes.iter().map(|route| route.prefix)) {
         if !probes.iter().any(|probe| prefix.contains(&probe.server.ip())) {
             writeln!(
                 f,

@@ -22,6 +22,7 @@ use crate::probe::Probe;
 use crate::probe::dns::{DnsProbe, Question, Transport};
 use crate::probe::locality::Locality;
 use crate::probe::set::{Pace, ProbeSet};
+use crate::text::ordered;
 use crate::text::period::LONGEST;
 
 /// A kind of probes that a check has: its key, the place of its value, and what reads the value.
@@ -320,7 +321,7 @@ fn on_fail(written: &file::Check) -> OnFail {
         None => (default, BTreeMap::new()),
         Some(WordOr::Word(severity)) => (*severity, BTreeMap::new()),
         Some(WordOr::Table(table)) => {
-            (default, table.iter().map(|(cause, severity)| (cause.0, severity.0)).collect())
+            (default, ordered(table.iter().map(|(cause, severity)| (cause.0, severity.0))))
         }
     };
     if !matches!(written.on_fail, Some(WordOr::Word(_))) {

@@ -41,6 +41,7 @@ use crate::probe::Probe;
 use crate::probe::dns::{Expectation, Options, Question, Transport};
 use crate::probe::locality::Locality;
 use crate::probe::set::ProbeSet;
+use crate::text::ordered;
 
 mod deep;
 mod questions;
@@ -179,7 +180,7 @@ impl Resolver<'_> {
         let role = Some(Role::Authoritative);
         let questions = self.role_questions(&names.span(), &queries, role, &expect, Options::default())?;
         let partial = queries.len() > 1;
-        let by_cause = [(Cause::Partial, Severity::Degraded)].into_iter().filter(|_| partial).collect();
+        let by_cause = ordered(partial.then_some((Cause::Partial, Severity::Degraded)));
         let on_fail = OnFail { by_cause, ..OnFail::always(Severity::Down) };
         let outline = common.outline("sentinel", SENTINEL, on_fail, &questions);
         self.role_check(common, Outline { partial, ..outline }).map(Some)

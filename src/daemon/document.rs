@@ -13,6 +13,7 @@ use crate::status::Document;
 use crate::status::time::Clock;
 use crate::status::totals::{ListenerTotals, Totals};
 use crate::text::fnv::fnv64;
+use crate::text::ordered;
 
 /// What the document is about.
 #[derive(Clone, Debug, Default)]
@@ -107,7 +108,7 @@ impl Daemon<'_> {
 fn listeners(watch: &Watch) -> Vec<ListenerTotals> {
     let seen = watch.seen().into_iter();
     let seen: BTreeMap<_, _> =
-        seen.map(|(place, seen)| ((place.0.to_string(), place.1.to_string()), seen)).collect();
+        ordered(seen.map(|(place, seen)| ((place.0.to_string(), place.1.to_string()), seen)));
     let totals = seen.into_iter().map(|((address, transport), seen)| {
         let (sockets, queue, drops) = (seen.sockets as u64, seen.queue, seen.drops);
         ListenerTotals { address, transport, sockets, queue, drops }

@@ -25,8 +25,8 @@ use crate::engine::event::ServiceId;
 use crate::engine::moment::Moment;
 use crate::engine::service::Service;
 use crate::program::{Ended, Program, run};
-use crate::text::counted;
 use crate::text::period::Shown;
+use crate::text::{counted, ordered};
 
 /// Time limit of a restart, in addition to the start timeout of the server.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
@@ -139,11 +139,10 @@ impl Healers {
     /// By backend: how many restarts ended with each result.
     pub(super) fn counts(&self) -> BTreeMap<String, BTreeMap<String, u64>> {
         let counts = |restarts: &Restarts| {
-            [("succeeded", &restarts.succeeded), ("failed", &restarts.failed)]
-                .map(|(result, count)| (result.to_owned(), count.load(Ordering::Relaxed)))
-                .into()
+            let counts = [("succeeded", &restarts.succeeded), ("failed", &restarts.failed)];
+            ordered(counts.map(|(result, count)| (result.to_owned(), count.load(Ordering::Relaxed))))
         };
-        self.healers.iter().map(|healer| (healer.backend.name.clone(), counts(&healer.restarts))).collect()
+        ordered(self.healers.iter().map(|healer| (healer.backend.name.clone(), counts(&healer.restarts))))
     }
 
     /// Restarts servers that have been unwell for long enough. Must run on the runtime of the loop.

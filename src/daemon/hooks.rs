@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use crate::program::child::{ChildGroup, describe_exit, shell};
 use crate::sys::lock;
 use crate::text::excerpt::beginning;
+use crate::text::ordered;
 use crate::text::period::Period;
 
 #[cfg(test)]
@@ -114,9 +115,8 @@ impl Hooks {
     #[must_use]
     pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
         let Counts { succeeded, failed, dropped } = &self.queue.counts;
-        [("succeeded", succeeded), ("failed", failed), ("dropped", dropped)]
-            .map(|(result, count)| (result.to_owned(), count.load(Ordering::Relaxed)))
-            .into()
+        let counts = [("succeeded", succeeded), ("failed", failed), ("dropped", dropped)];
+        ordered(counts.map(|(result, count)| (result.to_owned(), count.load(Ordering::Relaxed))))
     }
 
     /// Waits until all queued hooks have run.

@@ -28,6 +28,7 @@ use crate::engine::memory::{Memory, Remembered};
 use crate::sys::handoff::Handoff;
 use crate::sys::lock;
 use crate::text::fnv::fnv32;
+use crate::text::ordered;
 use crate::text::period::Shown;
 
 pub(super) use self::disk::{read, write};
@@ -92,7 +93,7 @@ impl Document {
             holds: kept.holds.clone(),
             ..Remembered::default()
         };
-        let services = services.map(|(name, kept)| (name.clone(), orders(kept))).collect();
+        let services = ordered(services.map(|(name, kept)| (name.clone(), orders(kept))));
         Self {
             format: self.format.clone(),
             configuration: self.configuration.clone(),

@@ -11,6 +11,7 @@ use super::moment::Moment;
 use super::notice::Until;
 use super::order::{Holder, Lift, Order, Orders};
 use super::service::Service;
+use crate::text::ordered;
 
 impl Engine {
     /// Drains of all services, those added later included.
@@ -64,7 +65,7 @@ impl Engine {
     /// The holders of drains of all that at least one service has.
     pub(super) fn holders_of_all(&self) -> BTreeSet<Holder> {
         let holders = self.drains_of_all.iter().map(|(holder, _)| holder);
-        holders.filter(|holder| self.is_held_by(holder)).cloned().collect()
+        ordered(holders.filter(|holder| self.is_held_by(holder)).cloned())
     }
 
     /// Ends those drains of all in `held` that no service has any more.

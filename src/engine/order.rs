@@ -12,8 +12,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::moment::Moment;
-use crate::text::joined;
 use crate::text::period::Shown;
+use crate::text::{joined, ordered};
 
 pub(crate) use self::holder::RESTARTS;
 pub use self::holder::{Holder, Reason};
@@ -253,7 +253,7 @@ impl Orders {
             until_exit: order.until_exit,
             uid: order.uid,
         };
-        self.0.iter().map(|(holder, order)| (holder.clone(), remembered(order))).collect()
+        ordered(self.0.iter().map(|(holder, order)| (holder.clone(), remembered(order))))
     }
 
     /// Restores orders that were saved `ago`. An order that has expired since ends at once. Orders until exit are restored,
@@ -269,7 +269,7 @@ impl Orders {
             since: now,
             before: order.age.saturating_add(ago),
         };
-        Self(remembered.iter().map(|(holder, order)| (holder.clone(), recalled(order))).collect())
+        Self(ordered(remembered.iter().map(|(holder, order)| (holder.clone(), recalled(order)))))
     }
 }
 

@@ -6,6 +6,7 @@ use super::memory::{ALL_SERVICES, Memory, NO_LONGER_CONFIGURED, Remembered};
 use super::moment::Moment;
 use super::service::ServiceState;
 use super::{Engine, Phase};
+use crate::text::ordered;
 
 impl Engine {
     /// The memory to save, as of `now`.
@@ -35,7 +36,7 @@ impl Engine {
         let settled = self.confirmation(place).is_some();
         let earlier = earlier.and_then(|earlier| earlier.acknowledged);
         let announced = mine().filter(|entry| entry.perhaps_announced).map(|entry| entry.route.clone());
-        let prefixes: BTreeSet<_> = self.plans[place].routes.iter().map(|route| route.prefix).collect();
+        let prefixes: BTreeSet<_> = ordered(self.plans[place].routes.iter().map(|route| route.prefix));
         Remembered {
             penalty: service.dampening.penalty(now),
             suppressed: service.dampening.suppressed,

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use super::memory::{ALL_SERVICES, Memory, NO_LONGER_CONFIGURED, Remembered};
 use super::notice::Notice;
 use super::plan::Service;
+use crate::text::ordered;
 
 /// Which service follows which.
 #[derive(Debug)]
@@ -106,7 +107,7 @@ impl<'a> Succession<'a> {
         let owners = plan.routes.iter().map(|route| self.owners.get(&route.prefix).copied());
         let with_it = owners.clone().all(|owner| owner.as_ref().map_or(new_are_drained, is_drained));
         let from: BTreeSet<_> =
-            owners.clone().flatten().filter(is_drained).filter(|owner| called != Some(owner)).collect();
+            ordered(owners.clone().flatten().filter(is_drained).filter(|owner| called != Some(owner)));
         let has_new = owners.clone().any(|owner| owner.is_none());
         let joins_all = with_it && has_new && !is_known;
         if with_it {

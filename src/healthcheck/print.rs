@@ -15,7 +15,7 @@ use crate::exabgp::attributes::{Attributes, PathInformation};
 use crate::exabgp::{Advertisement, NextHop};
 use crate::probe::dns::DnsProbe;
 use crate::text::period::Period;
-use crate::text::{foreign_within, toml_string, toml_strings};
+use crate::text::{foreign_within, ordered, toml_string, toml_strings};
 
 /// Options and their routes, displayed as TOML.
 #[derive(Clone, Copy, Debug)]
@@ -135,11 +135,8 @@ impl Printed<'_> {
                 writeln!(f, "neighbors = {}", toml_strings(&neighbors))?;
             }
         }
-        let steps: BTreeSet<_> = routes
-            .iter()
-            .zip(&routes[1.min(routes.len())..])
-            .map(|(one, next)| next.med_offset - one.med_offset)
-            .collect();
+        let pairs = routes.iter().zip(&routes[1.min(routes.len())..]);
+        let steps: BTreeSet<_> = ordered(pairs.map(|(one, next)| next.med_offset - one.med_offset));
         if let Some(step) = steps.first() {
             writeln!(f, "med-increase = {step}")?;
         }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Pid;
 
 use crate::sys::procfs::ProcStat;
+use crate::text::ordered;
 
 /// Where systemd's hierarchy is: alone (version 2), beside version 1, or within version 1.
 pub(crate) const ROOTS: &[&str] = &["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
@@ -95,7 +96,7 @@ fn slices_in(directory: &Path) -> Vec<PathBuf> {
 pub(crate) fn eldest(pids: &[i32]) -> Vec<i32> {
     let alive = |pid: &i32| ProcStat::read(Pid::from_raw(*pid)).filter(|process| !process.is_dead());
     let processes: Vec<_> = pids.iter().filter_map(alive).collect();
-    let known: BTreeSet<_> = processes.iter().map(|process| process.pid).collect();
+    let known: BTreeSet<_> = ordered(processes.iter().map(|process| process.pid));
     let eldest = processes.iter().filter(|process| !known.contains(&process.parent));
     eldest.map(|process| process.pid.as_raw()).collect()
 }

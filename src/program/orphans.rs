@@ -19,6 +19,7 @@ use tokio::process::{Child, Command};
 use crate::sys::lock;
 use crate::sys::procfs::{our_children, our_zombies};
 use crate::sys::signal_stream::SignalStream;
+use crate::text::ordered;
 
 /// Looks at our children before giving up: under a load of many that start and exit, two rarely are equal.
 const LOOKS: u32 = 100;
@@ -69,7 +70,7 @@ pub(super) fn adopted() -> Option<Vec<Pid>> {
 /// It also hands the children of an ending thread to a thread that may have been looked at before. Either way the next
 /// look differs. So two equal looks are complete.
 fn all_children() -> Option<BTreeSet<Pid>> {
-    let look = || Some(our_children()?.into_iter().collect::<BTreeSet<_>>());
+    let look = || Some(ordered::<BTreeSet<_>, _>(our_children()?));
     let mut seen = look()?;
     for _ in 0..LOOKS {
         let again = look()?;

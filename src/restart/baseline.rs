@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::probe::Probe;
 use crate::process::handle::ProcessHandle;
 use crate::sys::procfs::ProcStat;
+use crate::text::ordered;
 
 /// The most generations between the server's main process and its children.
 const MAX_GENERATIONS: usize = 8;
@@ -76,7 +77,7 @@ pub(crate) fn listeners_of(config: &Config, backend: &Backend) -> Vec<Listener> 
         Probe::Dns(set) => set.probes(),
         _ => &[],
     });
-    let ports: BTreeSet<_> = probes.map(|probe| probe.server.port()).chain([listeners::PORT]).collect();
+    let ports: BTreeSet<_> = ordered(probes.map(|probe| probe.server.port()).chain([listeners::PORT]));
     ports.into_iter().flat_map(listeners::on_port).collect()
 }
 

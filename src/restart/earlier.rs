@@ -8,6 +8,7 @@ use super::drained::watch;
 use crate::control::Request;
 use crate::engine::drain::Lasts;
 use crate::status::{Document, Drain};
+use crate::text::ordered;
 use crate::text::period::Period;
 
 /// Timeout for restoring all drains of a transaction that was given up.
@@ -64,7 +65,7 @@ impl Transaction<'_> {
             drains.iter().find(|drain| drain.holder == holder).map(|drain| EarlierDrain::new(drain, now))
         };
         let services = document.services.iter();
-        services.filter_map(|service| Some((service.name.clone(), of(&service.drains)?))).collect()
+        ordered(services.filter_map(|service| Some((service.name.clone(), of(&service.drains)?))))
     }
 
     /// Restores the drains from before the transaction, which has not touched the server.

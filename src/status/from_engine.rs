@@ -19,6 +19,7 @@ use crate::engine::order::Orders;
 use crate::engine::service;
 use crate::exabgp::{Advertisement, Dialect};
 use crate::outcome::Outcome;
+use crate::text::ordered;
 
 impl Document {
     /// The document of the engine at the moment of `clock`, for this configuration file and this host name.
@@ -64,7 +65,7 @@ impl Document {
 fn bgp_sessions(engine: &Engine, clock: &Clock) -> Vec<BgpSession> {
     let routes = || engine.plans().iter().flat_map(|plan| &plan.routes);
     let mut sessions: BTreeMap<_, _> =
-        routes().flat_map(|route| &route.neighbors).map(|neighbor| (neighbor, None)).collect();
+        ordered(routes().flat_map(|route| &route.neighbors).map(|neighbor| (neighbor, None)));
     let only_named = !sessions.is_empty() && routes().all(|route| !route.neighbors.is_empty());
     for (neighbor, session) in engine.api_session().neighbors.iter() {
         if !only_named || sessions.contains_key(neighbor) {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use crate::text::ordered;
 use anyhow::{Context, ensure};
 
 /// Octets of the largest file that is read.
@@ -30,7 +31,7 @@ impl Fleet {
 
     pub(super) fn from_text(text: &str) -> Self {
         let name = |line: &str| line.split('#').next().unwrap_or_default().trim().to_owned();
-        Self(text.lines().map(name).filter(|name| !name.is_empty()).collect())
+        Self(ordered(text.lines().map(name).filter(|name| !name.is_empty())))
     }
 
     /// Whether this node may answer.

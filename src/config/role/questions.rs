@@ -13,6 +13,7 @@ use crate::config::resolve::{Resolver, Result};
 use crate::engine::check::{Severity, Timing};
 use crate::outcome::Cause;
 use crate::probe::dns::{Expectation, Options, Query, Question, Rcode, Rcodes};
+use crate::text::ordered;
 
 /// A slower answer is shown as slow.
 const MAX_LATENCY: Duration = Duration::from_millis(250);
@@ -48,7 +49,7 @@ impl RoleQuestions {
     /// The severity of a late answer, as a table; empty without a limit of latency.
     pub(super) fn severity_of_slow(&self) -> BTreeMap<Cause, Severity> {
         let slow = self.by_cause.get(&Cause::Slow);
-        slow.into_iter().map(|effect| (Cause::Slow, *effect)).collect()
+        ordered(slow.into_iter().map(|effect| (Cause::Slow, *effect)))
     }
 }
 
@@ -71,7 +72,7 @@ impl Resolver<'_> {
         };
         // A limit above the timeout would have no effect, and one without a role proves nothing.
         let limit = Some(MAX_LATENCY).filter(|latency| role.is_some() && *latency <= timing.timeout);
-        let mut by_cause: BTreeMap<_, _> = limit.iter().map(|_| (Cause::Slow, Severity::Observe)).collect();
+        let mut by_cause: BTreeMap<_, _> = ordered(limit.iter().map(|_| (Cause::Slow, Severity::Observe)));
         let (name, why, queries, expect) = match role {
             Some(Role::Resolver) => {
                 // Access lists of an existing configuration may answer the probe only without recursion.

@@ -15,6 +15,7 @@ use ipnet::IpNet;
 
 use crate::engine::memory::{ALL_SERVICES, Memory, NO_LONGER_CONFIGURED, Remembered};
 use crate::engine::order::{Holder, Kind, RememberedOrder};
+use crate::text::ordered;
 
 pub(crate) use self::change::Change;
 
@@ -58,7 +59,7 @@ pub(super) fn changes(known: DatedMemory<'_>, found: DatedMemory<'_>, by_older: 
         let [before, after] =
             [known, found].map(|dated| dated.memory.services.get(service).unwrap_or(&nothing));
         for kind in Kind::ALL {
-            let holders: BTreeSet<_> = before.orders(kind).keys().chain(after.orders(kind).keys()).collect();
+            let holders: BTreeSet<_> = ordered(before.orders(kind).keys().chain(after.orders(kind).keys()));
             for holder in holders {
                 let (was, order) = (known.order(service, kind, holder), found.order(service, kind, holder));
                 if is_same(was.as_ref(), order.as_ref()) {
@@ -77,7 +78,7 @@ pub(super) fn changes(known: DatedMemory<'_>, found: DatedMemory<'_>, by_older: 
                 if change.is_for_all() {
                     let owned =
                         |(name, prefixes): &(&str, Vec<IpNet>)| ((*name).to_owned(), prefixes.clone());
-                    change.listed = listed.iter().map(owned).collect();
+                    change.listed = ordered(listed.iter().map(owned));
                 }
                 changes.push(change);
             }

@@ -13,6 +13,7 @@ use tokio::net::TcpSocket;
 use super::ask::Server;
 use super::ledger::MOST_ZONES;
 use crate::probe::dns::{Rcode, names_are_endless};
+use crate::text::ordered;
 
 /// Maximum size of a transfer, in octets.
 const MOST_OCTETS: usize = 64 * 1024 * 1024;
@@ -144,7 +145,7 @@ impl Transfer {
             None => return Err("no TXT record at `version`, expected version 2".to_owned()),
         }
         let count = self.members.len();
-        let names: BTreeSet<_> = self.members.into_values().collect();
+        let names: BTreeSet<_> = ordered(self.members.into_values());
         if names.len() < count {
             return Err("a zone is a member twice".to_owned());
         }

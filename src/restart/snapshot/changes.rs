@@ -12,6 +12,7 @@ use super::{DIRECTORY_MODE, FILE_MODE};
 use crate::backend::Trouble;
 use crate::sys::directory::make;
 use crate::sys::files::Draft;
+use crate::text::ordered;
 
 /// The differences between a snapshot and the disk.
 #[derive(Debug, Default)]
@@ -29,7 +30,7 @@ impl Changes {
     /// If the main file or a directory is no longer one that only its owner can change.
     pub(super) fn new(saved: &Entries, now: &Entries, main: &Path) -> Result<Self, String> {
         let mut changes = Self::default();
-        for path in saved.keys().chain(now.keys()).collect::<BTreeSet<_>>() {
+        for path in ordered::<BTreeSet<_>, _>(saved.keys().chain(now.keys())) {
             let directory = path.parent().and_then(|directory| saved.get(directory));
             let why = match (saved.get(path), now.get(path)) {
                 // The snapshot has only the reason why it was not saved: there is nothing to restore, and the operator
