@@ -83,6 +83,9 @@ pub(crate) struct Service {
     revalidating: bool,
     /// The worst verdict of the checks; `None` before the first.
     health: Option<Severity>,
+    /// Until when its return waits for the last passes of checks that would degrade it; `None` if it does not wait.
+    #[serde(default)]
+    last_passes_by: Option<Moment>,
     /// It served under an earlier helper, and there has been no verdict since.
     served_before: bool,
     /// Which of its checks are unknown, and for how long.
@@ -211,7 +214,7 @@ impl Service {
     }
 
     /// The next moment at which dampening ends, a fall is decided, a drain or a hold expires, checks have been unknown for
-    /// `unknown-after`, the time of `recovery` ends, or the return no longer waits for the warm-up.
+    /// `unknown-after`, the time of `recovery` ends, or the return no longer waits for the warm-up or for last passes.
     pub(crate) fn deadline(&self) -> Option<Moment> {
         let grace = self.grace.as_ref().map(Grace::until);
         let deadlines = [
@@ -222,6 +225,7 @@ impl Service {
             self.unknown_deadline(),
             self.recovers,
             self.warms_until,
+            self.last_passes_by,
         ];
         deadlines.into_iter().flatten().min()
     }

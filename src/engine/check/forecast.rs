@@ -35,6 +35,13 @@ impl Check {
         Some(self.forecast(now, have, self.timing.thresholds.fall.get()))
     }
 
+    /// Until when to wait for the last pass that it needs to have no effect on the service any more: for its timeout. `None`
+    /// if it lacks more, or has none yet. The rounds under way do not matter, so that no unknown outcome ends the wait.
+    pub(crate) fn last_pass_by(&self, now: Moment) -> Option<Moment> {
+        let Forecast { have, need, .. } = self.rises(now, Severity::Degraded)?;
+        (have > 0 && have + 1 == need).then(|| now + self.timing.timeout)
+    }
+
     const fn counter(&self, severity: Severity) -> &Hysteresis {
         match severity {
             Severity::Observe => &self.shown,

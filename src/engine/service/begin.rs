@@ -57,6 +57,7 @@ impl Service {
             logged_without_hold: None,
             revalidating: false,
             health: None,
+            last_passes_by: None,
             recovery: plan.recovery,
             warms_up: plan.warms_up,
             warms_until: None,

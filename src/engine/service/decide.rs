@@ -2,7 +2,7 @@
 
 use super::{Service, ServiceState};
 use crate::engine::action::Action;
-use crate::engine::check::Severity;
+use crate::engine::check::{Check, Severity};
 use crate::engine::dampening::Mode;
 use crate::engine::ladder::Stated;
 use crate::engine::moment::Moment;
@@ -86,6 +86,7 @@ impl Service {
     /// Takes the worst verdict of the checks, and counts a fall.
     fn assess(&mut self, now: Moment, out: &mut Vec<Action>) {
         let health = self.worst_verdict().or(self.health);
+        let health = self.await_last_passes(now, health);
         if health == self.health {
             return;
         }
@@ -97,6 +98,21 @@ impl Service {
         if fell {
             self.fall(now, out);
         }
+    }
+
+    /// The health instead of `health`: before it serves, it is not degraded by checks that may all be up in a moment. Thus
+    /// a return has one announcement, though not all checks rise at the same instant.
+    fn await_last_passes(&mut self, now: Moment, health: Option<Severity>) -> Option<Severity> {
+        let serves = self.health.is_some_and(|health| health < Severity::Down);
+        let degrades = |check: &&Check| check.decides() && check.verdict() == Some(Severity::Degraded);
+        let by = (health == Some(Severity::Degraded) && !serves).then(|| {
+            let mut last_passes = self.checks.iter().filter(degrades).map(|check| check.last_pass_by(now));
+            last_passes.try_fold(now, |latest, by| Some(latest.max(by?)))
+        });
+        // What rises meanwhile does not prolong the wait.
+        let until = by.flatten().map(|by| self.last_passes_by.unwrap_or(by));
+        self.last_passes_by = until.filter(|until| now < *until);
+        if self.last_passes_by.is_some() { self.health } else { health }
     }
 
     /// Whether it attracts traffic: by its last decision; before the first, by that of an earlier helper.
