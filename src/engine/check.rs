@@ -14,12 +14,14 @@ use super::moment::Moment;
 use crate::outcome::{Cause, Failure, Outcome};
 
 pub(crate) use self::count::{Change, Unknown};
+use self::hastened::Hastened;
 pub(crate) use self::on_fail::OnFail;
 pub(crate) use self::severity::Severity;
 pub(crate) use self::timing::Timing;
 
 mod count;
 pub(crate) mod forecast;
+mod hastened;
 mod on_fail;
 mod severity;
 mod timing;
@@ -63,6 +65,9 @@ pub(crate) struct Check {
     asked_at: Moment,
     /// When to probe; `None` while a round is under way.
     pub(crate) due: Option<Moment>,
+    /// Its shorter interval, while it rises after a fault that was not its own.
+    #[serde(default)]
+    hastened: Option<Hastened>,
     /// The round under way began before the check was reset or failed at once, so its outcome is dropped.
     outdated: bool,
 }
@@ -90,6 +95,7 @@ impl Check {
             lacks_address: false,
             asked_at: Moment::START,
             due: Some(Moment::START),
+            hastened: None,
             outdated: false,
         }
     }
@@ -198,6 +204,7 @@ impl Check {
             return vec![];
         }
         let changes = self.count(now, outcome);
+        self.settle_haste(outcome);
         self.due = Some((self.asked_at + self.interval()).max(now));
         changes
     }
@@ -206,6 +213,7 @@ impl Check {
     /// without `fall`. A round under way began before that: its outcome is dropped.
     pub(crate) fn fail_at_once(&mut self, now: Moment, why: &Failure) -> Vec<Change> {
         self.outdated = self.due.is_none();
+        self.hastened = None;
         self.count(now, &Outcome::Fail(why.clone()))
     }
 
@@ -226,7 +234,7 @@ impl Check {
     }
 
     /// The time between the starts of two rounds: the fast interval while any counter falls or has no verdict, otherwise
-    /// the normal one. With [`RelapsePolicy::StartsAnew`], as in `exabgp healthcheck`, it is fast while a counter rises, too.
+    /// the normal one, or a shorter one after a fault that was not its own. With [`RelapsePolicy::StartsAnew`], as in `exabgp healthcheck`, it is fast while a counter rises, too.
     pub(crate) fn interval(&self) -> Duration {
         let counters = [&self.shown, &self.degrading, &self.downing];
         let in_doubt = |counter: &&Hysteresis| match counter.state() {
@@ -235,7 +243,7 @@ impl Check {
             _ => counter.verdict().is_none(),
         };
         let doubt = counters.iter().any(in_doubt);
-        if doubt { self.timing.fast_interval } else { self.timing.interval }
+        if doubt { self.timing.fast_interval } else { self.steady_interval() }
     }
 }
 

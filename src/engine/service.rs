@@ -158,22 +158,21 @@ impl Service {
         let has_address = lacked_address && !check.lacks_address;
         let is_back = was_down && check.state() != CheckState::Down;
         let interval = check.timing.interval;
-        if has_address {
-            self.probe_failed(now, |check, failure| {
-                failure.cause == Cause::AddressMissing || check.timing.interval > interval
-            });
-        } else if is_back {
-            self.probe_failed(now, |check, _| check.timing.interval > interval);
+        if has_address || is_back {
+            self.hasten_others(now, interval, has_address);
         }
     }
 
-    /// What a check asks is back. Makes those failed checks due that `may_pass` now names: they ask more seldom, and the
-    /// service would return with their failures of the past.
-    fn probe_failed(&mut self, now: Moment, may_pass: impl Fn(&Check, &Failure) -> bool) {
+    /// What a check with this interval asks is back. Those that ask more seldom, and with `has_address` those that failed
+    /// for the lack of an address, no longer wait for their intervals: the service would return with their failures of
+    /// the past.
+    fn hasten_others(&mut self, now: Moment, interval: Duration, has_address: bool) {
+        let shortest = self.checks.iter().map(|check| check.timing.interval).min().unwrap_or(interval);
         for check in &mut self.checks {
             let failure = check.last.as_ref().and_then(|(_, outcome)| outcome.failure());
-            if failure.is_some_and(|failure| may_pass(check, failure)) {
-                check.probe_now(now);
+            let lacked = failure.is_some_and(|failure| failure.cause == Cause::AddressMissing);
+            if check.timing.interval > interval || (has_address && lacked) {
+                check.hasten(now, shortest);
             }
         }
     }

@@ -1,0 +1,59 @@
+//! A check with a long interval after a fault that is over for another check of its service.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Check;
+use crate::engine::hysteresis::{CheckState, Verdict};
+use crate::engine::moment::Moment;
+use crate::outcome::Outcome;
+
+/// The shortest interval of such a check: it may ask servers of others.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// What the check asks may be back, so it rises at a shorter interval.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(super) struct Hastened {
+    /// Since when.
+    since: Moment,
+    /// The shorter interval.
+    interval: Duration,
+}
+
+impl Check {
+    /// What it asks may be back. If it fails, it is due at once; if it rises, after `interval`. It asks at `interval`, but
+    /// not more than once a second, until it is up or fails.
+    pub(crate) fn hasten(&mut self, now: Moment, interval: Duration) {
+        let interval = interval.max(SHORTEST);
+        if self.last.as_ref().is_some_and(|(_, outcome)| outcome.failure().is_some()) {
+            self.probe_now(now);
+        } else if self.is_rising_again() {
+            self.due = self.due.map(|due| due.min((self.asked_at + interval).max(now)));
+        } else {
+            return;
+        }
+        self.hastened = Some(Hastened { since: now, interval });
+    }
+
+    /// Whether its own interval applies again after an outcome: not while it rises, nor after a failure of a round that
+    /// began before the fault was over.
+    pub(super) fn settle_haste(&mut self, outcome: &Outcome) {
+        let asked_at = self.asked_at;
+        let rises = self.is_rising_again();
+        self.hastened = self.hastened.filter(|hastened| match outcome {
+            Outcome::Pass { .. } => rises,
+            Outcome::Fail(_) | Outcome::Unknown(_) => asked_at < hastened.since,
+        });
+    }
+
+    /// Its interval while no counter is in doubt.
+    pub(super) fn steady_interval(&self) -> Duration {
+        let interval = self.timing.interval;
+        self.hastened.map_or(interval, |hastened| interval.min(hastened.interval))
+    }
+
+    fn is_rising_again(&self) -> bool {
+        matches!(self.state(), CheckState::Rising(_)) && self.shown.verdict() == Some(Verdict::Down)
+    }
+}
