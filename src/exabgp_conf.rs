@@ -127,6 +127,10 @@ pub(crate) struct Neighbor {
     pub(crate) line: usize,
     /// Seconds; 180 by default, 0 for a session that never times out.
     pub(crate) hold_time: Setting<u32>,
+    /// The AS of this host.
+    pub(crate) local_as: Setting<u32>,
+    /// The AS of the router.
+    pub(crate) peer_as: Setting<u32>,
     /// Whether the helper sends End-of-RIB; off by default.
     pub(crate) manual_eor: Setting<bool>,
     /// Whether routes are kept for the next session; on by default.
@@ -169,6 +173,15 @@ impl Neighbor {
             Peer::Address(address) => Some(address == router),
             Peer::Network(network) => Some(network.contains(&router)),
             Peer::Unclear => None,
+        }
+    }
+
+    /// Whether it is a router of another AS; `None` if a number is not a plain one.
+    #[must_use]
+    pub(crate) fn is_external(&self) -> Option<bool> {
+        match (&self.local_as, &self.peer_as) {
+            (Setting::Set(local), Setting::Set(peer)) => Some(local != peer),
+            _ => None,
         }
     }
 

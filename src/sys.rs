@@ -4,6 +4,7 @@ pub(crate) mod clock;
 pub(crate) mod directory;
 pub(crate) mod files;
 pub(crate) mod handoff;
+pub(crate) mod interfaces;
 pub(crate) mod local_time;
 pub(crate) mod pidfd;
 pub(crate) mod places;

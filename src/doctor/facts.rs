@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::backend::RateLimit;
 use crate::config::{Config, DEFAULT_PATH};
 use crate::exabgp::Dialect;
@@ -58,6 +60,8 @@ pub(crate) struct Facts {
     pub(crate) has_bfd: bool,
     /// What the helper's user may use.
     pub(crate) access: Known<Access>,
+    /// The networks of this host's interfaces, with more than one address each.
+    pub(crate) links: Vec<IpNet>,
     /// The addresses of the configuration.
     pub(crate) addresses: Vec<AddressFact>,
     /// The sockets of the service addresses.

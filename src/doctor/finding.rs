@@ -44,6 +44,8 @@ words! {
         FamilyMissing = "family-missing" (Severity::Error),
         /// An IPv6 prefix with `next-hop self` on an IPv4 session.
         NextHopSelf = "next-hop-self" (Severity::Error),
+        /// A next hop that is not in the network of the session.
+        NextHopOffLink = "next-hop-off-link" (Severity::Warning),
         /// Graceful restart without `manual-eor`.
         GracefulRestart = "graceful-restart" (Severity::Warning),
         /// `manual-eor` without a helper that sends End-of-RIB.

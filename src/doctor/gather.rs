@@ -80,6 +80,7 @@ pub(crate) async fn facts(places: &Places) -> Facts {
         elsewhere: network::helpers_elsewhere(),
         has_bfd: runs_here("bfdd"),
         access,
+        links: network::links(),
         addresses: config.as_ref().map(|config| addresses(config, look_up)).unwrap_or_default(),
         listeners: config.as_ref().map(server::listeners).unwrap_or_default(),
         answers,

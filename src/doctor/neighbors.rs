@@ -1,13 +1,16 @@
 //! Checks of the neighbors in the files of ExaBGP, against the routes of the configuration.
 
+use std::net::IpAddr;
 use std::path::Path;
+
+use ipnet::IpNet;
 
 use super::facts::{Facts, Helper, Known, known};
 use super::finding::{Examined, Id};
 use crate::config::Config;
 use crate::exabgp::command::Family;
 use crate::exabgp::{NextHop, Route};
-use crate::exabgp_conf::Neighbor;
+use crate::exabgp_conf::{Neighbor, Peer};
 use crate::text::foreign;
 
 /// The longest hold time without a finding, in seconds.
@@ -165,6 +168,17 @@ pub(super) fn families(facts: &Facts) -> Known<Examined> {
 
 pub(super) fn next_hop(facts: &Facts) -> Known<Examined> {
     each_route(facts, |helper, route, receivers, examined| {
+        if let NextHop::Address(address) = route.next_hop {
+            for neighbor in receivers {
+                if let Some(link) = link_without(address, neighbor, facts) {
+                    examined.find(
+                        Id::NextHopOffLink,
+                        off_link(helper, route, neighbor, link),
+                        own_next_hop(neighbor),
+                    );
+                }
+            }
+        }
         if route.next_hop != NextHop::Itself || Family::of(route.prefix.addr()) == Family::V4 {
             return;
         }
@@ -185,6 +199,34 @@ pub(super) fn next_hop(facts: &Facts) -> Known<Examined> {
             }
         }
     })
+}
+
+/// The network in which this host and an external neighbor are, if the next hop is not in it (RFC 4271 section 5.1.3).
+fn link_without(next_hop: IpAddr, neighbor: &Neighbor, facts: &Facts) -> Option<IpNet> {
+    let Peer::Address(router) = neighbor.peer else { return None };
+    let is_external = neighbor.is_external() == Some(true) && facts.network.is_ok();
+    let of_router = || facts.links.iter().filter(|link| link.contains(&router));
+    let is_apart = is_external
+        && router.is_ipv4() == next_hop.is_ipv4()
+        && of_router().all(|link| !link.contains(&next_hop));
+    of_router().next().filter(|_| is_apart).copied()
+}
+
+fn off_link(helper: &Helper<'_>, route: &Route, neighbor: &Neighbor, link: IpNet) -> String {
+    format!(
+        "prefix {} has `next-hop {}` for {}, which is not in {link}, the network of this session: most routers take no \
+         route from a directly connected neighbor with such a next hop",
+        route.prefix,
+        route.next_hop,
+        at(helper.path, neighbor)
+    )
+}
+
+fn own_next_hop(neighbor: &Neighbor) -> String {
+    format!(
+        "give {} an entry in `announce` of the service, with this host's address on that link as `next-hop`",
+        neighbor.name()
+    )
 }
 
 pub(super) fn graceful_restart(facts: &Facts) -> Known<Examined> {

@@ -106,6 +106,7 @@ fn healthy() -> Facts {
         network: Ok(()),
         elsewhere: vec![],
         has_bfd: false,
+        links: vec!["10.1.0.0/24".parse().unwrap(), "2001:db8:1::/64".parse().unwrap()],
         access: Ok(Access { user: "exabgp".to_owned(), denied: vec![] }),
         addresses: vec![AddressFact { service: Some("dns".to_owned()), missing: Ok(None) }],
         listeners: vec![listener(Ok(true))],
@@ -302,6 +303,24 @@ fn next_hop_self_of_ipv6_on_ipv4() {
     assert_eq!(over_v6, [""; 0]);
 }
 
+/// A router of another AS on a link of this host; it compares the next hop with the network of that link.
+#[test]
+fn next_hop_of_another_link() {
+    let with = |settings: &str, link: &str| {
+        let neighbor = format!("neighbor 10.2.0.1 {{ {settings} ");
+        found(|facts| {
+            facts.confs = Ok(confs(&CONF.replace("neighbor 10.1.0.1 {", &neighbor)));
+            facts.links.push(link.parse().unwrap());
+        })
+    };
+    let external = "local-as 64512; peer-as 64514;";
+    assert_eq!(with(external, "10.2.0.0/24"), ["next-hop-off-link"]);
+    assert_eq!(with("local-as 64512; peer-as 64512;", "10.2.0.0/24"), [""; 0], "a router of our AS");
+    assert_eq!(with("", "10.2.0.0/24"), [""; 0], "the AS is not known");
+    assert_eq!(with(external, "10.3.0.0/24"), [""; 0], "the router is not on a link of this host");
+    assert_eq!(with(external, "10.0.0.0/8"), [""; 0], "a link with both");
+}
+
 #[test]
 fn what_is_not_known_gives_no_finding() {
     let why = || "no permission".to_owned();
@@ -317,6 +336,7 @@ fn what_is_not_known_gives_no_finding() {
         network: Err(why()),
         elsewhere: vec![],
         has_bfd: false,
+        links: vec![],
         access: Err(why()),
         addresses: vec![],
         listeners: vec![],

@@ -61,6 +61,8 @@ fn neighbor(node: &Node, templates: &BTreeMap<String, &Node>, conf: &mut Conf) {
 impl Neighbor {
     fn inherit(&mut self, template: &Self) {
         self.hold_time.inherit(&template.hold_time);
+        self.local_as.inherit(&template.local_as);
+        self.peer_as.inherit(&template.peer_as);
         self.manual_eor.inherit(&template.manual_eor);
         self.adj_rib_out.inherit(&template.adj_rib_out);
         self.graceful_restart.inherit(&template.graceful_restart);
@@ -107,6 +109,8 @@ fn settings(node: &Node, conf: &mut Conf) -> Neighbor {
         let values = inner.values();
         match (inner.key(), &inner.block) {
             ("hold-time", None) => found.hold_time = Setting::of(number(&values)),
+            ("local-as", None) => found.local_as = Setting::of(number(&values)),
+            ("peer-as", None) => found.peer_as = Setting::of(number(&values)),
             ("manual-eor", None) => found.manual_eor = Setting::of(boolean(&values, false)),
             // Without a value it is off.
             ("adj-rib-out", None) => found.adj_rib_out = Setting::of(boolean(&values, false)),

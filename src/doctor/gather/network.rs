@@ -1,11 +1,13 @@
-//! Which helpers run in other network namespaces (containers, `ip netns`): what `doctor` sees of addresses, ports, routes and
-//! servers is not what they see.
+//! The links of this host, and which helpers run in other network namespaces (containers, `ip netns`): what `doctor` sees of
+//! addresses, ports, routes and servers is not what they see.
 
 use std::io::ErrorKind;
 
+use ipnet::IpNet;
 use nix::unistd::{Pid, getpid};
 
 use crate::doctor::facts::Known;
+use crate::sys::interfaces::addresses;
 use crate::sys::procfs::{all_pids, command_line, is_in_our_network};
 
 /// The place of a process.
@@ -64,6 +66,12 @@ fn is_helper(words: &[String]) -> bool {
     let [program, command, ..] = words else { return false };
     let name = program.rsplit('/').next().unwrap_or_default();
     name.starts_with("dnsherald") && ["run", "healthcheck"].contains(&command.as_str())
+}
+
+/// The networks of this host's interfaces. An address with the length of a host is in none.
+pub(super) fn links() -> Vec<IpNet> {
+    let networks = addresses().unwrap_or_default().into_iter().map(|(_, network)| network.trunc());
+    networks.filter(|network| network.prefix_len() < network.max_prefix_len()).collect()
 }
 
 #[cfg(test)]

@@ -4,10 +4,9 @@ use std::io;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use nix::ifaddrs::{InterfaceAddress, getifaddrs};
-use nix::sys::socket::SockaddrStorage;
 
 use super::super::options::Label;
+use crate::sys::interfaces::addresses;
 
 /// The interface of service addresses unless another one is named.
 pub(super) const LOOPBACK: &str = "lo";
@@ -35,23 +34,10 @@ impl Present {
             if label.exact { text == label.text } else { text.starts_with(&label.text) }
         })
     }
-
-    /// Skips hardware addresses and interfaces without an address.
-    fn from_entry(entry: &InterfaceAddress) -> Option<Self> {
-        let address = ip(entry.address.as_ref()?)?;
-        let network = IpNet::with_netmask(address, ip(entry.netmask.as_ref()?)?).ok()?;
-        Some(Self { label: entry.interface_name.clone(), network })
-    }
 }
 
-fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
-    let v4 = address.as_sockaddr_in().map(|address| address.ip().into());
-    v4.or_else(|| address.as_sockaddr_in6().map(|address| address.ip().into()))
-}
-
-/// Reads all addresses without starting another process.
 pub(super) fn read() -> io::Result<Vec<Present>> {
-    Ok(getifaddrs()?.filter_map(|entry| Present::from_entry(&entry)).collect())
+    Ok(addresses()?.into_iter().map(|(label, network)| Present { label, network }).collect())
 }
 
 /// The addresses to advertise if `--ip` is absent: those of the loopback interface except 127.0.0.0/8 and ::1, only
