@@ -17,7 +17,7 @@
 //! [`conversation`] is the state machine, [`replies`] feeds it and carries out its steps, [`timers`] has the deadlines.
 //! [`commands`] chooses the next command, [`overtake`] sends withdraws out of turn, [`recovery`] restates routes whose
 //! acknowledgment may be wrong, [`change`] takes another configuration, [`marks`] has the end-of-RIB markers,
-//! [`route_entry`] one route, and [`neighbors`] the BGP sessions.
+//! [`route_entry`] one route, [`neighbors`] the BGP sessions, and [`unheard`] the neighbors without a report.
 
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ use self::neighbors::{Change, Neighbors};
 use self::recovery::Trouble;
 use self::route_entry::{Backoff, RouteEntry};
 pub(crate) use self::settings::{Parent, Settings};
+use self::unheard::Unheard;
 use crate::engine::action::Action;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
@@ -46,6 +47,7 @@ mod replies;
 pub(crate) mod route_entry;
 mod settings;
 mod timers;
+mod unheard;
 
 /// The longest time for which a withdraw waits for the reply to another command.
 pub(crate) const WITHDRAW_WAIT: Duration = Duration::from_millis(200);
@@ -123,6 +125,9 @@ pub(crate) struct ApiSession {
     pub(crate) record: Record,
     /// The BGP sessions that ExaBGP has reported.
     pub(crate) neighbors: Neighbors,
+    /// The neighbors that routes name and that it has not reported.
+    #[serde(default)]
+    unheard: Unheard,
 }
 
 impl ApiSession {
@@ -156,6 +161,7 @@ impl ApiSession {
             said_at: Moment::START,
             record: Record::default(),
             neighbors: Neighbors::default(),
+            unheard: Unheard::default(),
             refused_marks: vec![],
         }
     }
@@ -180,6 +186,7 @@ impl ApiSession {
     pub(crate) fn begin(&mut self, now: Moment, out: &mut Vec<Action>) {
         self.plan_refresh(now);
         self.mark_families();
+        self.await_sessions(now);
         match self.settings.parent {
             Parent::ExaBgp => {
                 self.say(now, State::Greeting, GREETING.to_owned(), out);
@@ -213,10 +220,10 @@ impl ApiSession {
             Reply::Error => self.on_reply(now, false, out),
             Reply::Why(text) => self.why = Some(text),
             Reply::Version(version) => self.on_version(now, version, out),
-            Reply::SessionConnected(neighbor) => self.neighbors.on_report(now, &neighbor, Change::Connected),
+            Reply::SessionConnected(neighbor) => self.hear_of(now, &neighbor, Change::Connected),
             Reply::SessionUp(neighbor) => {
                 let first = !self.neighbors.has_been_up(&neighbor);
-                self.neighbors.on_report(now, &neighbor, Change::Up);
+                self.hear_of(now, &neighbor, Change::Up);
                 let decided = self.entries.iter().any(|entry| entry.desired.is_some());
                 out.push(Notice::SessionUp { neighbor, first, decided }.into());
                 self.mark_families();
@@ -224,7 +231,7 @@ impl ApiSession {
             }
             Reply::SessionDown(neighbor, reason) => {
                 let lost = !self.neighbors.is_down(&neighbor);
-                self.neighbors.on_report(now, &neighbor, Change::Down(reason.clone()));
+                self.hear_of(now, &neighbor, Change::Down(reason.clone()));
                 out.push(Notice::SessionDown { neighbor, reason, lost }.into());
             }
             Reply::Shutdown => out.push(Notice::ShutdownAnnounced.into()),

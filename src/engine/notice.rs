@@ -151,6 +151,8 @@ pub(crate) enum Notice {
     Refused { line: String, why: Option<String>, retry: Duration },
     /// ExaBGP has refused for long to withdraw a route that is no longer configured; it may have no such neighbors.
     GivenUp { line: String, neighbors: String },
+    /// ExaBGP reports the sessions of other neighbors, and none of these.
+    NoSession { neighbors: String },
     /// The answer to an end-of-RIB marker was `error`.
     EndOfRibRefused { line: String, why: Option<String> },
     /// A command was not answered in time.

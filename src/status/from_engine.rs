@@ -10,6 +10,7 @@ use super::{
     Next, Prefix, Service, SessionState, WarmUp,
 };
 use crate::engine::Engine;
+use crate::engine::api_session::ApiSession;
 use crate::engine::api_session::neighbors::{self, BgpState};
 use crate::engine::api_session::route_entry::{Answer, RouteEntry};
 use crate::engine::check::{Check, Severity};
@@ -118,7 +119,7 @@ fn service(engine: &Engine, place: usize, clock: &Clock) -> Service {
         backend: backend.map(|backend| backend.name.clone()),
         unit: backend.and_then(|backend| backend.unit.clone()),
         failed_reload: backend.and(service.failed_reload.as_ref()).map(ToString::to_string),
-        prefixes: engine.entries_of(place).map(|entry| prefix(entry, clock)).collect(),
+        prefixes: engine.entries_of(place).map(|entry| prefix(entry, engine.api_session(), clock)).collect(),
         checks: service.checks().iter().map(|check| check_status(check, clock)).collect(),
         dampening: Dampening {
             mode: dampening.policy.mode,
@@ -185,7 +186,8 @@ fn holds(holds: &Orders, clock: &Clock) -> Vec<Hold> {
     shown.collect()
 }
 
-fn prefix(entry: &RouteEntry, clock: &Clock) -> Prefix {
+fn prefix(entry: &RouteEntry, session: &ApiSession, clock: &Clock) -> Prefix {
+    let without_session = entry.route.neighbors.iter().filter(|neighbor| session.misses(neighbor));
     let subject = format!(" route {}", entry.route.prefix);
     let words = |advertisement: &Advertisement| {
         Dialect::Plain.advertise(&entry.route, advertisement).replacen(&subject, "", 1)
@@ -195,6 +197,7 @@ fn prefix(entry: &RouteEntry, clock: &Clock) -> Prefix {
         desired: entry.desired.as_ref().map(words),
         acknowledged: entry.acknowledged.as_ref().map(words),
         refused: entry.refused,
+        without_session: without_session.map(ToString::to_string).collect(),
         said: entry.sent.as_ref().map(words),
         answer: entry.answer.as_ref().map(|(at, answer)| answered(*at, answer, clock)),
         due_in_seconds: entry.due.map(|due| due.since(clock.now()).as_secs_f64()),

@@ -200,6 +200,9 @@ pub struct Prefix {
     /// Whether ExaBGP has refused what is desired.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) refused: bool,
+    /// Of the neighbors that it names, those without a report of ExaBGP, though it reports others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) without_session: Vec<String>,
     /// The last advertisement that was sent to ExaBGP and not refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) said: Option<String>,
@@ -244,6 +247,14 @@ impl Prefix {
     #[must_use]
     pub(crate) fn announces(&self) -> bool {
         self.desired.as_deref().is_some_and(announces)
+    }
+
+    /// That neighbors of an announcement may not get it, as a clause; empty if nothing points to that.
+    pub(crate) fn not_known(&self) -> String {
+        if self.without_session.is_empty() || !self.announces() {
+            return String::new();
+        }
+        format!("not known: ExaBGP has told of no session with {}", self.without_session.join(", "))
     }
 
     /// Whether ExaBGP has acknowledged the desired state.

@@ -132,7 +132,8 @@ impl Table<'_> {
             self.painted_pair(f, Paint::Warning, "WARNING", &failure)?;
         }
         for prefix in &service.prefixes {
-            let paint = if prefix.is_settled() { Paint::Plain } else { Paint::Warning };
+            let is_known = prefix.is_settled() && prefix.not_known().is_empty();
+            let paint = if is_known { Paint::Plain } else { Paint::Warning };
             self.painted_pair(f, paint, &prefix.prefix, &show_prefix(prefix, &self.document.exabgp))?;
         }
         for check in &service.checks {
@@ -277,7 +278,10 @@ fn paint_of(service: &Service) -> Paint {
 fn show_prefix(prefix: &Prefix, exabgp: &ExaBgp) -> String {
     match (&prefix.desired, &prefix.acknowledged) {
         (None, _) => "nothing said yet".to_owned(),
-        (Some(desired), Some(acknowledged)) if desired == acknowledged => format!("{desired} (acknowledged)"),
+        (Some(desired), Some(acknowledged)) if desired == acknowledged => match prefix.not_known() {
+            none if none.is_empty() => format!("{desired} (acknowledged)"),
+            not_known => format!("{desired} ({not_known})"),
+        },
         (Some(desired), _) if prefix.refused => {
             format!("{desired} (REFUSED by ExaBGP, see the log)")
         }

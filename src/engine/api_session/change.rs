@@ -31,6 +31,7 @@ impl ApiSession {
         self.settings = settings;
         self.change_routes(now, routes, out);
         self.change_marks(&marked);
+        self.await_sessions(now);
         if self.settings.exabgp.refresh != refresh {
             self.refresh_at = None;
             self.plan_refresh(now);

@@ -43,6 +43,9 @@ pub(crate) struct BgpSession {
     pub since: Moment,
     /// Whether it has been up since this helper started.
     has_been_up: bool,
+    /// Its first report was no loss: it was not up when this helper started.
+    #[serde(default)]
+    began_down: bool,
     /// Why it was lost; empty if it is up, or was never.
     lost: String,
 }
@@ -75,6 +78,7 @@ impl Neighbors {
         if before.is_none() && self.0.len() >= MOST {
             return;
         }
+        let began_down = before.map_or(!matches!(change, Change::Down(_)), |session| session.began_down);
         let mut lost = before.map_or_else(String::new, |session| session.lost.clone());
         let state = match (before.map(|session| &session.state), change) {
             (_, Change::Up) => {
@@ -94,7 +98,7 @@ impl Neighbors {
         let lasts = before.filter(|session| session.is_up() == is_up);
         let since = lasts.map_or(now, |session| session.since);
         let has_been_up = is_up || before.is_some_and(|session| session.has_been_up);
-        self.0.insert(address, BgpSession { state, since, has_been_up, lost });
+        self.0.insert(address, BgpSession { state, since, has_been_up, began_down, lost });
     }
 
     /// Whether the session with `neighbor` is known to be down: then a report of an end concerns an attempt to
@@ -106,6 +110,19 @@ impl Neighbors {
     /// Whether the session with `neighbor` has been up since this helper started.
     pub(super) fn has_been_up(&self, neighbor: &str) -> bool {
         self.find(neighbor).is_some_and(|session| session.has_been_up)
+    }
+
+    /// Whether ExaBGP has reported this neighbor, or may have: the number is limited.
+    pub(super) fn knows(&self, neighbor: &IpAddr) -> bool {
+        self.0.contains_key(neighbor) || self.0.len() >= MOST
+    }
+
+    /// Since when all sessions that are up have been up. `None` if none is, or if one was up when this helper started: then
+    /// others may be, too, without a report.
+    pub(super) fn all_up_since(&self) -> Option<Moment> {
+        let is_complete = self.0.values().all(|session| session.began_down);
+        let up = self.0.values().filter(|session| session.is_up()).map(|session| session.since);
+        up.max().filter(|_| is_complete)
     }
 
     /// Whether a route is for named neighbors, and the session with none of them is known to be up.

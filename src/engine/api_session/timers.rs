@@ -35,11 +35,18 @@ impl ApiSession {
         }
         let due =
             matches!(self.state, State::Ready).then(|| self.entries.iter().filter_map(|entry| entry.due));
-        [self.until, self.refresh_at, self.resync_at, self.confirm_at(), self.overtake_at()]
-            .into_iter()
-            .flatten()
-            .chain(due.into_iter().flatten())
-            .min()
+        [
+            self.until,
+            self.refresh_at,
+            self.resync_at,
+            self.confirm_at(),
+            self.overtake_at(),
+            self.missing_at(),
+        ]
+        .into_iter()
+        .flatten()
+        .chain(due.into_iter().flatten())
+        .min()
     }
 
     /// Performs what is due.
@@ -58,6 +65,9 @@ impl ApiSession {
         }
         if self.confirm_at().is_some_and(|at| at <= now) {
             self.confirm(now, out);
+        }
+        if self.missing_at().is_some_and(|at| at <= now) {
+            self.report_missing(out);
         }
         if self.until.is_some_and(|until| until <= now) {
             self.on_timeout(now, out);

@@ -82,3 +82,11 @@ impl fmt::Display for LeftBehind {
         }
     }
 }
+
+/// ExaBGP reports the sessions of other neighbors, and none of these.
+pub(super) fn no_session(neighbors: &str) -> String {
+    format!(
+        "ExaBGP has told of no session with {neighbors}, but of sessions with others: whether {neighbors} gets a route is not \
+         known; compare the neighbors with exabgp.conf, where each needs `neighbor-changes` in its `api` section"
+    )
+}

@@ -234,6 +234,7 @@ fn sentences() -> Vec<String> {
         failed(RestartEnd::Reloaded),
         failed(RestartEnd::RolledBack),
         Notice::Refused { line: line.clone(), why: None, retry: time },
+        Notice::NoSession { neighbors: "10.1.0.9".to_owned() },
         Notice::Unanswered { line, after: time },
         Notice::Overtaken { withdraws: 2 },
         Notice::SessionDown { neighbor: "10.1.0.1".to_owned(), reason: "peer reset".to_owned(), lost: true },

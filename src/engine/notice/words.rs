@@ -315,6 +315,7 @@ impl Notice {
                 "ExaBGP refused `{line}` again and again: it seems to have no neighbor {neighbors}, so the withdraw is from \
                  now on sent only with all other routes; if exabgp.conf has {neighbors}, add its `api` section"
             ),
+            Self::NoSession { neighbors } => super::parts::no_session(neighbors),
             Self::EndOfRibRefused { line, why } => {
                 format!("ExaBGP refused `{line}`: {}", reason(why.as_deref(), MARKER_REFUSED))
             }

@@ -52,7 +52,9 @@ fn last_command(exabgp: &ExaBgp, prefix: &Prefix, view: &View) -> String {
     }
     match &prefix.answer {
         Some(Answered { result: AnswerResult::Done, ago_seconds, .. }) if prefix.is_settled() => {
-            format!("{sent}; it answered `done` at {}", view.time_before(*ago_seconds))
+            let not_known = prefix.not_known();
+            let not_known = if not_known.is_empty() { not_known } else { format!("; {not_known}") };
+            format!("{sent}; it answered `done` at {}{not_known}", view.time_before(*ago_seconds))
         }
         Some(Answered { result: AnswerResult::Refused, ago_seconds, why, .. }) => {
             let why = why.as_ref().map_or_else(String::new, |why| format!(" ({why})"));

@@ -36,6 +36,19 @@ fn shown(json: &str, width: usize) -> String {
     Table { document: &document, view: View::of(&document, width, Zone::default()) }.to_string()
 }
 
+/// ExaBGP answered `done`, and never reported the neighbor.
+#[test]
+fn an_announcement_to_a_neighbor_without_a_session_is_not_known() {
+    let acknowledged = "\"desired\": \"withdraw\", \"acknowledged\": \"withdraw\"";
+    assert!(DOCUMENT.contains(acknowledged));
+    let announce = "\"neighbor 10.1.0.9 announce next-hop 10.1.0.2\"";
+    let with =
+        format!("\"desired\": {announce}, \"acknowledged\": {announce}, \"without-session\": [\"10.1.0.9\"]");
+    let table = shown(&DOCUMENT.replacen(acknowledged, &with, 1), 200);
+    let words = table.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("(not known: ExaBGP has told of no session with 10.1.0.9)"), "{table}");
+}
+
 #[test]
 fn eighty_columns_are_enough() {
     let expected = "\

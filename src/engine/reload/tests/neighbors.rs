@@ -43,6 +43,50 @@ fn a_change_of_neighbors_withdraws_only_from_those_that_lose_the_route() {
     }
 }
 
+/// ExaBGP answers `done` for a group of which it has one neighbor. Its reports name only that one.
+#[test]
+fn a_neighbor_without_a_report_is_named_once_others_have_reports() {
+    let group = "a neighbor=10.0.0.1 neighbor=10.0.0.9 192.0.2.1/32";
+    let told = |bench: &mut Bench, seconds: u64| {
+        for _ in 0..seconds {
+            bench.passes(Duration::from_secs(1));
+        }
+        bench.logged.iter().filter(|line| line.contains("has told of no session with 10.0.0.9")).count()
+    };
+    let misses = |bench: &Bench| bench.engine.api_session().misses(&"10.0.0.9".parse().unwrap());
+    let report = |bench: &mut Bench, line: &str| bench.handle(Event::Received(line.to_owned()));
+    let mut bench = Bench::up(group);
+    assert_eq!((told(&mut bench, 300), misses(&bench)), (0, false), "no session has a report");
+    report(&mut bench, "neighbor 10.0.0.1 connected");
+    report(&mut bench, "neighbor 10.0.0.1 up");
+    assert_eq!((told(&mut bench, 58), misses(&bench)), (0, false), "it may still connect");
+    assert_eq!((told(&mut bench, 300), misses(&bench)), (1, true));
+    bench.reload(group);
+    assert_eq!((told(&mut bench, 300), misses(&bench)), (1, true), "told once");
+    report(&mut bench, "neighbor 10.0.0.9 connected");
+    assert!(!misses(&bench));
+    // A reload names it while the other session is up.
+    let mut bench = Bench::up("a neighbor=10.0.0.1 192.0.2.1/32");
+    report(&mut bench, "neighbor 10.0.0.1 up");
+    told(&mut bench, 300);
+    bench.reload(group);
+    assert_eq!((told(&mut bench, 58), told(&mut bench, 5), misses(&bench)), (0, 1, true));
+    bench.reload("a neighbor=10.0.0.1 192.0.2.1/32");
+    assert!(!misses(&bench));
+    // A session that is lost was up when this helper started, and so may others be.
+    let mut bench = Bench::up(group);
+    report(&mut bench, "neighbor 10.0.0.1 down - peer reset");
+    report(&mut bench, "neighbor 10.0.0.1 up");
+    assert_eq!((told(&mut bench, 300), misses(&bench)), (0, false));
+    // ExaBGP refuses its only route: the log has that.
+    let mut bench =
+        Bench::started(Memory::default(), "a to=10.0.0.1/100 to=10.0.0.9/100 192.0.2.1/32", Duration::ZERO);
+    bench.refuses = Some("10.0.0.9");
+    bench.finds(0, &[true, true]);
+    report(&mut bench, "neighbor 10.0.0.1 up");
+    assert_eq!((told(&mut bench, 300), misses(&bench)), (0, false));
+}
+
 /// What the successor withdraws was announced by the former route.
 #[test]
 fn a_successor_that_never_announced_withdraws_at_the_end() {
