@@ -48,7 +48,8 @@ pub(crate) fn run(options: &HistoryOptions) -> anyhow::Result<Exit> {
         Ok(lines) => Log::parse(&lines.join("\n")),
         Err(AskError::Absent(_)) if !client.is_there() => {
             let file = file(options, &helper);
-            complain(&anyhow::anyhow!("note: no helper runs; this is the history in {}", file.display()));
+            let what = if file.exists() { "this is the history in" } else { "there is no history yet in" };
+            complain(&anyhow::anyhow!("note: no helper runs; {what} {}", file.display()));
             read(&file).with_context(|| format!("cannot read the history in {}", file.display()))?
         }
         Err(error) => return Err(error.into()),

@@ -224,7 +224,7 @@ impl ApiSession {
             Reply::SessionUp(neighbor) => {
                 let first = !self.neighbors.has_been_up(&neighbor);
                 self.hear_of(now, &neighbor, Change::Up);
-                let decided = self.entries.iter().any(|entry| entry.desired.is_some());
+                let decided = self.entries.iter().any(|entry| !entry.stale && entry.desired.is_some());
                 out.push(Notice::SessionUp { neighbor, first, decided }.into());
                 self.mark_families();
                 self.restate_all(now, out);

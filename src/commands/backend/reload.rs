@@ -83,6 +83,13 @@ async fn reload(
         && let Err(trouble) = backend.check().await
     {
         writeln!(text::stderr(), "{name}: not reloaded, the server was not touched: {trouble}")?;
+        report_reload(
+            config,
+            backend,
+            helper,
+            Some(format!("failed: the server was not touched: {trouble}")),
+        )
+        .await;
         return Ok(Exit::Failure);
     }
     let targets = config.targets_of(backend);

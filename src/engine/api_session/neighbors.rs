@@ -85,7 +85,8 @@ impl Neighbors {
                 lost.clear();
                 BgpState::Up
             }
-            (Some(BgpState::Up), Change::Down(reason)) => {
+            // Of a session without an earlier report, the first one tells of its loss: it may have been up before this helper.
+            (Some(BgpState::Up) | None, Change::Down(reason)) => {
                 lost.clone_from(&reason);
                 BgpState::Down(reason)
             }
@@ -179,6 +180,16 @@ mod tests {
             shown(&neighbors),
             [("10.0.0.1".into(), Some("peer reset; last attempt: closing connection"), 60)]
         );
+    }
+
+    /// It may have been up before this helper, and the next attempts tell only of themselves.
+    #[test]
+    fn the_reason_of_a_first_report_is_kept() {
+        let mut neighbors = Neighbors::default();
+        neighbors.on_report(at(1), "10.0.0.1", Change::Down("administrative shutdown".into()));
+        neighbors.on_report(at(2), "10.0.0.1", Change::Down("closing connection".into()));
+        let both = "administrative shutdown; last attempt: closing connection";
+        assert_eq!(shown(&neighbors), [("10.0.0.1".into(), Some(both), 1)]);
     }
 
     #[test]

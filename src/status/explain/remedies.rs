@@ -4,7 +4,7 @@ use super::routes::named;
 use super::rule::Rule;
 use super::{advice, waiting};
 use crate::engine::api_session::ACKS_OFF;
-use crate::status::{ExaBgp, Prefix, Service, SessionState};
+use crate::status::{Drain, ExaBgp, Prefix, Service, SessionState};
 use crate::text::joined;
 
 /// At least one sentence: what to do, or that there is nothing to do.
@@ -28,13 +28,19 @@ fn by_rule(service: &Service, rule: Rule) -> Vec<String> {
         Rule::NotEnabled => vec!["set `enabled = true`, then `dnsherald reload`".to_owned()],
         Rule::DisableFile => vec!["remove the disable-file".to_owned()],
         Rule::Drain => {
-            let ends = service.drains.iter().map(|drain| match (drain.undrain(name), drain.left_by()) {
-                (undrain, Some(backend)) => format!(
+            let of_drain = |drain: &Drain| match (drain.undrain(name), drain.left_by()) {
+                (undrain, Some(backend)) => Some(format!(
                     "repair the server (`dnsherald backend status {backend}`), then `{undrain} --once-healthy`"
-                ),
-                (undrain, None) => format!("to end it: `{undrain}`"),
-            });
-            ends.collect()
+                )),
+                // Only the checks keep it, and `undrain` would not return it either.
+                _ if drain.returning => None,
+                (undrain, None) => Some(format!("to end it: `{undrain}`")),
+            };
+            let mut remedies: Vec<_> = service.drains.iter().filter_map(of_drain).collect();
+            if !service.is_drained_for_good() {
+                remedies.extend(advice::of(service));
+            }
+            remedies
         }
         Rule::Hold => vec![format!("to end it: `dnsherald unhold {name}`")],
         Rule::Dampening => vec![format!("to end it: `dnsherald undampen {name}`")],

@@ -42,6 +42,7 @@ const STATES: &[State] = &[
         "nothing to do: its checks pass, and it is up",
     ),
     ("drained", drained, "to end it: `dnsherald undrain resolver --as alice`"),
+    ("ends once healthy, and fails", ends_once_healthy, "timeout: the server does not answer, or hangs: "),
     ("drained with all", drained_with_all, "to end it: `dnsherald undrain --as alice`"),
     ("after a drain", |document| rises(document, ServiceState::Drained), PASSES_AGAIN),
     ("disabled", disabled, "remove the disable-file"),
@@ -133,6 +134,13 @@ fn drained(document: &mut Document) {
     let service = first(document);
     service.state = ServiceState::Drained;
     service.drains.push(drain);
+}
+
+/// `undrain` alone brings no route back.
+fn ends_once_healthy(document: &mut Document) {
+    becomes(document, ServiceState::Drained, "down", Severity::Down);
+    drained(document);
+    first(document).drains[0].returning = true;
 }
 
 fn drained_with_all(document: &mut Document) {

@@ -38,3 +38,17 @@ fn a_failed_reload_is_a_warning_until_one_succeeds() {
     assert!(!told(&site, &["status"]).contains(words));
     site.pop.told(&["status", "--plugin"]);
 }
+
+/// Nothing has changed yet, but the next restart would fail.
+#[test]
+fn a_reload_refused_for_the_configuration_is_a_warning() {
+    let site = Site::new("stops; starts");
+    site.has_a_backend_with("config-check = [\"false\"]");
+    assert_eq!(site.pop.command(&["backend", "reload"]).status.code(), Some(1));
+    let alert = site.pop.command(&["status", "--plugin"]);
+    let said = String::from_utf8(alert.stdout).unwrap();
+    let words = "DNSHERALD WARNING - resolver: reload srv failed: the server was not touched: ";
+    assert!(said.starts_with(words), "{said}");
+    site.helper.logs("reload srv failed: the server was not touched: ");
+    site.helper.has_said_no_more();
+}
