@@ -1,0 +1,89 @@
+//! Reloads of the configuration.
+
+use super::*;
+
+#[test]
+fn a_reload_applies_the_difference() {
+    let pop = Pop::with(Plan { prefixes: 2, ..Plan::default() });
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says_all((0..2).map(announce));
+    pop.comes_to_be(|status| status.services[0].settled());
+    let before = pop.configuration();
+    let address = pop.server.address();
+    let other = format!(
+        "\n[[service]]\nname = \"other\"\nprefixes = [\"198.18.9.9/32\"]\naddress = false\nup = {{ med = 100 }}\n\
+         [[service.check]]\nname = \"answers\"\ndns = {{ query = \"localhost. A\", server = \"{address}\" }}\n"
+    );
+    pop.is_configured(&format!("{before}{other}"));
+    assert_eq!(pop.told(&["reload"]), "reloaded: 1 service unchanged, new: other\n");
+    assert_eq!(pop.told(&["reload"]), "reloaded: nothing changed\n");
+    helper.logs("configuration reloaded: 1 service unchanged, new: other");
+    helper.says("neighbor * announce route 198.18.9.9/32 next-hop 127.0.0.1 med 100");
+    pop.is_configured(&format!("{}{other}", before.replace("med = 100", "med = 200")));
+    let changed = "changed: resolver (what its states advertise)";
+    let said = pop.told(&["reload"]);
+    assert!(said.starts_with(&format!("reloaded: 1 service unchanged, {changed}\n")), "{said}");
+    helper.logs(&format!("configuration reloaded: 1 service unchanged, {changed}"));
+    helper.says_all((0..2).map(|nth| announce(nth).replace("med 100", "med 200")));
+    pop.is_configured(&before.replace(", \"198.18.0.1/32\"", "").replace("\"test\"", "\"renamed\""));
+    let said = pop.told(&["reload"]);
+    let gone = "198.18.9.9/32 is no longer configured, but may be announced: withdrawing it";
+    assert!(said.contains(", gone: other\n") && said.contains(gone), "{said}");
+    assert_eq!(pop.status().node, "renamed");
+    let mut said = [helper.next(), helper.next(), helper.next()];
+    said.sort();
+    assert_eq!(said, [announce(0), withdraw(1), WITHDRAW.replace("192.0.2.53", "198.18.9.9")]);
+    assert!(pop.status().stale_routes.is_empty() || eventually(|| pop.status().stale_routes.is_empty()));
+}
+
+/// Each reload precedes the timeout of the running round, which must still count.
+#[test]
+fn repeated_reloads_do_not_hide_a_hang() {
+    let pop =
+        Pop::with(Plan { check: "interval = \"500ms\"\ntimeout = \"500ms\"\nfall = 2", ..Plan::default() });
+    let helper = pop.settled();
+    pop.server.becomes(Fault::Silent);
+    let withdrawn = eventually(|| {
+        pop.told(&["reload"]);
+        helper.said().last().is_some_and(|line| line == WITHDRAW)
+    });
+    assert!(withdrawn, "log:\n{}", helper.log());
+}
+
+#[test]
+fn a_corrected_file_takes_effect_at_once() {
+    let pop = Pop::new();
+    let whole = pop.configuration();
+    pop.is_configured(&whole.replace("rise = 2", "rise = 0"));
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(WITHDRAW);
+    let table = pop.told(&["status"]);
+    assert!(table.contains("CONFIGURATION ERROR") && table.contains("dnsherald.toml:16:8: "), "{table}");
+    let output = pop.command(&["drain"]);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("no valid configuration"));
+    pop.is_configured(&whole);
+    pop.told(&["reload"]);
+    helper.comes_to_say(ANNOUNCE);
+    pop.comes_to_be(|status| status.trouble.is_none());
+}
+
+/// Reading a pipe without a writer blocks, like a hanging disk.
+#[test]
+fn a_reload_of_a_pipe_changes_nothing() {
+    let pop = Pop::new();
+    let mut helper = pop.settled();
+    fs::remove_file(pop.configuration_file()).unwrap();
+    assert!(Command::new("mkfifo").arg(pop.configuration_file()).status().unwrap().success());
+    let client = Client::new(&pop.file("control"));
+    for _ in 0..3 {
+        let refused = client.ask(&Request::Reload).unwrap_err().to_string();
+        assert!(
+            refused.starts_with("nothing is changed: ") && refused.ends_with(" not a regular file"),
+            "{refused}"
+        );
+    }
+    pop.server.becomes(Fault::Refuse);
+    helper.says(WITHDRAW);
+}
