@@ -36,15 +36,13 @@ impl Check {
         self.hastened = Some(Hastened { since: now, interval });
     }
 
-    /// Whether its own interval applies again after an outcome: not while it rises, nor after a failure of a round that
-    /// began before the fault was over.
+    /// Decides after an outcome whether the shorter interval still applies: while it rises, and after a round that began
+    /// before the fault was over and did not pass. An unknown outcome ends no rise.
     pub(super) fn settle_haste(&mut self, outcome: &Outcome) {
         let asked_at = self.asked_at;
         let rises = self.is_rising_again();
-        self.hastened = self.hastened.filter(|hastened| match outcome {
-            Outcome::Pass { .. } => rises,
-            Outcome::Fail(_) | Outcome::Unknown(_) => asked_at < hastened.since,
-        });
+        let has_passed = matches!(outcome, Outcome::Pass { .. });
+        self.hastened = self.hastened.filter(|hastened| rises || (!has_passed && asked_at < hastened.since));
     }
 
     /// Its interval while no counter is in doubt.
