@@ -148,7 +148,7 @@ fn await_announced(client: &Client, names: &[String], by: AnnouncedBy) -> anyhow
     Ok(if is_unknown { Exit::Unacknowledged } else { Exit::Success })
 }
 
-/// Notes that routers do not learn of a change of routes while every BGP session is down.
+/// Notes that routers do not learn of a change of routes while every reported BGP session is down.
 fn note_lost_sessions(document: &Document) -> io::Result<()> {
     let sessions = &document.exabgp.bgp_sessions;
     if sessions.is_empty() || sessions.iter().any(|session| session.state != SessionState::Down) {
@@ -157,7 +157,7 @@ fn note_lost_sessions(document: &Document) -> io::Result<()> {
     let neighbors = joined(sessions.iter().map(|session| foreign(&session.neighbor)), ", ");
     writeln!(
         text::stderr(),
-        "dnsherald: note: every BGP session is down ({neighbors}): no router learns of this change"
+        "dnsherald: note: every BGP session that ExaBGP has reported is down ({neighbors}): these routers do not learn of this change"
     )
 }
 

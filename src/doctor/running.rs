@@ -69,7 +69,7 @@ pub(super) fn sessions(facts: &Facts) -> Known<Examined> {
         examined.find(
             Id::SessionsDown,
             format!(
-                "every BGP session is down, so that no router has a route of this host: {}",
+                "every BGP session that ExaBGP has reported is down, so that these routers have no route of this host: {}",
                 joined(sessions.iter().map(shown), "; ")
             ),
             remedy,

@@ -103,7 +103,9 @@ fn about_sessions(exabgp: &ExaBgp) -> Option<String> {
     let who = match down.len() {
         0 => return None,
         all if all == sessions.len() => {
-            format!("every BGP session is down ({neighbors}), so that no router has a route from here")
+            format!(
+                "every BGP session that ExaBGP has reported is down ({neighbors}), so that these routers have no route from here"
+            )
         }
         1 => format!("the BGP session with {neighbors} is down"),
         _ => format!("the BGP sessions with {neighbors} are down"),

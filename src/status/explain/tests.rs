@@ -60,8 +60,9 @@ resolver is down:
   next
     announced at the earliest 03:04:33 (answers: 1 of 3 passes)
   what to do
-    every BGP session is down (10.1.0.9), so that no router has a route from here: look at
-      `exabgp-cli show neighbor summary`, at the router, and at the firewall for tcp/179
+    every BGP session that ExaBGP has reported is down (10.1.0.9), so that these routers have no
+      route from here: look at `exabgp-cli show neighbor summary`, at the router, and at the
+      firewall for tcp/179
 ";
     let text = shown(Some("resolver"));
     assert_eq!(text, expected, "{text}");

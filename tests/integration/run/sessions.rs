@@ -60,6 +60,6 @@ fn a_drain_that_no_router_learns_of_says_so() {
     assert_eq!(sessions(&pop, 1)[0].state, SessionState::Down);
     let output = pop.command(&["drain", "--for", "1h", "--reason", "new disk"]);
     let said = String::from_utf8(output.stderr).unwrap();
-    let note = "every BGP session is down (10.0.0.1): no router learns of this change";
+    let note = "every BGP session that ExaBGP has reported is down (10.0.0.1): these routers do not learn of this change";
     assert!(output.status.success() && said.contains(note), "{said}");
 }

@@ -77,7 +77,7 @@ const STATES: &[State] = &[
     (
         "sessions down",
         sessions_down,
-        "every BGP session is down (10.1.0.1, 10.2.0.1), so that no router has a route from here: look",
+        "every BGP session that ExaBGP has reported is down (10.1.0.1, 10.2.0.1), so that these routers have no route from here: look",
     ),
     (
         "one session down",
