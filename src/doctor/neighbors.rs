@@ -60,7 +60,7 @@ pub(super) fn listed(facts: &Facts) -> Known<Examined> {
         match is_listed(neighbor) {
             Some(true) => {}
             None => examined.skip(unclear(helper, neighbor, "`api`")),
-            // A neighbor may be meant for static routes only, if others list the process.
+            // Only a warning: the neighbor may be meant for static routes, since others list the process.
             Some(false) if helper.conf.neighbors.iter().any(|other| is_listed(other) != Some(false)) => {
                 let name = foreign(&helper.process.name);
                 let what = format!(
@@ -121,7 +121,7 @@ fn routes(config: &Config) -> impl Iterator<Item = &Route> {
 
 pub(super) fn families(facts: &Facts) -> Known<Examined> {
     each_route(facts, |helper, route, receivers, examined| {
-        // A neighbor that ExaBGP does not have refuses the command.
+        // ExaBGP refuses a command for a neighbor that it does not have, or answers `done` and sends the route nowhere.
         for router in &route.neighbors {
             let is_known = helper.conf.neighbors.iter().any(|neighbor| neighbor.is(*router) != Some(false));
             if !is_known && helper.conf.is_complete() {
@@ -290,16 +290,18 @@ pub(super) fn hold_time(facts: &Facts) -> Known<Examined> {
 }
 
 pub(super) fn adj_rib_out(facts: &Facts) -> Known<Examined> {
-    each(facts, |helper, neighbor, examined| match neighbor.adj_rib_out.or(true) {
+    each(facts, |helper, neighbor, examined| {
+        match neighbor.adj_rib_out.or(true) {
         Some(true) => {}
         Some(false) => examined.find(
             Id::AdjRibOut,
             format!(
-                "{} does not keep routes (`adj-rib-out`): each end of the session loses them",
+                "{} does not keep routes (`adj-rib-out`): they are lost whenever the session ends, and the next one begins without them",
                 at(helper.path, neighbor)
             ),
             "remove `adj-rib-out`; without a value it means off",
         ),
         None => examined.skip(unclear(helper, neighbor, "`adj-rib-out`")),
+    }
     })
 }

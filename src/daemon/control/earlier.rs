@@ -80,7 +80,7 @@ impl Earlier {
 enum Owner {
     This,
     Another,
-    Nobody,
+    Unowned,
 }
 
 impl Owner {
@@ -90,7 +90,7 @@ impl Owner {
         }
         match connected(socket.path()) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
-                Self::Nobody
+                Self::Unowned
             }
             // A helper that hangs accepts no connection.
             Ok(_) | Err(_) => Self::Another,
@@ -109,7 +109,7 @@ pub(super) async fn await_free(socket: &Socket) {
         let owner = spawn_blocking(move || Owner::of(&looked_at)).await.unwrap_or(Owner::This);
         if owner == before {
             match owner {
-                Owner::Nobody => return,
+                Owner::Unowned => return,
                 Owner::Another if !is_warned => {
                     warn_of_loss(socket);
                     is_warned = true;

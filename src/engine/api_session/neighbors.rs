@@ -118,8 +118,8 @@ impl Neighbors {
         self.0.contains_key(neighbor) || self.0.len() >= MOST
     }
 
-    /// Since when all sessions that are up have been up. `None` if none is, or if one was up when this helper started: then
-    /// others may be, too, without a report.
+    /// Since when all sessions that are up have been up. `None` if none is, or if the first report of one was a loss: it may
+    /// have been up before this helper, and others may be up without a report.
     pub(super) fn all_up_since(&self) -> Option<Moment> {
         let is_complete = self.0.values().all(|session| session.began_down);
         let up = self.0.values().filter(|session| session.is_up()).map(|session| session.since);

@@ -16,8 +16,8 @@ pub(crate) struct Forecast {
 }
 
 impl Check {
-    /// The earliest time at which it no longer brings the service down or degrades it, as `severity` says; `None` if it
-    /// does not do so now, or waits for nothing.
+    /// The earliest time at which it no longer brings the service down or degrades it, as `severity` says; `None` if
+    /// its counter is up. A check without a verdict has a forecast, too.
     pub(crate) fn rises(&self, now: Moment, severity: Severity) -> Option<Forecast> {
         let counter = self.counter(severity);
         if counter.verdict() == Some(Verdict::Up) {
