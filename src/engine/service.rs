@@ -108,8 +108,9 @@ pub(crate) struct Service {
     state: ServiceState,
     /// Since when it has this state.
     pub(crate) since: Moment,
-    /// The reason of its state; `None` after a start or a reload.
-    entered: Option<String>,
+    /// The reason of its state at the transition to it; `None` after a start or a reload.
+    #[serde(rename = "entered")]
+    entry_reason: Option<String>,
     /// What it last told the API session to advertise. `None` until the first decision, or the earlier statement of a `start`
     /// policy or of the alarm about unknown checks.
     stated: Option<Stated>,

@@ -68,7 +68,7 @@ impl Service {
             stands_without_verdict: None,
             state: ServiceState::Starting,
             since: now,
-            entered: None,
+            entry_reason: None,
             stated: None,
             lost_verdict: false,
             before_reload: None,

@@ -53,7 +53,7 @@ impl Service {
             self.stated = Stated::from_state(state).or(self.stated);
         }
         let why = self.explain();
-        self.entered = Some(why.clone());
+        self.entry_reason = Some(why.clone());
         // A reload lets it start anew: the state that it had before is no change.
         let goes_on = self.before_reload.is_some_and(|(former, _)| former == state);
         if !self.compat.hooks_follow_check && self.enabled && !goes_on {

@@ -113,7 +113,7 @@ impl Service {
 
     /// The reason of its state at the time of the transition. Later outcomes may point to another state.
     pub(crate) fn reason(&self) -> String {
-        self.entered.clone().unwrap_or_else(|| self.explain())
+        self.entry_reason.clone().unwrap_or_else(|| self.explain())
     }
 
     /// The statement in a state that ends once the checks pass.
