@@ -237,6 +237,7 @@ fn healthcheck_writes_no_process_id_through_a_link() {
         command.args([
             "healthcheck",
             "--no-ack",
+            "--no-ip-setup",
             "--ip",
             "192.0.2.53",
             "--command",
