@@ -67,7 +67,7 @@ impl fmt::Display for LeftBehind {
             Self::Narrowed { prefix, others } => write!(
                 f,
                 "{prefix} is now configured for {others} only: withdrawing it from every neighbor first, since ExaBGP has no \
-                 command for all neighbors but some; {others} has no route until it is announced again"
+                 command for all neighbors but some; the next announcement returns the route to {others}"
             ),
             Self::Elsewhere { prefix, neighbors, others } => write!(
                 f,

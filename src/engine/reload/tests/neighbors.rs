@@ -281,7 +281,7 @@ fn the_log_names_the_neighbors_that_lose_a_prefix() {
         reloaded(plain, one),
         [
             "192.0.2.1/32 is now configured for 10.0.0.1 only: withdrawing it from every neighbor first, since ExaBGP \
-             has no command for all neighbors but some; 10.0.0.1 has no route until it is announced again"
+             has no command for all neighbors but some; the next announcement returns the route to 10.0.0.1"
         ]
     );
     assert_eq!(
