@@ -39,7 +39,7 @@ In exabgp.conf:
 
 /// Announces an anycast DNS prefix only while this host's DNS server answers.
 ///
-/// ExaBGP starts `dnsherald run` as a process. The helper probes this host's DNS server over its management address,
+/// ExaBGP starts `dnsherald run` as a process. The helper probes this host's DNS server from the host's management address,
 /// decides with hysteresis and dampening whether this PoP should attract traffic, and tells ExaBGP to announce or withdraw.
 #[derive(Debug, Parser)]
 #[command(name = "dnsherald", version, after_help = EXAMPLES, max_term_width = 100)]

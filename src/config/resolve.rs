@@ -87,8 +87,8 @@ impl Scope<'_> {
 }
 
 impl<'a> Resolver<'a> {
-    /// Resolves the whole file, on the host of this name. The error has every invalid value and every violated rule, each at
-    /// its place.
+    /// Resolves the whole file, on the host of this name. The error has every invalid value, and every violated rule that
+    /// does not follow from one, each at its place.
     pub(crate) fn config(source: Source<'a>, host: &str) -> std::result::Result<Config, ConfigError> {
         let mut survey = Survey::new(source);
         let file = survey.file.take();
@@ -104,7 +104,7 @@ impl<'a> Resolver<'a> {
             refused_backends: vec![],
             own: vec![],
         };
-        // Resolve what could be parsed, and leave out errors that only follow from an invalid value.
+        // Resolve what could be parsed, and leave out errors that may follow from an invalid value.
         let config = file.ok_or(Refused).and_then(|file| resolver.file(&file, host));
         let Self { survey, faults, .. } = resolver;
         let more = faults.into_inner().into_iter().filter(|(fault, basis)| !survey.hides(fault, *basis));

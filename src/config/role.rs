@@ -100,8 +100,8 @@ struct Outline<'a> {
     timing: Timing,
     servers: &'a [IpAddr],
     transports: &'a [Transport],
-    /// Each server is asked from those of its family. There must be a source, since a server without one gets no probe: the
-    /// management address of the family, else the server's own. A management address is asked from itself.
+    /// The sources. Each server is asked from those of its family. If there are none, a management address is asked from
+    /// itself, any other server from the management address of its family, else from its own address.
     from: &'a [IpAddr],
     /// Whether one probe that passes is enough.
     one_is_enough: bool,

@@ -2,8 +2,8 @@
 //!
 //! One series of outcomes feeds three counters, which differ in the failures that they count: every failure (the state
 //! shown), those that degrade, and those that bring the service down. To a counter, a failure that is too mild for it is a
-//! pass. Thus a timeout that brings the service down goes on with the row of SERVFAILs that only degrade, and a SERVFAIL
-//! ends a row of timeouts, since the server answered.
+//! pass. Thus the second counter counts a timeout in one row with the SERVFAILs before it, and to the third a SERVFAIL ends a
+//! row of timeouts, since the server answered.
 
 use std::time::Duration;
 
@@ -45,8 +45,8 @@ pub(crate) struct Check {
     degrading: Hysteresis,
     /// Counts the failures that bring the service down.
     downing: Hysteresis,
-    /// Whether it has been up, with a probe that passed, since it was made: at the start of the helper, or at a reload for which it does not continue
-    /// (`Service::continue_from`). It stays when the check begins anew after a drain.
+    /// Whether it has been up, with a probe that passed, since it was made, at the start of the helper or at a reload that does
+    /// not carry it over (`Service::continue_from`). A check that begins anew after a drain keeps it.
     was_up: bool,
     /// Why it fails: the last failure if no pass followed, too many failures in the window, or results that alternate.
     failure: Option<String>,
@@ -140,7 +140,8 @@ impl Check {
         self.on_fail.once_up && !self.was_up
     }
 
-    /// Whether none of its probes has passed, so that its last round counts as a pass: that has no latency.
+    /// Whether no probe of its last round has ever passed, so that the round counts as a pass because of `once_seen`. Such a
+    /// pass has zero latency.
     pub(crate) fn is_unseen(&self) -> bool {
         let no_answer =
             |outcome: &Outcome| matches!(outcome, Outcome::Pass { latency, .. } if latency.is_zero());
@@ -163,7 +164,7 @@ impl Check {
     }
 
     /// How near the cause of its failure is to the root: a process that has ended explains closed sockets, and these
-    /// explain unanswered questions. Zero if it does not fail, or passes again.
+    /// explain unanswered questions. 1 for any other failure, 0 if it does not fail.
     pub(crate) fn nearness_to_root(&self) -> u8 {
         match self.cause {
             Some(Cause::ProcessGone) => 5,

@@ -1,9 +1,9 @@
 //! Verdicts on the listening sockets of one address and protocol, from samples of their receive queues.
 //!
 //! A server that hangs stops reading: its receive queues never shrink. An overloaded server reads all the time, so
-//! its queues are rarely empty but do shrink. A server that reads, saturated or not, on a busy host or not, never
-//! showed ten steps of at least 15 ms without a decrease; two more distinguish a stall of 150 ms from a hang. Steps are
-//! counted, not time: if the helper itself gets no CPU, two samples are far apart and prove little.
+//! its queues are rarely empty but do shrink. In measurements, no server that reads, saturated or not, on a busy host or
+//! not, had ten steps of at least 15 ms without a decrease. Twelve are required, so that a stall of 150 ms is no hang.
+//! Steps are counted, not time: if the helper itself gets no CPU, two samples are far apart and prove little.
 //!
 //! ```text
 //!                  socket seen                       no socket, for 75 ms             answered
@@ -36,7 +36,7 @@ mod tests;
 use self::queue::Queue;
 pub(crate) use self::queue::{STEP, STEPS};
 
-/// A missing socket is believed after this time, confirmed by at least two further samples: a server that opens its sockets
+/// That no socket is left counts after this time, and after at least two further samples: a server that opens its sockets
 /// anew has them again by then.
 const MISSING: Duration = Duration::from_millis(75);
 
@@ -89,7 +89,7 @@ pub(crate) struct Unread {
     pub(crate) stuck: usize,
     /// The number of all sockets.
     pub(crate) of: usize,
-    /// For how long they were not read at the time of the verdict.
+    /// For how long the first of them to get stuck was not read at the time of the verdict.
     pub(crate) time: Duration,
 }
 
@@ -154,8 +154,8 @@ pub(crate) struct Listener {
     verdict: Verdict,
     /// Datagrams dropped since the first sample.
     drops: u64,
-    /// How many probes the present suspicion has called for, at most two: the first at [`SUSPECT`] steps or a missing
-    /// socket, the other at [`STEPS`].
+    /// How many probes the present suspicion has called for, at most two: the first at [`SUSPECT`] steps or when no socket
+    /// is left, the other at [`STEPS`].
     probes_called_for: u32,
     probe_requested_at: Option<Moment>,
 }
@@ -340,13 +340,13 @@ fn is_idle(now: Moment, queue: &Queue, work: Work) -> bool {
 }
 
 impl Unread {
-    /// The beginning of a sentence, such as "2 of 4 sockets not read for 180ms".
+    /// The beginning of a sentence, such as "2 of 4 sockets not read for up to 180ms".
     pub(crate) fn phrase(self) -> String {
         let time = Shown(self.time);
         match (self.stuck, self.of) {
             (1, 1) => format!("the socket was not read for {time}"),
-            (stuck, of) if stuck == of => format!("none of {} was read for {time}", counted(of, "socket")),
-            (stuck, of) => format!("{stuck} of {} not read for {time}", counted(of, "socket")),
+            (1, of) => format!("1 of {} not read for {time}", counted(of, "socket")),
+            (stuck, of) => format!("{stuck} of {} not read for up to {time}", counted(of, "socket")),
         }
     }
 }

@@ -116,7 +116,7 @@ pub(crate) struct Service {
     stated: Option<Stated>,
     /// A reload has changed its checks, and it has had no verdict since.
     lost_verdict: bool,
-    /// Its state before a reload that it has had no verdict since, and since when it had that.
+    /// Until the first verdict after a reload: its state before the reload, and the time at which that state began.
     #[serde(default)]
     before_reload: Option<(ServiceState, Moment)>,
     compat: Compat,
@@ -165,8 +165,8 @@ impl Service {
     }
 
     /// What a check with this interval asks is back. Those that ask more seldom, and with `has_address` those that failed
-    /// for the lack of an address, no longer wait for their intervals: the service would return with their failures of
-    /// the past.
+    /// for the lack of an address, no longer wait for their intervals; otherwise the service would return with failures that
+    /// they counted before.
     fn hasten_others(&mut self, now: Moment, interval: Duration, has_address: bool) {
         let shortest = self.checks.iter().map(|check| check.timing.interval).min().unwrap_or(interval);
         for check in &mut self.checks {
@@ -238,8 +238,8 @@ impl Service {
         self.checks.iter().filter_map(|check| check.due).min()
     }
 
-    /// Starts the rounds that are due, and returns the places of their checks. With
-    /// `look_before_each_round` the disable-file is looked at first, so only a tick (`ticks`) starts a round.
+    /// Starts the rounds that are due, and returns the places of their checks. With `look_before_each_round` only a tick
+    /// (`ticks`) starts a round, since the caller looks for the disable-file before each tick.
     pub(crate) fn start_rounds(&mut self, now: Moment, ticks: bool) -> impl Iterator<Item = usize> {
         let waits = self.probing_paused() || (self.compat.look_before_each_round && !ticks);
         let starting = self.checks.iter_mut().enumerate().filter(move |_| !waits);

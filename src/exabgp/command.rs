@@ -190,7 +190,8 @@ mod tests {
         assert!(Dialect::Plain.advertise(&second, &up()).ends_with(" med 101"));
     }
 
-    /// ExaBGP up to 5.0 searches these words before a blank, or at the end after a blank.
+    /// ExaBGP up to 5.0 takes a line for such a command if it contains the word followed by a blank, or ends with a blank and the
+    /// word.
     #[test]
     fn no_line_contains_a_command_by_accident() {
         let words = [

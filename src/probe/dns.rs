@@ -97,7 +97,7 @@ impl Transport {
         }
     }
 
-    /// Whether it has a certificate.
+    /// Whether it uses TLS, so that the server shows a certificate.
     #[must_use]
     pub(crate) const fn is_encrypted(self) -> bool {
         matches!(self, Self::Tls | Self::Https)

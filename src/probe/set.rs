@@ -113,7 +113,8 @@ impl ProbeSet {
     ///
     /// A pass has the latency of the slowest probe that counted. A failure has the cause that `severity` ranks highest,
     /// and of equals the first in the order of the probes. To find it, a set that has already failed goes on until a
-    /// probe fails for a cause of the highest rank, or all probes are done.
+    /// probe fails for a cause of the highest rank, or all probes are done. With `partial` it waits for every probe, and the
+    /// cause is [`Cause::Partial`] if each server that failed a question passed another.
     ///
     /// A set that does not pass is unknown if its unknown probes could have made it pass. If every other probe failed it
     /// fails: one probe that cannot be sent must not hide a dead server.
@@ -125,13 +126,13 @@ impl ProbeSet {
         weigh: impl Fn(&DnsProbe, Finding) -> Outcome,
     ) -> Outcome {
         if let [probe] = &self.probes[..] {
-            return self.remembered(0, weigh(probe, probe.ask().await));
+            return self.record_pass(0, weigh(probe, probe.ask().await));
         }
         let mut tally = Tally::new(self.probes.len(), self.need, severity);
         let mut split = Split::default();
         let mut flight = Flight::new(&self.probes, self.pace);
         while let Some((place, finding)) = flight.next(DnsProbe::ask).await {
-            let outcome = self.remembered(place, weigh(&self.probes[place], finding));
+            let outcome = self.record_pass(place, weigh(&self.probes[place], finding));
             // An unknown outcome says nothing.
             if !matches!(outcome, Outcome::Unknown(_)) {
                 split.count(self.probes[place].server, outcome.passed());
@@ -150,8 +151,8 @@ impl ProbeSet {
         }
     }
 
-    /// The outcome of the probe at `place`, unless it cannot fail yet.
-    fn remembered(&self, place: usize, outcome: Outcome) -> Outcome {
+    /// Records a pass of the probe at `place`. With `once_seen`, the failure of a probe that has not passed yet becomes a pass.
+    fn record_pass(&self, place: usize, outcome: Outcome) -> Outcome {
         match &self.seen {
             Some(seen) => seen.judge(place, outcome),
             None => outcome,
@@ -164,7 +165,7 @@ impl ProbeSet {
         let mut flight = Flight::new(&self.probes, Pace { spread: Duration::ZERO, ..self.pace });
         let mut findings = Vec::with_capacity(self.probes.len());
         while let Some((place, finding)) = flight.next(DnsProbe::ask).await {
-            let outcome = self.remembered(place, finding.outcome);
+            let outcome = self.record_pass(place, finding.outcome);
             findings.push((place, Finding { outcome, ..finding }));
         }
         findings.sort_unstable_by_key(|(place, _)| *place);

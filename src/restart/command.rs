@@ -1,5 +1,5 @@
 //! A command of the operator, run while the services are drained. An interruption does not break it off, only `--limit`
-//! does; the drain lasts as long as it runs.
+//! does. The services stay drained as long as it runs.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use crate::backend::Trouble;
 use crate::program::{GRACE, KEPT, Limit, Program, run_within};
 use crate::text::period::Period;
 
-/// The interval at which the drain is renewed, each time for [`Transaction::longest`]. That contains `RESTART_LIMIT`, which a
-/// command does not need. It is more than three intervals: even if two renewals fail and the command ends right before the
-/// third, the time for the recovery is left.
+/// The interval at which the drain is renewed, each time for [`Transaction::longest`]. That time contains `RESTART_LIMIT`, which
+/// a command does not need. `RESTART_LIMIT` is more than three intervals: even if two renewals fail and the command ends right
+/// before the third, the time for the verification is left.
 const DRAIN_RENEWAL: Duration = Duration::from_secs(60);
 
 /// The interval at which an interruption is looked for, to report it.
@@ -43,7 +43,7 @@ impl Transaction<'_> {
             while !guard.interrupted.get() {
                 sleep(INTERRUPT_POLL).await;
             }
-            journal.note("interrupted: the command comes to its end first, then the services stay drained");
+            journal.note("interrupted: waits for the command to end; the services stay drained after it");
         };
         let command =
             repeat_while(run_within(program, limit, KEPT), DRAIN_RENEWAL, async || self.renew_drain().await);
@@ -59,19 +59,25 @@ impl Transaction<'_> {
         }
     }
 
-    /// Makes the drain last as long as at its beginning, unless an operator has ended it meanwhile, or lets it end once the
-    /// checks pass.
+    /// Makes the drain last as long as at its beginning, unless an operator has ended it meanwhile, or has asked to end it
+    /// once the checks pass (`undrain --once-healthy`).
     async fn renew_drain(&self) {
         let document = match self.helper.look().await {
             Ok(document) => document,
             Err(error) => {
-                log::warn!("cannot renew the drain, tried again in {}: {error:#}", Period(DRAIN_RENEWAL));
+                log::warn!(
+                    "cannot renew the drain of any service, next attempt in {}: {error:#}",
+                    Period(DRAIN_RENEWAL)
+                );
                 return;
             }
         };
         for name in renewable(self.drains_in(&document)) {
-            if let Err(trouble) = self.ask(&self.drain_request(name, &self.drain_reason())).await {
-                log::warn!("cannot renew the drain: {trouble}");
+            if let Err(trouble) = self.ask(&self.drain_request(name.clone(), &self.drain_reason())).await {
+                log::warn!(
+                    "{name}: cannot renew the drain, next attempt in {}: {trouble}",
+                    Period(DRAIN_RENEWAL)
+                );
             }
         }
     }
@@ -86,9 +92,11 @@ fn limit_of(given: Option<Duration>) -> Limit {
 /// The line for the operator before the command starts.
 fn announcement(program: &Program, limit: Option<Duration>) -> String {
     match limit {
-        None => format!("runs {program}, without a limit (--limit sets one); the drain lasts as long"),
+        None => format!(
+            "runs {program}, without a limit (--limit sets one); the services stay drained while it runs"
+        ),
         Some(limit) => format!(
-            "runs {program}, at most {}: then it gets TERM, and {} later KILL; the drain lasts as long",
+            "runs {program}, at most {}: then it gets TERM, and {} later KILL; the services stay drained while it runs",
             Period(limit),
             Period(GRACE)
         ),
@@ -147,11 +155,11 @@ mod tests {
         let program = Program::new("true", &[]);
         assert_eq!(
             announcement(&program, None),
-            "runs true, without a limit (--limit sets one); the drain lasts as long"
+            "runs true, without a limit (--limit sets one); the services stay drained while it runs"
         );
         assert_eq!(
             announcement(&program, Some(Duration::from_secs(90))),
-            "runs true, at most 1m 30s: then it gets TERM, and 10s later KILL; the drain lasts as long"
+            "runs true, at most 1m 30s: then it gets TERM, and 10s later KILL; the services stay drained while it runs"
         );
     }
 }

@@ -296,6 +296,15 @@ fn a_socket_that_was_never_read_does_not_slow_the_watch_of_another() {
     assert_eq!((listener.verdict(), listener.pace()), (Verdict::NeverRead, Pace::Fast));
 }
 
+/// The time is that of the socket that got stuck first.
+#[test]
+fn the_phrase_is_true_of_each_socket() {
+    let phrase = |stuck, of| Unread { stuck, of, time: Duration::from_millis(180) }.phrase();
+    assert_eq!(phrase(1, 1), "the socket was not read for 180ms");
+    assert_eq!(phrase(1, 4), "1 of 4 sockets not read for 180ms");
+    assert_eq!(phrase(4, 4), "4 of 4 sockets not read for up to 180ms");
+}
+
 proptest! {
     /// For any samples, a server that reads each socket within nine steps is not hung.
     #[test]
