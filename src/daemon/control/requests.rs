@@ -124,7 +124,7 @@ impl ConfigReader {
 }
 
 /// Passes a request of the process with this user id to the loop. An order carries the user id; for any other request
-/// the log shows it.
+/// the log shows it. The log shows each refusal, too.
 async fn carry_out(
     envelope: Envelope,
     uid: u32,
@@ -165,8 +165,12 @@ async fn carry_out(
         return ending();
     }
     let reply = replied.await.unwrap_or_else(|_| ending());
-    if asks_to_end && matches!(&reply, Reply::Done(none) if none.is_empty()) {
-        log::info!("uid {uid} asked: {shown}: there was nothing to do");
+    match &reply {
+        Reply::Done(none) if none.is_empty() && asks_to_end => {
+            log::info!("uid {uid} asked: {shown}: there was nothing to do");
+        }
+        Reply::Refused(why) => log::info!("uid {uid} asked: {shown}: refused: {}", foreign(why)),
+        Reply::Done(_) | Reply::Unsaved(_) => {}
     }
     reply
 }

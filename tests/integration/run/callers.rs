@@ -40,6 +40,20 @@ fn a_drain_shows_the_user_id_in_log_status_and_state() {
 }
 
 #[test]
+fn the_log_shows_a_refused_request() {
+    let pop = Pop::new();
+    let helper = pop.settled();
+    let uid = getuid().as_raw();
+    for command in ["drain", "undrain"] {
+        let output = pop.command(&[command, "mail", "--as", "alice"]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        helper.logs(&format!(
+            "uid {uid} asked: {command} mail as alice: refused: no service `mail`, expected one of resolver"
+        ));
+    }
+}
+
+#[test]
 fn a_hold_shows_the_user_id() {
     let pop = Pop::new();
     let helper = pop.settled();
