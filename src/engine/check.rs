@@ -26,8 +26,8 @@ mod on_fail;
 mod severity;
 mod timing;
 
-/// The finding of a round in which no probe of this check has passed yet, so that none counts.
-pub(crate) const UNSEEN: &str = "no pass yet: not counted";
+/// Why a check rises or is up though none of its probes has ever passed: their failures count as passes.
+pub(crate) const UNSEEN: &str = "no pass yet: failures are not counted";
 
 /// One check of a service. A dump of the flight recorder contains its fields: a change keeps the rule of
 /// [`Service`](super::service::Service).

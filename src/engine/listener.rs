@@ -20,7 +20,7 @@
 //! is `Reading` while the kernel drops queries.
 //!
 //! A reload looks like a hang, but uses the CPU; therefore the CPU time of the process decides between `NotReading` and
-//! `Stalled`. Only sockets that the server was seen to read are judged.
+//! `Stalled`. Only a socket that was seen empty or shrinking can be found to hang, since the server reads it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

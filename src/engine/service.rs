@@ -2,8 +2,8 @@
 //!
 //! This file counts outcomes. [`begin`] has its start, [`decide`] its decision, [`drained`] and [`held`] the orders of
 //! operators, [`damped`] falls, [`reloaded`] the state that survives a reload, [`unknown`] the rules for unknown
-//! outcomes, [`warm_up`] the delay of a return, [`followed`] the consequences in `exabgp healthcheck`, [`shown`] and
-//! [`next`] the sentences that others read.
+//! outcomes, [`warm_up`] the delay of a return, [`followed`] what the state of its one check causes in
+//! `healthcheck`, [`shown`] and [`next`] the sentences that others read.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -150,8 +150,8 @@ impl Service {
         }
         let (lacked_address, was_down) = (check.lacks_address, check.state() == CheckState::Down);
         let changes = check.on_outcome(now, outcome).into_iter();
-        // A check with `once-up` that has not been up yet is only observed: its failure is expected. A check whose probes
-        // have not passed yet says nothing.
+        // The failure of a check with `once-up` that has not been up yet is expected, and so is a change of a check whose
+        // probes have not passed yet: the level of both is INFO.
         let is_expected = planned || check.is_unproven() || check.is_unseen();
         out.extend(changes.map(|change| notice(&self.name, check.name(), change, is_expected)));
         // As `exabgp healthcheck`: each round repeats the command, in the states that have a route.

@@ -11,7 +11,8 @@
 //!
 //! Only `exchange` touches a socket; stamping, sorting and judging need none. `ask` repeats a question
 //! over UDP, since a lost datagram is no failure of the server. A message with our ID and question, or an error with our
-//! ID and no question, is a response. One with our ID that cannot be read fails the probe. Strays are ignored and counted.
+//! ID and no question, is a response, unless it has the cookie of another client. One with our ID that cannot be read fails
+//! the probe. Strays are ignored and counted.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -166,8 +167,8 @@ pub(crate) type ProbePath = (SocketAddr, Option<IpAddr>, Transport);
 pub(crate) struct Finding {
     /// The verdict.
     pub(crate) outcome: Outcome,
-    /// What was ignored: messages that do not answer the question, and ICMP errors that may be forged, as the kernel does
-    /// not confirm that the port is closed.
+    /// What was ignored: messages that do not answer the question or have the cookie of another client, and ICMP errors that
+    /// may be forged, as the kernel does not confirm that the port is closed.
     pub(crate) strays: u32,
     /// Unanswered datagrams: 1 or 2 if a repeated question was answered, 3 after the timeout. 0 over a stream, or if an error
     /// ended the exchange.

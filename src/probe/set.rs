@@ -111,10 +111,10 @@ impl ProbeSet {
 
     /// Sends the probes at the set's pace and returns once the verdict is certain.
     ///
-    /// A pass has the latency of the slowest probe that counted. A failure has the cause that `severity` ranks highest,
-    /// and of equals the first in the order of the probes. To find it, a set that has already failed goes on until a
-    /// probe fails for a cause of the highest rank, or all probes are done. With `partial` it waits for every probe, and the
-    /// cause is [`Cause::Partial`] if each server that failed a question passed another.
+    /// A pass has the latency of the slowest probe that counted. A set that has already failed goes on until a probe fails
+    /// for a cause of the highest rank, or all probes are done. Of the failures until then, the one with the cause that
+    /// `severity` ranks highest gives the cause of the set; of equals, the first in the order of the probes. With `partial` it
+    /// waits for every probe, and the cause is [`Cause::Partial`] if each server that failed a question passed another.
     ///
     /// A set that does not pass is unknown if its unknown probes could have made it pass. If every other probe failed it
     /// fails: one probe that cannot be sent must not hide a dead server.
