@@ -4,8 +4,8 @@
 //! a terminal obeys, characters that reverse or hide the text after them, and line breaks that forge a line of log.
 //! The rule of this project:
 //!
-//! * **Text that is not ours passes through [`foreign`] (one line) or [`foreign_lines`] where it enters a sentence.** Both
-//!   bound its length.
+//! * **Text that is not ours passes through [`foreign`] where it enters a sentence.** What another process of dnsherald wrote
+//!   passes through [`sentence`] or [`sentences`]. All bound its length.
 //! * **All output of a command passes through [`stdout`] or [`stderr`]**, and a log line through [`show`]. They escape
 //!   the same characters once more, so that a place that forgets the first rule does no harm.
 //! * **JSON passes through [`json`]**, which writes these characters as `\u` escapes: a reader gets them unchanged.
@@ -24,10 +24,14 @@ pub(crate) mod wrap;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
-/// Maximum number of characters of [`foreign`], and of each line of [`foreign_lines`].
-pub(crate) const LONGEST: usize = 240;
+/// Maximum number of characters of [`foreign`].
+const LONGEST: usize = 240;
 
-/// Maximum number of lines of [`foreign_lines`].
+/// Maximum number of characters of [`sentence`], and of each line of [`sentences`]: an own sentence can contain names and
+/// addresses of many services, and ends with what to do.
+const LONGEST_SENTENCE: usize = 2000;
+
+/// Maximum number of lines of [`sentences`].
 pub(crate) const MOST_LINES: usize = 64;
 
 /// Whether a terminal interprets this character, or a reader cannot see it: control characters (C0, DEL, C1),
@@ -103,11 +107,17 @@ pub(crate) fn foreign_octets(octets: &[u8]) -> String {
     shown
 }
 
-/// At most [`MOST_LINES`] lines of at most [`LONGEST`] characters. What is left out is shown as `…`.
+/// One line of at most [`LONGEST_SENTENCE`] characters. What is left out at the end is shown as `…`.
 #[must_use]
-pub(crate) fn foreign_lines(text: &str) -> String {
+pub(crate) fn sentence(text: &str) -> String {
+    foreign_within(text, LONGEST_SENTENCE)
+}
+
+/// At most [`MOST_LINES`] lines of at most [`LONGEST_SENTENCE`] characters. What is left out is shown as `…`.
+#[must_use]
+pub(crate) fn sentences(text: &str) -> String {
     let mut lines = text.split('\n');
-    let mut shown: Vec<_> = lines.by_ref().take(MOST_LINES).map(foreign).collect();
+    let mut shown: Vec<_> = lines.by_ref().take(MOST_LINES).map(sentence).collect();
     if lines.next().is_some() {
         shown.push("…".to_owned());
     }

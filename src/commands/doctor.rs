@@ -13,13 +13,10 @@ use crate::exit::Exit;
 use crate::sys::terminal::{Size, has_colors};
 use crate::text::paint::Paint;
 use crate::text::wrap::wrapped;
-use crate::text::{self, counted, foreign_within, joined};
+use crate::text::{self, counted, joined, sentence};
 
 /// The narrowest and the widest output, in columns.
 const WIDTHS: (usize, usize) = (40, 120);
-
-/// The longest line of a finding, in characters, before it is broken.
-const LONGEST: usize = 2000;
 
 /// Makes all checks and prints the findings.
 ///
@@ -54,7 +51,7 @@ pub(crate) fn run(options: &Doctor) -> anyhow::Result<Exit> {
 fn shown(report: &Report, width: usize, colored: bool) -> String {
     let mut out = String::new();
     let mut line = |paint: Paint, text: &str, indent: usize| {
-        let text = joined(text.lines().map(|line| foreign_within(line, LONGEST)), "\n");
+        let text = joined(text.lines().map(sentence), "\n");
         for part in wrapped(&text, width, indent) {
             let part = if colored { paint.on(&part) } else { part };
             let _ = writeln!(out, "{part}");

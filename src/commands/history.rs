@@ -19,10 +19,7 @@ use crate::history::file::{beside, read};
 use crate::history::{Entry, Log};
 use crate::sys::files::create;
 use crate::sys::local_time::Zone;
-use crate::text::{self, foreign, foreign_within, joined, ordered};
-
-/// Characters of one entry.
-const LONGEST: usize = 2000;
+use crate::text::{self, foreign, joined, ordered, sentence};
 
 /// Prints the history that the helper keeps; without a helper, that of the file.
 ///
@@ -114,6 +111,6 @@ fn file(options: &HistoryOptions, helper: &Helper) -> PathBuf {
 }
 
 fn shown(entry: &Entry, zone: &Zone) -> String {
-    let text = foreign_within(&entry.text, LONGEST);
+    let text = sentence(&entry.text);
     format!("{} {:<10} {text}", zone.at(entry.at.system()), entry.kind)
 }

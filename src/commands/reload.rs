@@ -7,7 +7,7 @@ use super::named;
 use crate::cli::Helper as Options;
 use crate::control::Request;
 use crate::exit::Exit;
-use crate::text::{self, foreign};
+use crate::text::{self, sentence};
 
 /// How the line of the log begins that lists the services that have changed. A helper of an older version, or one that had
 /// no configuration before, replies with the names of the services.
@@ -27,8 +27,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     match changes.split_first() {
         _ if is_same => writeln!(out, "reloaded: nothing changed")?,
         Some((first, others)) if first.starts_with(RELOADED) => {
-            writeln!(out, "reloaded: {}", foreign(&first[RELOADED.len()..]))?;
-            others.iter().try_for_each(|line| writeln!(out, "{}", foreign(line)))?;
+            writeln!(out, "reloaded: {}", sentence(&first[RELOADED.len()..]))?;
+            others.iter().try_for_each(|line| writeln!(out, "{}", sentence(line)))?;
         }
         _ => writeln!(out, "reloaded: {}", named(&changes))?,
     }

@@ -16,7 +16,7 @@ use tokio::time::{timeout, timeout_at};
 use super::{CLIENT_TIMEOUT, CONVERSATION, Envelope, Expiry, Reply, Request, control_socket, status_socket};
 use crate::status::Document;
 use crate::text::period::Period;
-use crate::text::{self, foreign, foreign_lines, parse_json};
+use crate::text::{self, foreign, parse_json, sentences};
 
 /// Maximum length of a status document, in bytes.
 const LONGEST_DOCUMENT: u64 = 16 << 20;
@@ -43,7 +43,7 @@ impl fmt::Display for AskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Absent(error) => write!(f, "{error:#}"),
-            Self::Refused(why) => f.write_str(&foreign_lines(why)),
+            Self::Refused(why) => f.write_str(&sentences(why)),
         }
     }
 }

@@ -10,8 +10,8 @@ use crate::control::client::{ABSENT, Client};
 use crate::engine::service::ServiceState;
 use crate::probe::Probe;
 use crate::status::{Document, ExaBgp, Service};
-use crate::text::foreign;
 use crate::text::period::Shown;
+use crate::text::{foreign, sentence};
 
 /// Timeout for the acknowledgment of a withdraw.
 const WITHDRAW_TIMEOUT: Duration = Duration::from_secs(30);
@@ -106,7 +106,7 @@ impl Announced {
     fn new(how: Confirmed, services: &[&Service]) -> Self {
         let degraded = services.iter().filter(|service| service.state == ServiceState::Degraded);
         let told = |service: &&Service| {
-            format!("{} as degraded: {}", foreign(&service.name), foreign(&service.reason))
+            format!("{} as degraded: {}", foreign(&service.name), sentence(&service.reason))
         };
         Self { how, degraded: degraded.map(told).collect() }
     }
@@ -177,7 +177,8 @@ pub(crate) async fn wait_until_announced(
     let mut confirmation = Confirmation::default();
     watch(helper, |document, waited| {
         let ours: Vec<_> = document.services.iter().filter(|service| names.contains(&service.name)).collect();
-        let why = |service: &Service| service.why_not_announced().unwrap_or_else(|| foreign(&service.reason));
+        let why =
+            |service: &Service| service.why_not_announced().unwrap_or_else(|| sentence(&service.reason));
         let is_over = |service: &&&Service| service.holds.is_empty() && !service.is_announced();
         if by == AnnouncedBy::Hold
             && let Some(service) = ours.iter().find(is_over)
@@ -198,7 +199,7 @@ pub(crate) async fn wait_until_announced(
                 Some(service) => {
                     let why = service.why_not_announced();
                     let why =
-                        why.unwrap_or_else(|| format!("is {}: {}", service.state, foreign(&service.reason)));
+                        why.unwrap_or_else(|| format!("is {}: {}", service.state, sentence(&service.reason)));
                     format!("{} is not announced after {limit}: it {why}", foreign(&service.name))
                 }
                 None => format!("ExaBGP has not acknowledged {} within {limit}", missing.join(", ")),

@@ -14,7 +14,7 @@ use crate::engine::drain::{FailedRestart, Lasts, Lift, Order, RestartEnd};
 use crate::engine::service::ServiceState;
 use crate::status::{CheckStatus, Drain, Service};
 use crate::text::period::{Period, Shown};
-use crate::text::{foreign, joined};
+use crate::text::{foreign, joined, sentence};
 
 /// Timeout for the report of a reload.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -214,7 +214,7 @@ fn why_waiting(waiting: &[&Service], answers: bool) -> String {
     let why: Vec<_> = failing.chain(unsettled).collect();
     if why.is_empty() {
         let state = |service: &&Service| {
-            format!("{} is {}: {}", foreign(&service.name), service.state, foreign(&service.reason))
+            format!("{} is {}: {}", foreign(&service.name), service.state, sentence(&service.reason))
         };
         return joined(waiting.iter().map(state), "; ");
     }
@@ -223,7 +223,7 @@ fn why_waiting(waiting: &[&Service], answers: bool) -> String {
 
 /// The state in which a service returned. With `recovery` it is degraded first.
 fn returned(service: &Service) -> String {
-    let (name, state, reason) = (foreign(&service.name), service.state, foreign(&service.reason));
+    let (name, state, reason) = (foreign(&service.name), service.state, sentence(&service.reason));
     let confirmed = if service.settled() { "acknowledged" } else { "sent, not acknowledged" };
     match state {
         ServiceState::Up => format!("{name} is {state}, {confirmed}"),

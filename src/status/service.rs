@@ -6,7 +6,7 @@ use super::time::Time;
 use super::{CheckStatus, Dampening, Drain, Hold};
 use crate::engine::check::Severity;
 use crate::engine::service::ServiceState;
-use crate::text::foreign;
+use crate::text::{foreign, sentence};
 
 /// The next change of a service if nothing else happens.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -123,7 +123,7 @@ impl Service {
             return None;
         }
         if self.is_drained() {
-            return Some(format!("is still drained: {}; {}", foreign(&self.reason), self.ends_its_drains()));
+            return Some(format!("is still drained: {}; {}", sentence(&self.reason), self.ends_its_drains()));
         }
         if let Some(missing) = self.missing_address() {
             return Some(format!(
@@ -143,7 +143,7 @@ impl Service {
             }
             None => return None,
         };
-        Some(format!("stays withdrawn until its checks pass: {}", foreign(&reason)))
+        Some(format!("stays withdrawn until its checks pass: {}", sentence(&reason)))
     }
 
     /// What the operator does to end its drains.

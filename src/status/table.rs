@@ -7,14 +7,10 @@ use super::{BgpSession, CheckStatus, Document, Drain, ExaBgp, Hold, Last, Prefix
 use crate::engine::dampening::window::WINDOW;
 use crate::engine::service::ServiceState;
 use crate::text::counted;
-use crate::text::foreign_within;
 use crate::text::paint::Paint;
 use crate::text::period::Period;
+use crate::text::sentence;
 use crate::text::wrap::wrapped;
-
-/// Maximum number of characters of one entry. It bounds what a foreign or faulty helper sends, and the reasons of many
-/// drains, each of which has an entry of its own as well.
-const LONGEST: usize = 2000;
 
 /// Indentation of the further lines of an entry.
 const FURTHER: usize = 4;
@@ -252,7 +248,7 @@ impl Table<'_> {
     /// As [`Self::entry`], in a color if the view has colors, and with this indentation of further lines.
     fn painted(&self, f: &mut fmt::Formatter<'_>, paint: Paint, further: usize, text: &str) -> fmt::Result {
         let paint = if self.view.is_colored { paint } else { Paint::Plain };
-        let text = foreign_within(text, LONGEST);
+        let text = sentence(text);
         for line in wrapped(&text, self.view.width, further) {
             writeln!(f, "{}", paint.on(&line))?;
         }

@@ -34,9 +34,10 @@ fn the_length_is_bounded_and_no_escape_is_cut() {
     assert_eq!(foreign(&"x".repeat(10_000)).chars().count(), LONGEST + 1);
     assert_eq!(foreign_within("ab\u{202e}c", 9), "ab…", "the escape has eight characters");
     assert_eq!(foreign_within("ab\u{202e}", 10), "ab\\u{202e}");
-    let many = foreign_lines(&"y\n".repeat(10_000));
+    assert_eq!(sentence(&"x".repeat(10_000)).chars().count(), LONGEST_SENTENCE + 1);
+    let many = sentences(&"y\n".repeat(10_000));
     assert_eq!(many.lines().count(), MOST_LINES + 1);
-    assert_eq!(foreign_lines("a\r\nb\tc"), "a\\r\nb\\tc");
+    assert_eq!(sentences("a\r\nb\tc"), "a\\r\nb\\tc");
 }
 
 #[test]
@@ -95,7 +96,7 @@ proptest! {
         prop_assert!(!shown.chars().any(is_doubtful), "{shown}");
         prop_assert!(shown.chars().count() <= LONGEST + 1);
         prop_assert_eq!(foreign(&shown), shown.clone());
-        let lines = foreign_lines(&text);
+        let lines = sentences(&text);
         prop_assert!(lines.chars().all(|c| c == '\n' || !is_doubtful(c)));
         let whole = printable(&text);
         prop_assert!(whole.chars().all(|c| matches!(c, '\n' | '\t') || !is_doubtful(c)));

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::control::{Envelope, Expiry, LONGEST_REQUEST, Reply, Request};
 use crate::history::file::lines;
 use crate::text::period::{Period, Shown};
-use crate::text::{foreign, json, parse_json};
+use crate::text::{foreign, json, parse_json, sentence};
 
 /// How long the helper waits for the disk when it reads a file for a request. The rest of
 /// [`CLIENT_TIMEOUT`](crate::control::CLIENT_TIMEOUT) is for the reply.
@@ -169,7 +169,7 @@ async fn carry_out(
         Reply::Done(none) if none.is_empty() && asks_to_end => {
             log::info!("uid {uid} asked: {shown}: there was nothing to do");
         }
-        Reply::Refused(why) => log::info!("uid {uid} asked: {shown}: refused: {}", foreign(why)),
+        Reply::Refused(why) => log::info!("uid {uid} asked: {shown}: refused: {}", sentence(why)),
         Reply::Done(_) | Reply::Unsaved(_) => {}
     }
     reply

@@ -4,11 +4,8 @@ use std::fmt;
 
 use super::{Explanation, Stage, Step};
 use crate::status::view::View;
-use crate::text::foreign_within;
+use crate::text::sentence;
 use crate::text::wrap::wrapped;
-
-/// Characters of one sentence.
-const LONGEST: usize = 2000;
 
 /// Chains, to be shown.
 #[derive(Debug)]
@@ -42,7 +39,7 @@ impl fmt::Display for Shown<'_> {
 
 impl Shown<'_> {
     fn line(&self, f: &mut fmt::Formatter<'_>, indent: usize, text: &str) -> fmt::Result {
-        let text = format!("{:indent$}{}", "", foreign_within(text, LONGEST));
+        let text = format!("{:indent$}{}", "", sentence(text));
         wrapped(&text, self.view.width, indent + 2).iter().try_for_each(|line| writeln!(f, "{line}"))
     }
 }

@@ -37,6 +37,24 @@ fn a_reload_applies_the_difference() {
     assert!(pop.status().stale_routes.is_empty() || eventually(|| pop.status().stale_routes.is_empty()));
 }
 
+#[test]
+fn a_reload_prints_a_long_line_whole() {
+    let pop = Pop::new();
+    let helper = pop.settled();
+    let (before, address) = (pop.configuration(), pop.server.address());
+    let names: Vec<_> = (1..=10).map(|nth| format!("resolvers-of-the-customer-network-{nth}")).collect();
+    let services = names.iter().zip(1..).map(|(name, nth)| {
+        format!(
+            "\n[[service]]\nname = \"{name}\"\nprefixes = [\"198.18.9.{nth}/32\"]\naddress = false\n\
+             [[service.check]]\nname = \"answers\"\ndns = {{ query = \"localhost. A\", server = \"{address}\" }}\n"
+        )
+    });
+    pop.is_configured(&(before + &services.collect::<String>()));
+    let change = format!("1 service unchanged, new: {}", names.join(", "));
+    assert_eq!(pop.told(&["reload"]), format!("reloaded: {change}\n"));
+    helper.logs(&format!("configuration reloaded: {change}"));
+}
+
 /// Each reload precedes the timeout of the running round, which must still count.
 #[test]
 fn repeated_reloads_do_not_hide_a_hang() {
