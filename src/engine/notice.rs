@@ -267,8 +267,7 @@ impl Notice {
             | Self::DrainOver { end: OrderEnd::Lifted | OrderEnd::Healthy, .. }
             | Self::HoldOver { end: OrderEnd::Lifted | OrderEnd::Healthy, .. }
             | Self::ShutdownAnnounced
-            | Self::ParentGone
-            | Self::RoutesAtExit { .. }
+            | Self::RoutesAtExit { withdrawn: true, .. }
             | Self::Terminating { .. } => Urgency::Info,
             Self::Refused { .. }
             | Self::Unanswered { .. }

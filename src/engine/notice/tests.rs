@@ -66,6 +66,18 @@ fn falls_are_warnings_and_returns_notices() {
     }
 }
 
+/// An ordinary stop of ExaBGP ends the helper by a signal: a closed stream means that ExaBGP was killed or crashed.
+#[test]
+fn a_crash_of_exabgp_is_a_warning() {
+    let at_exit = |withdrawn| {
+        let prefixes = ["192.0.2.53/32".to_owned()].into_iter().collect();
+        Notice::RoutesAtExit { service: "resolver".to_owned(), prefixes, withdrawn }.urgency()
+    };
+    assert_eq!((Notice::ParentGone.urgency(), at_exit(false)), (Urgency::Warning, Urgency::Warning));
+    let stopped = Notice::Terminating { withdrawn: Prefixes::default() };
+    assert_eq!((stopped.urgency(), at_exit(true)), (Urgency::Info, Urgency::Info));
+}
+
 #[test]
 fn a_fall_in_a_restart_of_ours_is_information() {
     for fall in [
