@@ -5,9 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::time::Time;
 use super::view::shown;
 use crate::engine::dampening::Mode;
-use crate::engine::dampening::window::WINDOW;
-use crate::text::counted;
-use crate::text::period::Period;
+use crate::engine::dampening::window::counted_in_window;
 
 /// The record of falls.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -41,6 +39,9 @@ pub struct Dampening {
     /// longer after falls.
     #[serde(default)]
     pub returns_in_seconds: Option<f64>,
+    /// The falls that make this return take longer: those within ten minutes before the last of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) returns_after_falls: Option<u32>,
     /// When it returns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) returns_at: Option<Time>,
@@ -54,12 +55,12 @@ impl Dampening {
             return Some(format!("suppressed for {} more", shown(reuse_in)));
         }
         let returns_in = self.returns_in_seconds?;
-        let falls = counted(self.falls as usize, "fall");
-        Some(format!(
-            "passing again, and returns in {} after {falls} within {}",
-            shown(returns_in),
-            Period(WINDOW)
-        ))
+        Some(format!("passing again, and returns in {} after {}", shown(returns_in), self.counted_falls()))
+    }
+
+    /// Such as "2 falls within 10m": the ones that its return waits for, else those until now.
+    pub(super) fn counted_falls(&self) -> String {
+        counted_in_window(self.returns_after_falls.unwrap_or(self.falls), "fall")
     }
 
     /// What the operator does about [`held`](Self::held). A suppressed service may fail, so that it does not return at once.

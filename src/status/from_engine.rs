@@ -132,6 +132,9 @@ fn service(engine: &Engine, place: usize, clock: &Clock) -> Service {
             would_be_suppressed: dampening.suppressed && !dampening.enforced(),
             falls: dampening.return_time.falls(now),
             returns_in_seconds: returns_in.map(|time| time.as_secs_f64()),
+            returns_after_falls: returns_in
+                .map(|_| dampening.return_time.withdrawn_by())
+                .filter(|falls| *falls > 0),
             returns_at: returns_in.and_then(|time| clock.time_after(time)),
         },
         disabled: service.is_disabled(),

@@ -4,11 +4,8 @@ use std::fmt::{self, Write as _};
 
 use super::view::{View, shown};
 use super::{BgpSession, CheckStatus, Document, Drain, ExaBgp, Hold, Last, Prefix, Service, SessionState};
-use crate::engine::dampening::window::WINDOW;
 use crate::engine::service::ServiceState;
-use crate::text::counted;
 use crate::text::paint::Paint;
-use crate::text::period::Period;
 use crate::text::sentence;
 use crate::text::wrap::wrapped;
 
@@ -180,13 +177,12 @@ impl Table<'_> {
     fn dampening(&self, service: &Service) -> Option<String> {
         let dampening = &service.dampening;
         let penalty = format!("penalty {}", dampening.penalty);
-        let falls = || format!("{} within {}", counted(dampening.falls as usize, "fall"), Period(WINDOW));
         let held = match (dampening.reuse_in_seconds, dampening.returns_in_seconds) {
             (Some(left), _) => Some(format!("suppressed until {}", self.view.time_after(left))),
             (None, Some(left)) => Some(format!(
                 "passing again, and returns at {} after {}",
                 self.view.time_after(left),
-                falls()
+                dampening.counted_falls()
             )),
             (None, None) => None,
         };
@@ -198,7 +194,8 @@ impl Table<'_> {
         }
         let observed =
             if dampening.would_be_suppressed { ", would be suppressed (mode observe)" } else { "" };
-        let falls = if dampening.falls == 0 { String::new() } else { format!(", {}", falls()) };
+        let falls =
+            if dampening.falls == 0 { String::new() } else { format!(", {}", dampening.counted_falls()) };
         Some(format!("{penalty}{observed}{falls}"))
     }
 

@@ -257,8 +257,10 @@ fn a_service_that_dampening_holds_down_has_its_remedy() {
         suppressed,
         "DNSHERALD CRITICAL - resolver down: suppressed for 15m more (to end it: dnsherald undampen resolver)"
     );
+    // The first of the two falls was more than ten minutes ago.
     let returning = held(|service| {
-        (service.dampening.returns_in_seconds, service.dampening.falls) = (Some(9.0), 2);
+        (service.dampening.returns_in_seconds, service.dampening.falls) = (Some(9.0), 1);
+        service.dampening.returns_after_falls = Some(2);
     });
     assert_eq!(
         returning,
