@@ -54,4 +54,4 @@ mod sweep;
 pub(crate) use self::command_line::Program;
 pub(crate) use self::ended::{End, Ended};
 pub(crate) use self::orphans::adopt_orphans;
-pub(crate) use self::run::{GRACE, KEPT, Limit, command, run, run_within};
+pub(crate) use self::run::{GRACE, KEPT_OUTPUT, Limit, command, run, run_within};

@@ -17,12 +17,12 @@ use super::targets::Target;
 use super::{Facts, Trouble, privilege};
 use crate::outcome::{Cause, Outcome};
 use crate::probe::dns::{Question, Transport};
-use crate::program::{End, Ended, KEPT, Limit, Program, run_within};
+use crate::program::{End, Ended, KEPT_OUTPUT, Limit, Program, run_within};
 use crate::text::foreign;
 use crate::text::period::Period;
 
 /// Octets of an HTTP document that are kept, at least: one that is cut is no JSON. Counters take some kilobytes.
-const HTTP_KEPT: usize = 16 * KEPT;
+const HTTP_KEPT: usize = 16 * KEPT_OUTPUT;
 
 /// A request to the server and its channel, displayed as an operator would type it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -307,7 +307,7 @@ mod tests {
 
     async fn asks(targets: Vec<Target>, names: usize, limit: Duration) -> Reply {
         let names = (0..names).map(|name| format!("{name}.bind.")).collect();
-        Request::Chaos { targets, names }.ask(KEPT, Kind::Dnsmasq.facts(), limit).await
+        Request::Chaos { targets, names }.ask(KEPT_OUTPUT, Kind::Dnsmasq.facts(), limit).await
     }
 
     /// Answers each query with a TXT record.

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::channel::read;
 use super::{Backend, Trouble, Words};
-use crate::program::{KEPT, Program, run};
+use crate::program::{KEPT_OUTPUT, Program, run};
 
 /// Maximum number of the services' zones to examine.
 const MOST_ZONES: usize = 16;
@@ -150,7 +150,7 @@ impl Backend {
 
 /// Whether this output has reached the size limit and may be cut.
 pub(super) fn is_cut(printed: &str) -> bool {
-    printed.len() >= KEPT
+    printed.len() >= KEPT_OUTPUT
 }
 
 /// Whether an address is in a list of addresses, networks, and ranges `FIRST-LAST`.

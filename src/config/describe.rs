@@ -96,7 +96,7 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
         let limit = Period(warm_up.timeout);
         writeln!(f, "  before it returns it asks for {names}, for at most {limit}")?;
     }
-    if service.checks.iter().any(|check| check.on_fail.absorb) {
+    if service.checks.iter().any(|check| check.on_fail.absorbs_overload) {
         writeln!(f, "  absorb: causes of overload degrade at most")?;
     }
     match &service.disable_file {

@@ -337,6 +337,6 @@ fn on_fail(written: &file::Check) -> OnFail {
         unknown: written.on_unknown.unwrap_or(Severity::Observe),
         by_cause,
         once_up: written.once_up,
-        absorb: false,
+        absorbs_overload: false,
     }
 }

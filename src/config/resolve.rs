@@ -297,7 +297,7 @@ impl<'a> Resolver<'a> {
         checks.extend(self.default_listener_checks(of, &checks)?);
         checks.extend(address);
         since::observe_newer(&mut checks, of.service, self.since);
-        checks.iter_mut().for_each(|check| check.on_fail.absorb = of.service.absorb);
+        checks.iter_mut().for_each(|check| check.on_fail.absorbs_overload = of.service.absorb);
         Ok(checks)
     }
 

@@ -6,7 +6,7 @@
 //! | `zones` | every service address | UDP | brings the service down; some zones of a server only degrade it |
 //! | `alive` | every service address | UDP | brings the service down |
 //! | `answers-tcp`, `zones-tcp`, `alive-tcp` | every service address | TCP | degrades the service |
-//! | `critical` | every service address | UDP | brings the service down |
+//! | `critical` | every service address | UDP | brings the service down; absent if every zone is critical, since `zones` does this then |
 //! | `sentinel` | every service address | UDP | brings the service down; some names of a server only degrade it |
 //! | `recursion`, `validation`, `records` | the first service address | UDP | degrades the service, once they were seen to pass |
 //! | `signatures` | the first service address | UDP | degrades the service, once they were seen |

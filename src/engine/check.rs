@@ -27,7 +27,7 @@ mod severity;
 mod timing;
 
 /// Why a check rises or is up though none of its probes has ever passed: their failures count as passes.
-pub(crate) const UNSEEN: &str = "no pass yet: failures are not counted";
+pub(crate) const UNSEEN: &str = "no pass yet: a failure counts as a pass";
 
 /// One check of a service. A dump of the flight recorder contains its fields: a change keeps the rule of
 /// [`Service`](super::service::Service).

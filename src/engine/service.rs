@@ -81,7 +81,7 @@ pub(crate) struct Service {
     /// Its last drain has ended. Its last outcomes may be as old as an interval, so that all checks probe again before
     /// it returns.
     revalidating: bool,
-    /// The worst verdict of the checks; `None` before the first.
+    /// The worst verdict of the checks; `None` before the first. It stays as it was while the return waits for last passes.
     health: Option<Severity>,
     /// Until when its return waits for the last passes of checks that would degrade it; `None` if it does not wait.
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! DNS probes: one datagram or one exchange over TCP, and the verdict on the response.
+//! DNS probes: one question over UDP, TCP, TLS or HTTPS, and the verdict on the response.
 //!
 //! Configuration makes a [`Query`] and an [`Expectation`]; together they are a [`Question`], encoded once and shared
 //! by the probes of a check, one [`DnsProbe`] per question, address, source and transport. [`DnsProbe::ask`] has these steps:

@@ -1,9 +1,10 @@
 //! The DNS probes of a check, asked together and folded into one outcome.
 //!
 //! A set with few probes sends all at once. One with more than [`Pace::max_in_flight`] starts them one after the other,
-//! spread over the interval of the check: a burst could exhaust the descriptors of this process or the receive buffer of
-//! the server ([`flight`]). All probes are polled in the task that asks; dropping it leaves nothing
-//! behind. [`tally`] folds the outcomes, in whatever order they come, and stops as soon as none can change the verdict.
+//! spread over the interval less the timeout, so that the last ends within the interval: a burst could exhaust the
+//! descriptors of this process or the receive buffer of the server ([`flight`]). All probes are polled in the task that
+//! asks; dropping it leaves nothing behind. [`tally`] folds the outcomes, in whatever order they come, and stops as soon as
+//! none can change the verdict.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use super::child::describe_exit;
-use super::run::KEPT;
+use super::run::KEPT_OUTPUT;
 use crate::text::excerpt::last_lines;
 use crate::text::foreign_within;
 use crate::text::period::Period;
@@ -70,7 +70,7 @@ impl Ended {
     /// The lines of standard error, then of standard output, fit to be printed.
     pub(crate) fn lines(&self) -> Vec<String> {
         let lines = self.err.lines().chain(self.out.lines()).map(str::trim_end);
-        lines.filter(|line| !line.is_empty()).map(|line| foreign_within(line, KEPT)).collect()
+        lines.filter(|line| !line.is_empty()).map(|line| foreign_within(line, KEPT_OUTPUT)).collect()
     }
 
     pub(super) fn unstarted(end: End) -> Self {

@@ -20,7 +20,7 @@ use super::{End, Ended, Program};
 use crate::text::period::Period;
 
 /// Octets of each output that are kept: statistics and lists of errors fit.
-pub(crate) const KEPT: usize = 64 * 1024;
+pub(crate) const KEPT_OUTPUT: usize = 64 * 1024;
 
 /// Time between TERM and KILL for [`Limit::Terminate`].
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
@@ -38,7 +38,7 @@ pub(crate) enum Limit {
 ///
 /// Await it on a tokio runtime with I/O and time enabled. Dropping it kills the program.
 pub(crate) async fn run(program: &Program, limit: Duration) -> Ended {
-    run_within(program, Limit::Kill(limit), KEPT).await
+    run_within(program, Limit::Kill(limit), KEPT_OUTPUT).await
 }
 
 /// The same with a kind of limit, keeping so many octets of its standard output.
@@ -124,7 +124,7 @@ fn start(
     kept: usize,
 ) -> io::Result<(ChildGroup, Output, Output)> {
     let (out, out_writer) = Output::pipe(Keep::Beginning(kept))?;
-    let (err, err_writer) = Output::pipe(Keep::Beginning(KEPT))?;
+    let (err, err_writer) = Output::pipe(Keep::Beginning(KEPT_OUTPUT))?;
     let mut command = prepare(program, found, path);
     command.stdout(out_writer).stderr(err_writer);
     Ok((ChildGroup::spawn(command)?, out, err))

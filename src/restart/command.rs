@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::earlier::renewable;
 use super::{Journal, Transaction};
 use crate::backend::Trouble;
-use crate::program::{GRACE, KEPT, Limit, Program, run_within};
+use crate::program::{GRACE, KEPT_OUTPUT, Limit, Program, run_within};
 use crate::text::period::Period;
 
 /// The interval at which the drain is renewed, each time for [`Transaction::longest`]. That time contains `RESTART_LIMIT`, which
@@ -45,8 +45,9 @@ impl Transaction<'_> {
             }
             journal.note("interrupted: waits for the command to end; the services stay drained after it");
         };
-        let command =
-            repeat_while(run_within(program, limit, KEPT), DRAIN_RENEWAL, async || self.renew_drain().await);
+        let command = repeat_while(run_within(program, limit, KEPT_OUTPUT), DRAIN_RENEWAL, async || {
+            self.renew_drain().await;
+        });
         tokio::pin!(command);
         let ended = tokio::select! {
             ended = &mut command => ended,

@@ -12,7 +12,7 @@ use crate::probe::freshness::list::ZoneLister;
 use crate::process::Missing;
 use crate::process::find::Finder;
 use crate::process::handle::ProcessHandle;
-use crate::program::KEPT;
+use crate::program::KEPT_OUTPUT;
 use crate::systemd::Unit;
 use crate::text::excerpt::beginning;
 
@@ -26,7 +26,7 @@ impl Backend {
             return self.status_without(Trouble::new("it has no status to ask")).await;
         };
         let of = |state, why| Status { state, why, answers: state == State::Running, remedy: None };
-        match self.asked(request, KEPT).await {
+        match self.asked(request, KEPT_OUTPUT).await {
             Reply::Text(_) => of(State::Running, format!("{request}: answered")),
             // A control channel may be closed although the server runs; then the process counts.
             Reply::Stopped(why) => match self.status_without(Trouble::new(why.clone())).await {
@@ -94,7 +94,7 @@ impl Backend {
     /// # Errors
     /// If the server does not answer.
     pub(crate) async fn version(&self) -> Result<String, Trouble> {
-        let text = self.ask(self.version.as_ref(), "version", KEPT).await?;
+        let text = self.ask(self.version.as_ref(), "version", KEPT_OUTPUT).await?;
         self.driver().read_version(&text).ok_or_else(|| unread(self.version.as_ref(), &text, "a version"))
     }
 
@@ -104,7 +104,7 @@ impl Backend {
     /// # Errors
     /// If the server does not answer.
     pub(crate) async fn queries(&self) -> Result<u64, Trouble> {
-        let text = self.ask(self.counters.as_ref(), "counters", KEPT).await;
+        let text = self.ask(self.counters.as_ref(), "counters", KEPT_OUTPUT).await;
         let text = text.map_err(|trouble| match trouble.remedy {
             // If the rest of the control channel answers, the counters are only switched off.
             None => Trouble::with(trouble.why, self.facts().no_counters),
@@ -182,7 +182,7 @@ impl CounterSource for Backend {
             let Some(request) = &self.counters else {
                 return Read::Unknown(format!("{} has no counters", self.facts().name));
             };
-            match self.asked(request, KEPT).await {
+            match self.asked(request, KEPT_OUTPUT).await {
                 Reply::Text(text) => match self.driver().read_counters(&text) {
                     Some(reading) => Read::Counted(reading),
                     None => {

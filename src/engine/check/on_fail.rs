@@ -21,7 +21,8 @@ pub(crate) struct OnFail {
     /// Failures are only observed until the check has been up once ([`Check::was_up`](super::Check)).
     pub(crate) once_up: bool,
     /// Failures of overload degrade at most ([`Cause::is_of_overload`]).
-    pub(crate) absorb: bool,
+    #[serde(rename = "absorb")]
+    pub(crate) absorbs_overload: bool,
 }
 
 impl OnFail {
@@ -33,7 +34,7 @@ impl OnFail {
             unknown: Severity::Observe,
             by_cause: BTreeMap::new(),
             once_up: false,
-            absorb: false,
+            absorbs_overload: false,
         }
     }
 
@@ -47,7 +48,11 @@ impl OnFail {
             _ => self.otherwise,
         };
         let severity = self.by_cause.get(&cause).copied().unwrap_or(unlisted);
-        if self.absorb && cause.is_of_overload() { severity.min(Severity::Degraded) } else { severity }
+        if self.absorbs_overload && cause.is_of_overload() {
+            severity.min(Severity::Degraded)
+        } else {
+            severity
+        }
     }
 
     /// The worst severity of any cause.

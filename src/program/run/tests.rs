@@ -54,9 +54,9 @@ async fn a_program_that_hangs_is_killed_with_its_children() {
 async fn megabytes_neither_block_nor_are_kept() {
     let ended = ran("head -c 3000000 /dev/zero; yes no | head -c 3000000 >&2").await;
     assert!(ended.succeeded());
-    assert_eq!((ended.out.len(), ended.err.len()), (KEPT, KEPT));
+    assert_eq!((ended.out.len(), ended.err.len()), (KEPT_OUTPUT, KEPT_OUTPUT));
     let endless = run(&Program::new("yes", &[]), Duration::from_millis(200)).await;
-    assert!(endless.is_late() && endless.out.len() == KEPT);
+    assert!(endless.is_late() && endless.out.len() == KEPT_OUTPUT);
 }
 
 #[tokio::test]
