@@ -292,7 +292,7 @@ pub(crate) struct Status {
     ///
     /// 2 critical: a service is down, suppressed, drained past its end, or starting for 30 seconds without an announcement;
     /// no usable configuration, or no service in it; a route is refused or not acknowledged for 30 seconds; ExaBGP answers
-    /// no commands; every BGP session is down for 30 seconds.
+    /// no commands; every BGP session that ExaBGP has reported is down for 30 seconds, also the one that went down last.
     ///
     /// 3 unknown: no helper runs.
     #[arg(long, conflicts_with_all = ["json", "watch"])]

@@ -9,7 +9,7 @@ use super::{BgpSession, CheckStatus, Document, Drain, Prefix, Service, SessionSt
 use crate::engine::check::Severity;
 use crate::engine::service::ServiceState;
 use crate::exit::Exit;
-use crate::text::foreign_within;
+use crate::text::{foreign_within, joined};
 
 /// The number of seconds after which a missing acknowledgment, verdict or result is a fault.
 const SETTLING_SECONDS: f64 = 30.0;
@@ -83,17 +83,24 @@ fn find_in_helper(document: &Document, found: &mut Findings) {
     }
 }
 
-/// One BGP session that stays down is a warning. If every session is known and none is up, no router gets the routes of
-/// this PoP.
+/// A BGP session that stays down is a warning. Once every session has stayed down, no router gets the routes of this PoP.
 fn find_in_sessions(sessions: &[BgpSession], found: &mut Findings) {
-    let is_down = |session: &BgpSession| session.state == SessionState::Down;
-    let exit = if sessions.iter().all(is_down) { Exit::Critical } else { Exit::Warning };
-    for session in sessions.iter().filter(|session| is_down(session)) {
-        let Some(seconds) = session.for_seconds.filter(|seconds| *seconds > SETTLING_SECONDS) else {
-            continue;
-        };
-        let (neighbor, seconds, why) = (&session.neighbor, shown(seconds), session.because());
-        found.add(exit, format!("BGP session with {neighbor} down for {seconds}{why}"));
+    let stays_down = |session: &&BgpSession| {
+        session.state == SessionState::Down
+            && session.for_seconds.is_some_and(|seconds| seconds > SETTLING_SECONDS)
+    };
+    let down: Vec<_> = sessions.iter().filter(stays_down).collect();
+    let for_seconds = |session: &BgpSession| session.for_seconds.unwrap_or_default();
+    let last = down.iter().min_by(|one, other| for_seconds(one).total_cmp(&for_seconds(other)));
+    if let Some(last) = last.filter(|_| down.len() == sessions.len()) {
+        let neighbors = joined(down.iter().map(|session| &session.neighbor), ", ");
+        let (seconds, why) = (shown(for_seconds(last)), last.because());
+        let all = "every BGP session that ExaBGP has reported is down";
+        return found.add(Exit::Critical, format!("{all} ({neighbors}), the last for {seconds}{why}"));
+    }
+    for session in down {
+        let (neighbor, seconds, why) = (&session.neighbor, shown(for_seconds(session)), session.because());
+        found.add(Exit::Warning, format!("BGP session with {neighbor} down for {seconds}{why}"));
     }
 }
 

@@ -216,7 +216,14 @@ fn a_session_that_stays_down_warns_and_all_of_them_are_critical() {
     assert!(line.contains("WARNING - BGP session with 10.1.0.2 down for 1m 1s: peer reset |"), "{line}");
     assert!(line.contains("'exabgp/sessions-up'=1;;;0;2"), "{line}");
     assert_eq!(with(&[(Down, 61.0), (Unknown, 0.0)]).0, Exit::Warning, "the other may be up");
-    assert_eq!(with(&[(Down, 61.0), (Down, 1.0)]).0, Exit::Critical);
+    // The one that went down last decides.
+    let (alert, line) = with(&[(Down, 61.0), (Down, 29.0)]);
+    assert_eq!(alert, Exit::Warning);
+    assert!(line.contains("WARNING - BGP session with 10.1.0.1 down for 1m 1s: peer reset |"), "{line}");
+    let (alert, line) = with(&[(Down, 31.0), (Down, 61.0)]);
+    assert_eq!(alert, Exit::Critical);
+    let expected = "CRITICAL - every BGP session that ExaBGP has reported is down (10.1.0.1, 10.1.0.2), the last for 31s: peer reset |";
+    assert!(line.contains(expected), "{line}");
 }
 
 #[test]
@@ -224,7 +231,7 @@ fn the_notification_that_ended_a_session_has_its_name() {
     let reason = "notification received (6,2); last attempt: closing connection".to_owned();
     let session = BgpSession { reason: Some(reason), ..session("10.1.0.1", SessionState::Down, 61.0) };
     let (_, line) = of(|document| document.exabgp.bgp_sessions = vec![session]);
-    let expected = "down for 1m 1s: notification received (6,2), administrative shutdown; last attempt: closing connection";
+    let expected = "the last for 1m 1s: notification received (6,2), administrative shutdown; last attempt: closing connection";
     assert!(line.contains(expected), "{line}");
 }
 
