@@ -49,15 +49,16 @@
 //! * The engine receives the time as an argument: the same events produce the same lines.
 //! * What is not known moves no route: an unknown outcome is neither a pass nor a failure.
 //! * After `fall` failures in a row of a check with `on-fail = "down"`, the service advertises what its configuration says
-//!   for `down`, by default a withdraw, unless a drain or a hold overrides the checks. So does a suppressed service,
-//!   whatever its checks say, with the same exceptions. Once the first verdict is in, every prefix is stated, announced
-//!   or withdrawn.
+//!   for `down`, by default a withdraw, unless a drain or a hold overrides the checks. So does a service that dampening
+//!   suppresses in mode `enforce`, whatever its checks say, with the same exceptions. Once the first verdict is in, every
+//!   prefix is stated, announced or withdrawn.
 //! * One command to ExaBGP is in flight at a time; only a withdraw overtakes it, after 200 ms at most. A missing or wrong
 //!   reply never stops the probes.
 //! * Only the API session writes to standard output of `run`, and the dead-man thread, which writes the withdraws that
 //!   the session has prepared. Standard input is always read.
 //! * When the process ends while ExaBGP runs, it tries to withdraw first. Only SIGKILL, a crash (SIGSEGV, SIGBUS,
-//!   SIGABRT …) and a bad command line leave this to the next process. It does not end because of a bad probe or, unless asked to, a bad file.
+//!   SIGABRT …) and a bad command line leave this to the next process. It does not end because of a bad probe or, without
+//!   `--exit-on-bad-config`, a bad file.
 //! * The loop writes to nothing that can block it: the log, the state and recordings have a thread each.
 
 pub(crate) mod backend;

@@ -1,12 +1,13 @@
 //! Flap dampening: a service that keeps falling stays withdrawn for longer each time.
 //!
-//! As in RFC 2439, each fall adds a penalty that decays with a half-life. At `suppress` the service is held down, until
-//! the penalty has decayed to `reuse`. The penalty cannot exceed the ceiling `reuse × 2^(max-suppress / half-life)`, so
-//! that no service is held down for longer than `max-suppress` after its last fall. RFC 7196 advises larger thresholds
-//! for networks; here dampening acts on the operator's own prefix, before an upstream dampens it.
+//! As in RFC 2439, each fall adds a penalty that decays with a half-life. In mode `enforce`, a penalty
+//! of `suppress` holds the service down until the penalty has decayed to `reuse`. It cannot exceed the ceiling
+//! `reuse × 2^(max-suppress / half-life)`, so that no service is held down for longer than `max-suppress` after its last
+//! fall. RFC 7196 advises larger thresholds for networks; here dampening acts on the operator's own prefix, before an
+//! upstream dampens it.
 //!
 //! This holds a healthy server down for many minutes, so the default mode only observes. In every mode but `off`,
-//! [`return_time`] calms a flapping service within a minute.
+//! [`return_time`] lengthens each return after the first fall, up to `max-rise-time` (by default one minute).
 
 use std::fmt;
 use std::time::Duration;
