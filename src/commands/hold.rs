@@ -16,7 +16,7 @@ use crate::text;
 ///
 /// # Errors
 /// Returns an error if there is no helper or no such service, or with `--wait` if the service is not announced. Without
-/// `--wait` it fails if the hold has no effect, for an address of the service is missing.
+/// `--wait` it fails if the hold has no effect: an address of the service is missing, or the service is not enabled.
 pub(crate) fn hold(options: &Hold) -> anyhow::Result<Exit> {
     let order = HoldOrder {
         holder: options.holder.clone().unwrap_or_else(caller),
@@ -33,15 +33,15 @@ pub(crate) fn hold(options: &Hold) -> anyhow::Result<Exit> {
         return await_announced(&client, &held, AnnouncedBy::Hold);
     }
     note_lost_sessions(&document)?;
-    let lacks_address = |service: &&Service| held.contains(&service.name) && service.lacks_address();
-    if !document.services.iter().any(|service| lacks_address(&service)) {
+    let services = || document.services.iter().filter(|service| held.contains(&service.name));
+    let obstacle = if services().any(|service| !service.enabled) {
+        "while it has `enabled = false`"
+    } else if services().any(Service::lacks_address) {
+        "as long as the address is missing"
+    } else {
         return Ok(Exit::Success);
-    }
-    writeln!(
-        text::stderr(),
-        "dnsherald: the hold of {} has no effect as long as the address is missing",
-        named(&held)
-    )?;
+    };
+    writeln!(text::stderr(), "dnsherald: the hold of {} has no effect {obstacle}", named(&held))?;
     Ok(Exit::Failure)
 }
 

@@ -236,22 +236,35 @@ fn cited(error: &serde_json::Error) -> anyhow::Error {
     anyhow::anyhow!(foreign(&error.to_string()))
 }
 
+/// No helper listens on this socket.
+#[derive(Debug)]
+pub(crate) struct NotRunning(String);
+
+impl fmt::Display for NotRunning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let start = "start ExaBGP, with a process section that runs `dnsherald run`";
+        write!(f, "no helper is running: {}; {start}", self.0)
+    }
+}
+
+impl std::error::Error for NotRunning {}
+
 fn unreachable(socket: &Path, error: &io::Error) -> anyhow::Error {
     let socket = socket.display();
-    let start = "start ExaBGP, with a process section that runs `dnsherald run`";
-    anyhow::Error::msg(match error.kind() {
-        ErrorKind::NotFound => format!(
-            "no helper is running: there is no {socket}; {start}. If the helper reads another file, name that with -c; a \
-             changed control.directory takes effect at the next start of the helper"
-        ),
+    match error.kind() {
+        ErrorKind::NotFound => NotRunning(format!(
+            "there is no {socket}; if the helper reads another file, name that with -c (a changed control.directory takes \
+             effect at the next start of the helper)"
+        ))
+        .into(),
         ErrorKind::ConnectionRefused => {
-            format!("no helper is running: {socket} is there, but no process listens on it; {start}")
+            NotRunning(format!("{socket} is there, but no process listens on it")).into()
         }
-        ErrorKind::PermissionDenied => format!(
+        ErrorKind::PermissionDenied => anyhow::anyhow!(
             "not permitted to connect to {socket}: only root, the user whom ExaBGP runs helpers as, and its group may"
         ),
-        _ => format!("cannot connect to {socket}: {error}"),
-    })
+        _ => anyhow::anyhow!("cannot connect to {socket}: {error}"),
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::backend::answers::identity;
 use crate::backend::served::{self, Served};
 use crate::backend::sharing::{several_servers, shared};
 use crate::backend::{Checked, Trouble};
+use crate::control::client::NotRunning;
 use crate::process::Missing;
 use crate::process::handle::ProcessHandle;
 use crate::status::{Document, Service};
@@ -32,7 +33,12 @@ impl Transaction<'_> {
             ));
         }
         let document = self.helper.look().await.map_err(|error| {
-            Trouble::with(format!("{error:#}"), "without a helper nothing is announced: use systemctl")
+            let why = format!("{error:#}");
+            // A helper that only does not answer may announce.
+            match error.is::<NotRunning>() {
+                true => Trouble::with(why, "while ExaBGP is stopped it announces nothing: use systemctl"),
+                false => Trouble::new(why),
+            }
         })?;
         earlier.get_or_init(|| self.drains_in(&document));
         self.announces_no_more(&document)?;
@@ -99,7 +105,7 @@ impl Transaction<'_> {
                     (Some(earlier), _) => Err(format!("{earlier}, from before the restart, has not exited")),
                     (None, Some(Err(missing))) if is_due => Err(missing.why().to_owned()),
                     (None, Some(Err(missing))) => Ok(format!("not known: {}", missing.why())),
-                    (None, _) => Ok("not known: neither unit nor pid-file is".to_owned()),
+                    (None, _) => Ok("not known: the backend has neither `unit` nor `pid-file`".to_owned()),
                 }
             }
         };

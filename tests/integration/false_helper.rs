@@ -220,8 +220,20 @@ fn a_slow_answer_ends_at_the_deadline() {
         let output = child.wait_with_output().unwrap();
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert!(said.contains(&expected) && said.contains("does not respond"), "{words:?}: {said}");
+        // This helper may announce: a restart outside of dnsherald would drain nothing.
+        assert!(!said.contains("use systemctl"), "{words:?}: {said}");
     }
     assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_restart_without_a_helper_names_the_other_way() {
+    let place = Place::new("absent");
+    place.has_a_backend("[\"true\"]");
+    let output = place.command(&["backend", "restart", "g"]).env("MAINPID", "1").output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("no helper is running") && said.contains("use systemctl"), "{said}");
 }
 
 /// A restart that touched nothing ends its own drain, never one that an earlier restart may have left.

@@ -15,6 +15,7 @@ use crate::outcome::{Cause, Failure, Outcome};
 mod announcements;
 mod dampening;
 mod drains;
+mod holds;
 mod neighbors;
 mod restarts;
 mod returns;

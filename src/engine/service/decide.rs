@@ -93,7 +93,7 @@ impl Service {
         self.health = health;
         // A service that was withdrawn already (suppressed, drained) cannot fall. Nor can one that a hold keeps
         // announced.
-        let fell = self.is_serving() && health == Some(Severity::Down) && !self.is_pinned();
+        let fell = self.is_serving() && health == Some(Severity::Down) && !self.is_held();
         self.served_before = false;
         if fell {
             self.fall(now, out);
@@ -126,6 +126,9 @@ impl Service {
             ServiceState::Drained
         } else if self.is_pinned() {
             ServiceState::Up
+        } else if self.is_held() && self.state == ServiceState::Starting {
+            // After a start or a reload the last statement stands until each check has reported, whatever the first ones say.
+            ServiceState::Starting
         } else {
             self.by_checks()
         }

@@ -12,7 +12,7 @@ impl Service {
     pub(crate) fn hold(&mut self, now: Moment, hold: HoldOrder, out: &mut Vec<Action>) {
         let HoldOrder { holder, reason, lasts, uid } = hold.clone();
         let (service, lasts) = (self.name.clone(), lasts.into());
-        let withdrawn = (self.is_drained() || self.lacks_address()).then(|| self.explain());
+        let withdrawn = self.is_beyond_holds().then(|| self.explain());
         out.push(Notice::HoldBegun { service, holder, reason, lasts, uid, withdrawn }.into());
         self.holds.begin(now, hold.into());
         out.push(Action::Save);
@@ -24,14 +24,21 @@ impl Service {
         self.note_ends(Kind::Hold, ended, OrderEnd::Lifted, out);
     }
 
-    /// Whether a hold announces it, regardless of its checks and its falls: it is not drained, its addresses are not
-    /// known to be missing, and every check that decides has reported once, so a missing address would be known.
+    /// Whether a hold announces it, regardless of its checks and its falls: nothing overrides the hold, and every check that
+    /// decides has reported once, so a missing address would be known.
     pub(crate) fn is_pinned(&self) -> bool {
-        !self.holds.is_empty()
-            && self.enabled
-            && !self.is_drained()
-            && !self.lacks_address()
-            && self.has_looked()
+        self.is_held() && self.has_looked()
+    }
+
+    /// Whether it has a hold that nothing overrides: it is enabled and not drained, and its addresses are not known to be
+    /// missing.
+    pub(super) fn is_held(&self) -> bool {
+        !self.holds.is_empty() && !self.is_beyond_holds()
+    }
+
+    /// Whether it is withdrawn for a reason that no hold overrides.
+    fn is_beyond_holds(&self) -> bool {
+        !self.enabled || self.is_drained() || self.lacks_address()
     }
 
     /// The state that its checks or its falls would give it without the hold, if that is withdrawn or degraded.

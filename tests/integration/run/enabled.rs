@@ -37,6 +37,12 @@ fn withdraws_a_disabled_service_until_a_reload_enables_it() {
     pop.told(&["drain", "--as", "unbound.service", "--wait"]);
     pop.told(&["undrain", "--as", "unbound.service", "--once-healthy"]);
     pop.comes_to_be(|status| status.services[0].drains.is_empty());
+    let held = pop.command(&["hold", "resolver", "--for", "1h", "--reason", "test"]);
+    let said = String::from_utf8(held.stderr).unwrap();
+    let expected = "the hold of resolver has no effect while it has `enabled = false`";
+    assert!(held.status.code() == Some(1) && said.contains(expected), "{said}");
+    successor.logs("; no hold overrides this: `enabled = false` in the configuration");
+    pop.told(&["unhold", "resolver"]);
     assert_eq!(pop.server.queries(), asked, "it is not probed");
     becomes(&pop, true);
     pop.told(&["reload"]);
