@@ -192,7 +192,7 @@ impl Resolver<'_> {
             let expected = "expected a program and its arguments, such as [\"unbound-control\", \"status\"]";
             Err(self.value_error(place, format!("{what}, {expected}")))
         };
-        self.without_zero(place, words)?;
+        self.without_nul(place, words)?;
         match Program::from_words(words) {
             None => refuse("found no program"),
             Some(program) if program.name.contains('/') && !program.name.starts_with('/') => {

@@ -132,7 +132,7 @@ impl Resolver<'_> {
     }
 
     /// Refuses NUL characters, which cannot occur in the arguments of a program.
-    pub(super) fn without_zero<'w>(
+    pub(super) fn without_nul<'w>(
         &self,
         place: &Range<usize>,
         words: impl IntoIterator<Item = &'w String>,

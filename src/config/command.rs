@@ -23,7 +23,7 @@ impl Resolver<'_> {
                 return Err(self.value_error(&command.span(), message));
             }
             WrittenCommand::Shell(text) => {
-                self.without_zero(&command.span(), [text])?;
+                self.without_nul(&command.span(), [text])?;
                 CommandLine::Shell(text.clone())
             }
             WrittenCommand::Words(words) => CommandLine::Program(self.program_of(&command.span(), words)?),

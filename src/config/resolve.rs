@@ -304,7 +304,7 @@ impl<'a> Resolver<'a> {
     /// The program needs an absolute path, since ExaBGP's search path is not the operator's.
     fn on_change(&self, written: &file::Service) -> Result<Vec<String>> {
         let Some(command) = &written.on_change else { return Ok(vec![]) };
-        self.without_zero(&command.span(), command.get_ref())?;
+        self.without_nul(&command.span(), command.get_ref())?;
         match command.get_ref().first() {
             Some(program) if program.starts_with('/') => Ok(command.get_ref().clone()),
             _ => Err(self.value_error(

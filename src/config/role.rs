@@ -8,10 +8,9 @@
 //! | `answers-tcp`, `zones-tcp`, `alive-tcp` | every service address | TCP | degrades the service |
 //! | `critical` | every service address | UDP | brings the service down; absent if every zone is critical, since `zones` does this then |
 //! | `sentinel` | every service address | UDP | brings the service down; some names of a server only degrade it |
-//! | `recursion`, `validation`, `records` | the first service address | UDP | degrades the service, once they were seen to pass |
-//! | `signatures` | the first service address | UDP | degrades the service, once they were seen |
-//! | `large` | the first service address | UDP | degrades the service, once they were seen |
-//! | `tls` | the first service address | TLS | degrades the service, once it was seen |
+//! | `recursion`, `validation` | the first service address | UDP | degrades the service, once the check has been up |
+//! | `records`, `signatures`, `large` | the first service address | UDP | the same, and each question counts once it has passed |
+//! | `tls` | the first service address | TLS | the same |
 //! | `identity` | the first service address | UDP | is shown and moves no route |
 //! | `way-back`, `way-back-ipv6` | the routing table of the kernel | – | degrades the service, once there was a route |
 //! | `management` | the management addresses that do not decide | both | is shown and moves no route |

@@ -43,7 +43,7 @@ const MISSING: Duration = Duration::from_millis(75);
 /// Overload lasts for this time after its last sign.
 const OVERLOAD: Duration = Duration::from_secs(5);
 
-/// The shortest time between two suspicions that lead to a probe.
+/// The first probe of a suspicion is not requested within this time of the last request.
 const PROBE_PAUSE: Duration = Duration::from_secs(1);
 
 /// From this number of steps on, the CPU time of the process is measured and the server is probed.
@@ -120,7 +120,7 @@ pub(crate) enum Verdict {
 /// The rate of samples.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Pace {
-    /// There is no suspicion, or no sample can make the verdict worse.
+    /// At the slow rate of the caller: there is no suspicion, or no sample can make the verdict worse.
     Idle,
     /// Every [`STEP`].
     Fast,
@@ -154,8 +154,8 @@ pub(crate) struct Listener {
     verdict: Verdict,
     /// Datagrams dropped since the first sample.
     drops: u64,
-    /// How many probes the present suspicion has called for, at most two: the first at [`SUSPECT`] steps or when no socket
-    /// is left, the other at [`STEPS`].
+    /// How many probes the present suspicion has called for, at most two: the first at [`SUSPECT`] steps or when no socket is
+    /// left, the other at [`STEPS`]. One that [`PROBE_PAUSE`] left out counts as well.
     probes_called_for: u32,
     probe_requested_at: Option<Moment>,
 }

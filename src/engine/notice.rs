@@ -28,9 +28,17 @@ mod words;
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Notice {
     // From the engine.
-    /// A check has changed its state; `planned` if that was expected: for a restart by dnsherald, by `once-up`, or after a
-    /// start or a drain, where every check has to rise.
-    Check { service: String, check: String, from: CheckState, to: CheckState, why: String, planned: bool },
+    /// A check has changed its state. That is expected during a restart by dnsherald, of a check with `once-up` that has not
+    /// been up or whose probes have not passed yet, and after a start, a drain or a reload, where every check has to rise.
+    Check {
+        service: String,
+        check: String,
+        from: CheckState,
+        to: CheckState,
+        why: String,
+        #[serde(rename = "planned")]
+        expected: bool,
+    },
     /// A service has changed its state, or after a reload the attributes of its routes.
     Service {
         service: String,
@@ -230,13 +238,13 @@ impl Notice {
     /// notice that is not listed here is a warning.
     pub(crate) fn urgency(&self) -> Urgency {
         match self {
-            Self::Check { to: CheckState::Up, planned: false, .. }
+            Self::Check { to: CheckState::Up, expected: false, .. }
             | Self::CheckKnown { .. }
             | Self::Reused { .. }
             | Self::AnswersAfterAll
             | Self::OutputUnblocked
             | Self::SessionUp { .. } => Urgency::Notice,
-            Self::Check { to: CheckState::Down, planned: false, .. } => Urgency::Warning,
+            Self::Check { to: CheckState::Down, expected: false, .. } => Urgency::Warning,
             Self::Service { planned: true, .. } => Urgency::Info,
             Self::Service { from, to, .. }
                 if *to == ServiceState::Up || from == to || to.returns_from(*from) =>

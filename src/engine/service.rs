@@ -247,13 +247,14 @@ impl Service {
     }
 }
 
-fn notice(service: &str, check: &str, change: Change, planned: bool) -> Action {
+/// The log line of a change of a check. A change that is `expected` is information.
+fn notice(service: &str, check: &str, change: Change, expected: bool) -> Action {
     let (service, check) = (service.to_owned(), check.to_owned());
     match change {
         Change::State { from, to, why, first } => {
             // After a start, a drain or a reload each check rises once, and ends no failure.
-            let planned = planned || (first && to == CheckState::Up);
-            Notice::Check { service, check, from, to, why, planned }
+            let expected = expected || (first && to == CheckState::Up);
+            Notice::Check { service, check, from, to, why, expected }
         }
         Change::BecameUnknown { why } => Notice::CheckUnknown { service, check, why },
         Change::BecameKnown { after } => Notice::CheckKnown { service, check, after },

@@ -117,8 +117,8 @@ impl ProbeSet {
     /// `severity` ranks highest gives the cause of the set; of equals, the first in the order of the probes. With `partial` it
     /// waits for every probe, and the cause is [`Cause::Partial`] if each server that failed a question passed another.
     ///
-    /// A set that does not pass is unknown if its unknown probes could have made it pass. If every other probe failed it
-    /// fails: one probe that cannot be sent must not hide a dead server.
+    /// A set that does not pass fails if too many probes failed, or if at least one failed and none passed: one probe that
+    /// cannot be sent must not hide a dead server. Otherwise it is unknown.
     ///
     /// `weigh` is called with each finding, and returns the outcome that counts.
     pub(crate) async fn ask<K: Ord>(

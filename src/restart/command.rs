@@ -1,5 +1,5 @@
 //! A command of the operator, run while the services are drained. An interruption does not break it off, only `--limit`
-//! does. The services stay drained as long as it runs.
+//! does. The services stay drained as long as it runs, unless an operator ends the drain.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -12,9 +12,10 @@ use crate::backend::Trouble;
 use crate::program::{GRACE, KEPT_OUTPUT, Limit, Program, run_within};
 use crate::text::period::Period;
 
-/// The interval at which the drain is renewed, each time for [`Transaction::longest`]. That time contains `RESTART_LIMIT`, which
-/// a command does not need. `RESTART_LIMIT` is more than three intervals: even if two renewals fail and the command ends right
-/// before the third, the time for the verification is left.
+/// The interval at which the drain is renewed, each time for [`Transaction::longest`]. That time contains
+/// [`RESTART_LIMIT`](crate::backend::systemd::RESTART_LIMIT), the limit of a restart by systemd, which a command does not need.
+/// It is more than three intervals: even if two renewals fail and the command ends right before the third, the time for the
+/// verification is left.
 const DRAIN_RENEWAL: Duration = Duration::from_secs(60);
 
 /// The interval at which an interruption is looked for, to report it.

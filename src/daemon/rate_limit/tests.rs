@@ -33,7 +33,7 @@ fn refused(nth: u32, retry: Duration) -> Notice {
 
 fn check(from: CheckState, to: CheckState) -> Notice {
     let (service, check, why) = ("resolver".to_owned(), "answers".to_owned(), "timeout".to_owned());
-    Notice::Check { service, check, from, to, why, planned: false }
+    Notice::Check { service, check, from, to, why, expected: false }
 }
 
 fn lines(summaries: Vec<Summary>) -> Vec<String> {

@@ -37,9 +37,9 @@ fn passes(from: ServiceState, to: ServiceState) -> Notice {
     Notice::Service { service, from, to, why, asks: vec![], kept: vec![], planned: false }
 }
 
-fn check(to: hysteresis::CheckState, planned: bool) -> Notice {
+fn check(to: hysteresis::CheckState, expected: bool) -> Notice {
     let (service, check, why) = ("resolver".to_owned(), "answers".to_owned(), "timeout".to_owned());
-    Notice::Check { service, check, from: hysteresis::CheckState::Falling(2), to, why, planned }
+    Notice::Check { service, check, from: hysteresis::CheckState::Falling(2), to, why, expected }
 }
 
 #[test]
