@@ -3,14 +3,15 @@
 use std::io::Write;
 
 use super::caller::caller;
-use super::{await_announced, helper, named, note_lost_sessions, nothing_to_do, print_not_announced};
+use super::helper::{self, Helper};
+use super::{await_announced, named, note_lost_sessions, nothing_to_do, print_not_announced};
 use crate::cli::{Hold, Unhold};
 use crate::control::Request;
 use crate::engine::hold::HoldOrder;
 use crate::exit::Exit;
 use crate::restart::AnnouncedBy;
 use crate::status::Service;
-use crate::text;
+use crate::text::{self, foreign};
 
 /// Keeps a service announced.
 ///
@@ -51,13 +52,21 @@ pub(crate) fn hold(options: &Hold) -> anyhow::Result<Exit> {
 /// Returns an error if there is no helper or no such service.
 pub(crate) fn unhold(options: &Unhold) -> anyhow::Result<Exit> {
     let request = Request::Unhold { service: options.service.clone(), holder: options.holder.clone() };
-    let (client, ended) = helper::ask(&options.helper, &request)?;
+    let helper = Helper::find(&options.helper);
+    // Without a helper the request reports that.
+    let before = helper.status().map_or_else(|_| vec![], |document| document.services);
+    let (client, ended) = helper.ask(&request)?;
     if ended.is_empty() {
         let by = options.holder.as_ref().map_or_else(String::new, |holder| format!(" by {holder}"));
         let service = options.service.as_deref();
         return nothing_to_do(options.quiet_if_none, "nothing to end: no hold", service, &by);
     }
     writeln!(text::stdout(), "no longer held: {}; the checks decide", named(&ended))?;
-    print_not_announced(&client.status()?, |name| ended.contains(name))?;
+    for service in client.status()?.services.iter().filter(|service| ended.contains(&service.name)) {
+        let before = before.iter().find(|before| before.name == service.name);
+        if let Some(effect) = service.after_holds(before) {
+            writeln!(text::stdout(), "{} {effect}", foreign(&service.name))?;
+        }
+    }
     Ok(Exit::Success)
 }

@@ -6,7 +6,7 @@ use super::time::Time;
 use super::{CheckStatus, Dampening, Drain, Hold};
 use crate::engine::check::Severity;
 use crate::engine::service::ServiceState;
-use crate::text::{foreign, sentence};
+use crate::text::{foreign, joined, sentence};
 
 /// The next change of a service if nothing else happens.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -119,6 +119,30 @@ impl Service {
     /// checks pass anew.
     #[must_use]
     pub(crate) fn why_not_announced(&self) -> Option<String> {
+        self.why_withdrawn(None)
+    }
+
+    /// What the end of its holds did, as the end of a sentence: the prefixes that it announced `before` and withdraws now,
+    /// and why; else as [`why_not_announced`](Self::why_not_announced).
+    #[must_use]
+    pub(crate) fn after_holds(&self, before: Option<&Self>) -> Option<String> {
+        let former = before.map_or(&[][..], |before| &before.prefixes);
+        let is_lost = |prefix: &&Prefix| {
+            !prefix.announces()
+                && former.iter().any(|other| other.prefix == prefix.prefix && other.announces())
+        };
+        let lost = joined(self.prefixes.iter().filter(is_lost).map(|prefix| foreign(&prefix.prefix)), ", ");
+        if lost.is_empty() {
+            return self.why_not_announced();
+        }
+        let withdrawn = format!("is withdrawn now ({lost})");
+        let why = self.why_withdrawn(Some(&withdrawn));
+        why.or_else(|| Some(format!("{withdrawn}: it is {}: {}", self.state, sentence(&self.reason))))
+    }
+
+    /// As [`why_not_announced`](Self::why_not_announced); `withdrawn` says that this has just begun.
+    fn why_withdrawn(&self, withdrawn: Option<&str>) -> Option<String> {
+        let stays = withdrawn.unwrap_or("stays withdrawn");
         if self.is_serving() {
             return None;
         }
@@ -127,12 +151,13 @@ impl Service {
         }
         if let Some(missing) = self.missing_address() {
             return Some(format!(
-                "stays withdrawn: {}; no hold overrides a missing address: add it to an interface of this host",
+                "{stays}: {}; no hold overrides a missing address: add it to an interface of this host",
                 foreign(missing)
             ));
         }
         if let Some(held) = self.dampening.held() {
-            return Some(format!("is {held}; {}", self.dampening.remedy(&foreign(&self.name))));
+            let begins = withdrawn.map_or_else(String::new, |withdrawn| format!("{withdrawn}: it "));
+            return Some(format!("{begins}is {held}; {}", self.dampening.remedy(&foreign(&self.name))));
         }
         let failing = self.checks.iter().find(|check| check.severity == Some(Severity::Down));
         let reason = match failing {
@@ -143,7 +168,7 @@ impl Service {
             }
             None => return None,
         };
-        Some(format!("stays withdrawn until its checks pass: {}", sentence(&reason)))
+        Some(format!("{stays} until its checks pass: {}", sentence(&reason)))
     }
 
     /// What the operator does to end its drains.

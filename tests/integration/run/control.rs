@@ -175,11 +175,19 @@ fn a_hold_announces_against_the_checks_until_its_end_over_a_restart() {
     pop.comes_to_be(|status| status.services[0].without_hold == Some(ServiceState::Down));
     let unheld = pop.told(&["unhold", "resolver"]);
     assert!(
-        unheld.starts_with("no longer held: resolver; the checks decide\nresolver stays withdrawn"),
+        unheld.starts_with(
+            "no longer held: resolver; the checks decide\n\
+             resolver is withdrawn now (192.0.2.53/32) until its checks pass: check "
+        ),
         "{unheld}"
     );
     assert!(unheld.contains("answered REFUSED"), "{unheld}");
     successor.says(WITHDRAW);
+    // A drain overrides a hold, so that the end of this one withdraws nothing.
+    pop.told(&["drain", "resolver", "--for", "1h", "--wait"]);
+    pop.told(&["hold", "resolver", "--for", "1h", "--reason", "check is wrong"]);
+    let unheld = pop.told(&["unhold", "resolver"]);
+    assert!(unheld.contains("\nresolver is still drained: ") && !unheld.contains("now"), "{unheld}");
 }
 
 #[test]
