@@ -87,15 +87,21 @@ impl Step {
     }
 }
 
-/// The chains of the services in this document: of all, or of the one with this name; `None` if there is none.
+/// The chains of the services in this document: of all, or of the one with this name; `None` if there is none. With
+/// `file_is_broken` a restart of the helper could not use its configuration file.
 #[must_use]
-pub(crate) fn explain(document: &Document, name: Option<&str>, view: &View) -> Option<Vec<Explanation>> {
+pub(crate) fn explain(
+    document: &Document,
+    name: Option<&str>,
+    file_is_broken: bool,
+    view: &View,
+) -> Option<Vec<Explanation>> {
     let concerned = document.services.iter().filter(|service| name.is_none_or(|name| service.name == name));
-    let chains: Vec<_> = concerned.map(|service| chain(document, service, view)).collect();
+    let chains: Vec<_> = concerned.map(|service| chain(document, service, file_is_broken, view)).collect();
     (name.is_none() || !chains.is_empty()).then_some(chains)
 }
 
-fn chain(document: &Document, service: &Service, view: &View) -> Explanation {
+fn chain(document: &Document, service: &Service, file_is_broken: bool, view: &View) -> Explanation {
     let rule = Rule::of(service);
     let mut steps: Vec<_> = service.checks.iter().flat_map(|check| checks::steps(check, view)).collect();
     steps.push(rule.step(service, view));
@@ -103,7 +109,7 @@ fn chain(document: &Document, service: &Service, view: &View) -> Explanation {
     let failure = service.reload_failure().map(|failure| format!("WARNING: {failure}"));
     steps.extend(failure.map(|failure| Step::new(Stage::Decided, None, failure, None)));
     steps.extend(routes::steps(&document.exabgp, service, view));
-    steps.extend(next::steps(&document.exabgp, service, rule, view));
+    steps.extend(next::steps(service, remedies::of(document, service, rule, file_is_broken), view));
     Explanation {
         service: service.name.clone(),
         state: service.state,

@@ -1,19 +1,17 @@
 //! The possible changes of a service, their earliest time, and the commands that cause them.
 
-use super::rule::Rule;
-use super::{Stage, Step, remedies};
+use super::{Stage, Step};
 use crate::engine::check::Severity;
 use crate::status::view::View;
-use crate::status::{CheckStatus, ExaBgp, Service};
+use crate::status::{CheckStatus, Service};
 
 /// The next change, then the remedies.
-pub(super) fn steps(exabgp: &ExaBgp, service: &Service, rule: Rule, view: &View) -> Vec<Step> {
+pub(super) fn steps(service: &Service, remedies: Vec<String>, view: &View) -> Vec<Step> {
     let mut steps = vec![];
     match &service.next {
         Some(next) => steps.push(Step::new(Stage::Next, None, view.next(next), next.at)),
         None => steps.extend(earliest_fall(service, view)),
     }
-    let remedies = remedies::of(exabgp, service, rule);
     steps.extend(remedies.into_iter().map(|text| Step::new(Stage::Remedy, None, text, None)));
     steps
 }

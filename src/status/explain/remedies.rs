@@ -1,20 +1,33 @@
-//! What an operator does about the state of a service: by the rule that decides, then about ExaBGP.
+//! What an operator does about the state of a service: by the rule that decides, then about files, then about ExaBGP.
 
 use super::routes::named;
 use super::rule::Rule;
 use super::{advice, waiting};
 use crate::engine::api_session::ACKS_OFF;
-use crate::status::{Drain, ExaBgp, Prefix, Service, SessionState};
+use crate::status::{Document, Drain, ExaBgp, Prefix, Service, SessionState};
 use crate::text::joined;
 
 /// At least one sentence: what to do, or that there is nothing to do.
-pub(super) fn of(exabgp: &ExaBgp, service: &Service, rule: Rule) -> Vec<String> {
-    let mut remedies = by_rule(service, rule);
+pub(super) fn of(document: &Document, service: &Service, rule: Rule, file_is_broken: bool) -> Vec<String> {
+    let exabgp = &document.exabgp;
+    // Without a configuration it is withdrawn whatever the rule.
+    let is_configured = document.trouble.is_none() || document.last_good.is_some();
+    let mut remedies = if is_configured { by_rule(service, rule) } else { vec![] };
+    let has_failing_check = rule == Rule::WorstCheck && !service.is_serving() && !remedies.is_empty();
+    remedies.extend(about_file(document, file_is_broken));
+    remedies.extend(about_reload(service));
     remedies.extend(about_routes(exabgp, service));
     remedies.extend(about_sessions(exabgp));
     if rule != Rule::Dampening && service.dampening.suppressed {
         let name = &service.name;
         remedies.push(format!("dampening suppresses it, too; to end that: `dnsherald undampen {name}`"));
+    }
+    if has_failing_check {
+        let name = &service.name;
+        remedies.push(format!(
+            "last, and only if the server answers clients and the check is wrong: `dnsherald hold {name} --for 1h --reason \
+             '…'`"
+        ));
     }
     if remedies.is_empty() {
         remedies.push(format!("nothing to do: {}", waiting::for_what(service, rule)));
@@ -44,19 +57,29 @@ fn by_rule(service: &Service, rule: Rule) -> Vec<String> {
         }
         Rule::Hold => vec![format!("to end it: `dnsherald unhold {name}`")],
         Rule::Dampening => vec![format!("to end it: `dnsherald undampen {name}`")],
-        Rule::WorstCheck if !service.is_serving() => {
-            let mut advice = advice::of(service);
-            if !advice.is_empty() {
-                advice.push(format!(
-                    "last, and only if the server answers clients and the check is wrong: `dnsherald hold {name} --for 1h \
-                     --reason '…'`"
-                ));
-            }
-            advice
-        }
         Rule::Address | Rule::AfterDrain | Rule::WorstCheck | Rule::NoVerdict => advice::of(service),
         Rule::WarmUp => vec![],
     }
+}
+
+/// What to do about a configuration file that cannot be used. A helper that could not use it reads it again by itself; one
+/// that runs with what it has read before does not.
+fn about_file(document: &Document, file_is_broken: bool) -> Option<String> {
+    let file = document.configuration.display();
+    let then = match (&document.trouble, file_is_broken) {
+        (Some(_), _) => "the helper reads it again by itself",
+        (None, true) => "then `dnsherald reload`",
+        (None, false) => return None,
+    };
+    Some(format!("correct {file}, {then} (`dnsherald check-config {file}` shows the errors)"))
+}
+
+/// What to do about the failed reload of its server.
+fn about_reload(service: &Service) -> Option<String> {
+    let backend = service.backend.as_ref().filter(|_| service.failed_reload.is_some())?;
+    Some(format!(
+        "correct the configuration of {backend} as the WARNING says, then `dnsherald backend reload {backend}`"
+    ))
 }
 
 /// What to do where the routes are not as ExaBGP should have them.

@@ -38,7 +38,7 @@ const DOCUMENT: &str = r#"{
 fn shown(name: Option<&str>) -> String {
     let document: Document = serde_json::from_str(DOCUMENT).unwrap();
     let view = View::of(&document, 100, Zone::default());
-    let explanations = explain(&document, name, &view).unwrap();
+    let explanations = explain(&document, name, false, &view).unwrap();
     Shown { explanations: &explanations, view: &view }.to_string()
 }
 
@@ -82,8 +82,12 @@ fn advised(cause: &str, backend: Option<&str>, change: impl FnOnce(&mut Service)
 
 /// What explain advises for the first service.
 fn remedies_of(document: &Document) -> Vec<String> {
+    remedies_with(document, false)
+}
+
+fn remedies_with(document: &Document, file_is_broken: bool) -> Vec<String> {
     let view = View::of(document, 100, Zone::default());
-    let steps = explain(document, None, &view).unwrap().remove(0).steps;
+    let steps = explain(document, None, file_is_broken, &view).unwrap().remove(0).steps;
     steps.into_iter().filter(|step| step.stage == Stage::Remedy).map(|step| step.text).collect()
 }
 
@@ -147,8 +151,8 @@ fn a_refusal_an_unknown_outcome_and_the_earliest_fall_are_shown() {
 fn another_name_is_no_service() {
     let document: Document = serde_json::from_str(DOCUMENT).unwrap();
     let view = View::of(&document, 80, Zone::default());
-    assert_eq!(explain(&document, Some("other"), &view), None);
-    assert_eq!(explain(&document, None, &view).unwrap().len(), 3);
+    assert_eq!(explain(&document, Some("other"), false, &view), None);
+    assert_eq!(explain(&document, None, false, &view).unwrap().len(), 3);
 }
 
 /// Each rule decides as the engine does: what stands above overrides what stands below.
@@ -185,7 +189,7 @@ fn a_file_that_cannot_be_used_is_named_with_what_is_in_force() {
     document.trouble = Some("dnsherald.toml:3:1: unknown key `rize`".to_owned());
     let view = View::of(&document, 100, Zone::default());
     let decided = |document: &Document| {
-        let steps = explain(document, Some("odd"), &view).unwrap().remove(0).steps;
+        let steps = explain(document, Some("odd"), false, &view).unwrap().remove(0).steps;
         let decided = steps.into_iter().filter(|step| step.stage == Stage::Decided);
         decided.map(|step| step.text).nth(1).unwrap()
     };

@@ -110,6 +110,11 @@ fn a_file_that_a_restart_could_not_use_is_a_warning() {
     warns("withdraw every prefix", "cannot read the configuration");
     let note = String::from_utf8(pop.command(&["explain"]).stderr).unwrap();
     assert!(note.contains("; a restart of the helper would withdraw every prefix; "), "{note}");
+    let said = pop.told(&["explain"]).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        said.contains("then `dnsherald reload` (`dnsherald check-config ") && !said.contains("nothing to do"),
+        "{said}"
+    );
     pop.is_configured(&pop.configuration());
     assert_eq!(plugin().0, Some(0), "{:?}", plugin());
     helper.has_said_no_more();

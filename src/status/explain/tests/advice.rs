@@ -89,6 +89,21 @@ const STATES: &[State] = &[
         withdrawn_by_file,
         "the configuration withdraws it while it is up; to announce it then, change its key `up`",
     ),
+    (
+        "reload failed",
+        reload_failed,
+        "correct the configuration of unbound as the WARNING says, then `dnsherald backend reload unbound`",
+    ),
+    (
+        "last good configuration",
+        last_good,
+        "correct /etc/dnsherald/dnsherald.toml, the helper reads it again by itself (`dnsherald check-config ",
+    ),
+    (
+        "no configuration",
+        unusable,
+        "correct /etc/dnsherald/dnsherald.toml, the helper reads it again by itself (`dnsherald check-config ",
+    ),
 ];
 
 const PASSES_AGAIN: &str = "nothing to do: check answers passes again, up after 2 more passes (about 2s)";
@@ -215,6 +230,33 @@ fn withdrawn_by_file(document: &mut Document) {
     (prefix.desired, prefix.acknowledged) = (Some("withdraw".to_owned()), Some("withdraw".to_owned()));
 }
 
+fn reload_failed(document: &mut Document) {
+    let service = first(document);
+    service.backend = Some("unbound".to_owned());
+    service.failed_reload = Some("reload unbound failed: unbound.conf:3: syntax error".to_owned());
+}
+
+fn last_good(document: &mut Document) {
+    document.trouble = Some("dnsherald.toml:3:1: unknown key `rize`".to_owned());
+    document.last_good = Some("/var/lib/dnsherald/last-good.toml".into());
+}
+
+/// Every prefix is withdrawn, and no check counts.
+fn unusable(document: &mut Document) {
+    document.trouble = Some("dnsherald.toml:3:1: unknown key `rize`".to_owned());
+    becomes(document, ServiceState::Down, "down", Severity::Down);
+}
+
+/// The helper runs with what it has read before.
+#[test]
+fn a_file_that_a_restart_could_not_use_has_advice() {
+    let document: Document = serde_json::from_str(ANNOUNCED).unwrap();
+    let file = "/etc/dnsherald/dnsherald.toml";
+    let expected =
+        format!("correct {file}, then `dnsherald reload` (`dnsherald check-config {file}` shows the errors)");
+    assert_eq!(remedies_with(&document, true), [expected]);
+}
+
 #[test]
 fn each_state_has_advice() {
     for (name, change, expected) in STATES {
@@ -228,6 +270,8 @@ fn each_state_has_advice() {
         sessions_down(&mut document);
         let advice = remedies_of(&document);
         assert!(advice.iter().any(|text| text.ends_with(SESSIONS)), "{name}, sessions down: {advice:?}");
+        let is_last = |text: &String| text.starts_with("last, ") && *text != advice[advice.len() - 1];
+        assert!(!advice.iter().any(is_last), "{name}, sessions down: {advice:?}");
     }
 }
 
@@ -253,7 +297,7 @@ fn counted(change: impl FnOnce(&mut crate::status::CheckStatus)) -> String {
     let mut document: Document = serde_json::from_str(ANNOUNCED).unwrap();
     change(&mut first(&mut document).checks[0]);
     let view = View::of(&document, 100, Zone::default());
-    let steps = explain(&document, None, &view).unwrap().remove(0).steps;
+    let steps = explain(&document, None, false, &view).unwrap().remove(0).steps;
     steps.into_iter().find(|step| step.stage == Stage::Counted).unwrap().text
 }
 
