@@ -38,6 +38,7 @@ PHRASES = {
     "no helper is running",
     "not permitted to connect",
     "does not respond",
+    "nothing to undrain",
     "NOT ON DISK",
     "NOT acknowledged",
     "acknowledgment unknown",
