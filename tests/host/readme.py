@@ -36,6 +36,7 @@ PHRASES = {
     "NAME TYPE [CLASS]",
     r"\\# LENGTH HEX",
     "no helper is running",
+    "nothing to undrain",
     "not permitted to connect",
     "does not respond",
     "nothing to undrain",
