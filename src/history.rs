@@ -40,6 +40,8 @@ words! {
         Stop = "stop",
         /// A service changed its state.
         Transition = "transition",
+        /// The process of a server ended while its service was not announced.
+        Exit = "exit",
         /// A prefix was announced or withdrawn.
         Route = "route",
         /// Dampening suppressed a service, delayed its return, or let go.
@@ -111,6 +113,7 @@ fn kind_of(notice: &Notice) -> Option<(Kind, Option<&str>)> {
         | Notice::Reused { service, .. }
         | Notice::Forgiven { service, .. }
         | Notice::Undampened { service, .. } => (Kind::Dampening, service),
+        Notice::Exited { service, .. } => (Kind::Exit, service),
         Notice::Drained { service, .. } | Notice::DrainOver { service, .. } => (Kind::Drain, service),
         Notice::HoldBegun { service, .. }
         | Notice::HoldOver { service, .. }

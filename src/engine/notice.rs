@@ -71,6 +71,8 @@ pub(crate) enum Notice {
     Suppressed { service: String, reuse_in: Duration, fall: Fall },
     /// The checks pass again, and earlier falls delay the return.
     Held { service: String, falls: u32, returns_in: Duration, suppressed: bool },
+    /// A process has ended while its service does not serve.
+    Exited { service: String, why: String, exits: u32 },
     /// `restart-grace` has excused the exit of a process.
     Forgiven { service: String, after: Duration, excused: u32 },
     /// The operator has cleared the record of falls.
@@ -258,6 +260,7 @@ impl Notice {
             | Self::Restarted { .. }
             | Self::Penalty { .. }
             | Self::Held { .. }
+            | Self::Exited { .. }
             | Self::Forgiven { .. }
             | Self::Undampened { .. }
             | Self::Restored { .. }

@@ -16,6 +16,7 @@ use super::action::Action;
 use super::check::{Change, Check, Severity};
 use super::compat::{Compat, HookState};
 use super::dampening::Dampening;
+use super::dampening::window::Recent;
 use super::hysteresis::CheckState;
 use super::ladder::{Ladder, Stated};
 use super::moment::Moment;
@@ -62,6 +63,9 @@ pub(crate) struct Service {
     pub(crate) dampening: Dampening,
     /// A process has exited, and the service is withdrawn: a fall only if no process replaces it within `restart-grace`.
     grace: Option<Grace>,
+    /// The exits of its process since it last served, without those during a drain.
+    #[serde(default = "Recent::new")]
+    pub(crate) exits: Recent,
     /// It stays withdrawn by dampening though its checks are up, and the log has a line about it.
     #[serde(rename = "is_held")]
     awaits_return: bool,
@@ -192,9 +196,22 @@ impl Service {
         }
         // What was seen to go is no expected failure, even of a check with `once-up` that has not been up yet.
         let planned = self.is_drained_for_restart();
+        // Several checks may watch one process.
+        let is_known =
+            |other: &Check| other.names_an_ended_process() && other.failure() == Some(&*why.to_string());
+        let exited =
+            why.cause == Cause::ProcessGone && !self.is_drained() && !self.checks.iter().any(is_known);
         let Some(lost) = self.checks.get_mut(check) else { return };
         let changes = lost.fail_at_once(now, why).into_iter();
         out.extend(changes.map(|change| notice(&self.name, lost.name(), change, planned)));
+        if exited {
+            self.exits.add(now);
+            // The transition of a service that serves names its exit.
+            if !self.is_serving() {
+                let (service, exits) = (self.name.clone(), self.exits.count(now));
+                out.push(Notice::Exited { service, why: why.to_string(), exits }.into());
+            }
+        }
         self.probe_now(now);
     }
 

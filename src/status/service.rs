@@ -63,6 +63,9 @@ pub struct Service {
     /// Why the last reload of that server failed; absent once one has succeeded.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) failed_reload: Option<String>,
+    /// The exits of its process within the last ten minutes and since it last served; absent if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) recent_exits: Option<u32>,
     /// Its prefixes.
     pub prefixes: Vec<Prefix>,
     /// Its checks.

@@ -43,6 +43,7 @@ pub(super) fn topic(notice: &Notice) -> Option<Topic> {
         Notice::Detected { .. } | Notice::OddLine { .. } | Notice::ShutdownAnnounced => {
             said(notice.to_string(), "")
         }
+        Notice::Exited { service, .. } => said(format!("service {service}"), "process ended"),
         Notice::CheckUnknown { service, check: name, .. } => check(service, name, "unknown"),
         Notice::CheckKnown { service, check: name, .. } => check(service, name, "no longer unknown"),
         Notice::Check { service, check: name, from, to, .. } => {

@@ -227,6 +227,11 @@ fn sentences() -> Vec<String> {
             max_suppress: time,
         },
         Notice::RoutesAtExit { service: service.clone(), prefixes: Prefixes::default(), withdrawn: false },
+        Notice::Exited {
+            service: service.clone(),
+            why: "process 7 (unbound) has ended".to_owned(),
+            exits: 2,
+        },
         Notice::Drained {
             service: service.clone(),
             holder: holder.clone(),

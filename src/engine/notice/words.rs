@@ -127,6 +127,10 @@ impl Notice {
                     "service {service}: passes again; {returns}; to return at once: dnsherald undampen {service}"
                 )
             }
+            Self::Exited { service, why, exits } => {
+                let exits = counted_in_window(*exits, "exit");
+                format!("service {service}: {why}: {exits} without a return")
+            }
             Self::Forgiven { service, after, excused } => format!(
                 "service {service}: its process is back after {}, within restart-grace: not counted as a fall \
                  ({excused} of at most {RESTARTS_EXCUSED} within {})",

@@ -9,6 +9,7 @@ use super::{Service, ServiceState, StartPolicy};
 use crate::engine::action::Action;
 use crate::engine::check::Check;
 use crate::engine::compat::{Compat, HookState};
+use crate::engine::dampening::window::Recent;
 use crate::engine::dampening::{Dampening, Mode};
 use crate::engine::hold;
 use crate::engine::ladder::Stated;
@@ -48,6 +49,7 @@ impl Service {
             disable_file: plan.disable_file.clone(),
             dampening: Dampening::new(plan.dampening),
             grace: None,
+            exits: Recent::new(),
             awaits_return: false,
             rises_in: rises_in(plan),
             disabled: Disabled::No,

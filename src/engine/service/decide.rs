@@ -4,6 +4,7 @@ use super::{Service, ServiceState};
 use crate::engine::action::Action;
 use crate::engine::check::{Check, Severity};
 use crate::engine::dampening::Mode;
+use crate::engine::dampening::window::Recent;
 use crate::engine::ladder::Stated;
 use crate::engine::moment::Moment;
 use crate::engine::notice::{Desired, Notice, OrderEnd, RouteState};
@@ -32,8 +33,11 @@ impl Service {
         let state = self.warm_up(now, state);
         let state = self.recover(now, state);
         // A hold announces a suppressed service, which does not serve by its checks.
-        if state.serves() && self.by_checks().serves() && self.dampening.note_serving() {
-            out.push(Action::Save);
+        if state.serves() && self.by_checks().serves() {
+            self.exits = Recent::new();
+            if self.dampening.note_serving() {
+                out.push(Action::Save);
+            }
         }
         self.raise_alarm(state, out);
         self.note_without_hold(state == self.state, out);

@@ -47,6 +47,7 @@ impl Service {
         if self.dampening.policy.mode != Mode::Off {
             self.grace = service.grace.take().map(|grace| grace.translated(present));
         }
+        std::mem::swap(&mut self.exits, &mut service.exits);
         self.revalidating = service.revalidating && plan.enabled;
         self.before_reload = match service.state {
             ServiceState::Starting => service.before_reload,

@@ -4,8 +4,10 @@ use super::routes::named;
 use super::rule::Rule;
 use super::{advice, waiting};
 use crate::engine::api_session::ACKS_OFF;
+use crate::engine::dampening::window::WINDOW;
 use crate::status::{Document, Drain, ExaBgp, Prefix, Service, SessionState};
 use crate::text::joined;
+use crate::text::period::Period;
 
 /// At least one sentence: what to do, or that there is nothing to do.
 pub(super) fn of(document: &Document, service: &Service, rule: Rule, file_is_broken: bool) -> Vec<String> {
@@ -14,6 +16,7 @@ pub(super) fn of(document: &Document, service: &Service, rule: Rule, file_is_bro
     let is_configured = document.trouble.is_none() || document.last_good.is_some();
     let mut remedies = if is_configured { by_rule(service, rule) } else { vec![] };
     let has_failing_check = rule == Rule::WorstCheck && !service.is_serving() && !remedies.is_empty();
+    remedies.extend(about_exits(service));
     remedies.extend(about_file(document, file_is_broken));
     remedies.extend(about_reload(service));
     remedies.extend(about_routes(exabgp, service));
@@ -60,6 +63,16 @@ fn by_rule(service: &Service, rule: Rule) -> Vec<String> {
         Rule::Address | Rule::AfterDrain | Rule::WorstCheck | Rule::NoVerdict => advice::of(service),
         Rule::WarmUp => vec![],
     }
+}
+
+/// What to do about a process that ends again and again, so that the service does not return.
+fn about_exits(service: &Service) -> Option<String> {
+    let exits = service.recent_exits.filter(|exits| *exits > 1)?;
+    let log = match &service.unit {
+        Some(unit) => format!("journalctl -u {unit}"),
+        None => "the log of the server".to_owned(),
+    };
+    Some(format!("its process has ended {exits} times within {}: see why ({log})", Period(WINDOW)))
 }
 
 /// What to do about a configuration file that cannot be used. A helper that could not use it reads it again by itself; one

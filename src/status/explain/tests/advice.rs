@@ -90,6 +90,11 @@ const STATES: &[State] = &[
         "the configuration withdraws it while it is up; to announce it then, change its key `up`",
     ),
     (
+        "crash loop",
+        crash_loop,
+        "its process has ended 4 times within 10m: see why (journalctl -u unbound.service)",
+    ),
+    (
         "reload failed",
         reload_failed,
         "correct the configuration of unbound as the WARNING says, then `dnsherald backend reload unbound`",
@@ -228,6 +233,12 @@ fn sessions_down(document: &mut Document) {
 fn withdrawn_by_file(document: &mut Document) {
     let prefix = &mut first(document).prefixes[0];
     (prefix.desired, prefix.acknowledged) = (Some("withdraw".to_owned()), Some("withdraw".to_owned()));
+}
+
+fn crash_loop(document: &mut Document) {
+    rises(document, ServiceState::Down);
+    let service = first(document);
+    (service.recent_exits, service.unit) = (Some(4), Some("unbound.service".to_owned()));
 }
 
 fn reload_failed(document: &mut Document) {
