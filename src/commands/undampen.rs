@@ -16,7 +16,7 @@ pub(crate) fn run(options: &Undampen) -> anyhow::Result<Exit> {
     let request = Request::Undampen { service: options.service.clone() };
     let (client, cleared) = helper::ask(&options.helper, &request)?;
     if cleared.is_empty() {
-        let nothing = "nothing to clear: no penalty, no recent fall and no excused restart";
+        let nothing = "nothing to clear: no penalty, no recent fall and no exit within restart-grace";
         return nothing_to_do(options.quiet_if_none, nothing, options.service.as_deref(), "");
     }
     for service in &cleared {

@@ -15,8 +15,8 @@ use crate::status::Trouble;
 pub(crate) trait Observer {
     /// Called before the engine handles an event.
     fn before_event(&mut self, _at: Moment, _event: &Event) {}
-    /// Called after the loop has carried out the actions of an event, of a reload, or of a request by which `backend restart`
-    /// reports how the restart of the DNS server ended. No [`before_event`](Self::before_event) precedes the last two.
+    /// Called after the loop has carried out the actions of an event, of a reload, or of a request that reports how
+    /// `backend restart` or `backend reload` ended. No [`before_event`](Self::before_event) precedes the last two.
     fn after_actions(&mut self, _at: Moment, _actions: &[Action], _engine: &Engine) {}
     /// Called when a service enters the state with this hook name, before its commands go to ExaBGP.
     fn on_state(&mut self, _service: &str, _state: &str, _reason: &str) {}

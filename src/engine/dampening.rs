@@ -44,7 +44,7 @@ pub(crate) struct Cleared {
     pub(crate) excused: u32,
 }
 
-/// "penalty 2472, suppression, 3 falls within 10m, 1 excused restart".
+/// "penalty 2472, suppression, 3 falls within 10m, 1 exit not counted as a fall".
 impl fmt::Display for Cleared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { penalty, suppressed, falls, excused } = *self;
@@ -55,8 +55,8 @@ impl fmt::Display for Cleared {
         }
         match (excused, has_fallen) {
             (0, _) => Ok(()),
-            (_, true) => write!(f, ", {}", counted(excused as usize, "excused restart")),
-            (_, false) => f.write_str(&counted_in_window(excused, "excused restart")),
+            (_, true) => write!(f, ", {} not counted as a fall", counted(excused as usize, "exit")),
+            (_, false) => write!(f, "{} not counted as a fall", counted_in_window(excused, "exit")),
         }
     }
 }
@@ -369,12 +369,12 @@ mod tests {
         dampening.excuse(minute(0));
         dampening.excuse(minute(1));
         let cleared = dampening.clear(minute(2)).unwrap();
-        assert_eq!(cleared.to_string(), "2 excused restarts within 10m");
+        assert_eq!(cleared.to_string(), "2 exits within 10m not counted as a fall");
         assert!(dampening.may_excuse(minute(2)));
         dampening.excuse(minute(2));
         dampening.fall(minute(2));
         let cleared = dampening.clear(minute(2)).unwrap();
-        assert_eq!(cleared.to_string(), "penalty 1000, 1 fall within 10m, 1 excused restart");
+        assert_eq!(cleared.to_string(), "penalty 1000, 1 fall within 10m, 1 exit not counted as a fall");
         assert_eq!(dampening.clear(minute(2)), None);
     }
 }

@@ -9,7 +9,7 @@
 //! Finding ◄── judge: as expected? ◄── response ◄── sort: stray, malformed, response
 //! ```
 //!
-//! Only `exchange` touches a socket; stamping, sorting and judging need none. `ask` repeats a question
+//! Of these steps only `exchange` touches a socket. [`flow`] asks over one kept socket instead. `ask` repeats a question
 //! over UDP, since a lost datagram is no failure of the server. A message with our ID and question, or an error with our
 //! ID and no question, is a response, unless it has the cookie of another client. One with our ID that cannot be read fails
 //! the probe. Strays are ignored and counted.

@@ -13,9 +13,9 @@ use crate::program::{GRACE, KEPT_OUTPUT, Limit, Program, run_within};
 use crate::text::period::Period;
 
 /// The interval at which the drain is renewed, each time for [`Transaction::longest`]. That time contains
-/// [`RESTART_LIMIT`](crate::backend::systemd::RESTART_LIMIT), the limit of a restart by systemd, which a command does not need.
-/// It is more than three intervals: even if two renewals fail and the command ends right before the third, the time for the
-/// verification is left.
+/// [`RESTART_LIMIT`](crate::backend::systemd::RESTART_LIMIT), the limit of a restart of the server, which a command does not
+/// need and which is longer than three intervals: even if two renewals fail and the command ends right before the third, the
+/// time for the verification is left.
 const DRAIN_RENEWAL: Duration = Duration::from_secs(60);
 
 /// The interval at which an interruption is looked for, to report it.

@@ -1,6 +1,7 @@
 //! The state of a service while its checks are unknown.
 //!
-//! An unknown outcome moves no route. Two rules limit how long that holds, both after `unknown-after`:
+//! An unknown outcome moves no route, unless the configuration gives it a severity (`on-unknown`, `on-fail`). Two rules limit
+//! how long that holds, both after `unknown-after`:
 //!
 //! * At the start, unknown checks are ignored if a witness has a verdict. If none has, the last acknowledged state
 //!   stands; if that is not known, the prefixes are withdrawn.
