@@ -70,7 +70,7 @@ impl Engine {
                     // It continues from the present state, even if ExaBGP has not acknowledged that yet, and also for
                     // prefixes that it gains: the same server was judged a moment ago.
                     if service.state() != ServiceState::Starting {
-                        kept.acknowledged = Some(service.state());
+                        kept.acknowledged = service.enabled.then(|| service.state());
                     }
                     let kept = Some((&kept, Duration::ZERO));
                     let mut changed_service = Service::new(now, plan, next.compat, kept, &mut unlogged);

@@ -46,6 +46,8 @@ impl Engine {
             withdrawn_by_fall: service.dampening.return_time.withdrawn_by(),
             restart_pending: service.pending_restart(now),
             acknowledged: match service.state() {
+                // It is withdrawn, whatever its state `drained` advertises.
+                _ if !service.enabled => None,
                 ServiceState::Starting => service.stands_without_verdict.or(earlier),
                 state if settled => Some(state),
                 _ => earlier,

@@ -19,13 +19,14 @@ mod holds;
 mod neighbors;
 mod restarts;
 mod returns;
+mod unknown;
 mod verdicts;
 
 /// Two services, one of two prefixes.
 const TWO: &str = "a 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32";
 
 /// Each line is a service: its name, `med=…` if it has one, its prefixes, and `neighbor=…`, `to=NEIGHBOR/MED`, `start=…`, `hop=…`, `warm-up=…`, `recovery=…`, `query=…`,
-/// `disable-file=…` and keys of its dampening (`mode=…`, `suppress=…`, `reuse=…`), if it has any; `unit=…` adds a check of that unit's process. A first line that begins with `exabgp:` has lines of that section.
+/// `disable-file=…`, `enabled=…`, `drained=MED` and keys of its dampening (`mode=…`, `suppress=…`, `reuse=…`), if it has any; `unit=…` adds a check of that unit's process. A first line that begins with `exabgp:` has lines of that section.
 fn config(services: &str) -> Config {
     let mut toml =
         "[node]\nmanagement = [\"10.1.0.2\", \"2001:db8:1::2\"]\n[defaults]\nrise = 2\nfall = 2\n".to_owned();
@@ -51,7 +52,9 @@ fn config(services: &str) -> Config {
         let hop = of("hop=").first().map(|hop| format!("next-hop = {hop:?}\n"));
         let warm_up = of("warm-up=").first().map(|name| format!("warm-up = {name:?}\n"));
         let recovery = of("recovery=").first().map(|after| format!("recovery = {{ after = {after:?} }}\n"));
-        let returns = [hop, warm_up, recovery].into_iter().flatten().collect::<String>();
+        let enabled = of("enabled=").first().map(|enabled| format!("enabled = {enabled}\n"));
+        let drained = of("drained=").first().map(|med| format!("drained = {{ med = {med} }}\n"));
+        let returns = [hop, warm_up, recovery, enabled, drained].into_iter().flatten().collect::<String>();
         let unit = of("unit=")
             .first()
             .map(|unit| format!("[[service.check]]\nname = \"alive\"\nprocess = {{ unit = {unit:?} }}\n"));

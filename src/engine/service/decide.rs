@@ -45,7 +45,8 @@ impl Service {
             return;
         }
         if state != ServiceState::Starting {
-            self.stands_without_verdict = Some(state);
+            // One that is not enabled is withdrawn, whatever `drained` advertises.
+            self.stands_without_verdict = self.enabled.then_some(state);
         }
         let from = std::mem::replace(&mut self.state, state);
         self.since = now;

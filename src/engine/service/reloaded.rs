@@ -48,6 +48,8 @@ impl Service {
             self.grace = service.grace.take().map(|grace| grace.translated(present));
         }
         std::mem::swap(&mut self.exits, &mut service.exits);
+        // `start` is about the start of the helper: a statement of this helper stands.
+        self.stands_without_verdict = service.stands_without_verdict;
         self.revalidating = service.revalidating && plan.enabled;
         self.before_reload = match service.state {
             ServiceState::Starting => service.before_reload,
