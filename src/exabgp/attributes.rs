@@ -148,7 +148,7 @@ words! {
 }
 
 /// The path identifier of RFC 7911, as a number or in dotted form.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct PathInformation(pub(crate) u32);
 

@@ -16,8 +16,9 @@ use crate::text::joined;
 
 impl ApiSession {
     /// Replaces settings and routes. A route that stays keeps its state; a route that is no longer configured and may
-    /// be announced is withdrawn from the neighbors that no configured route of its prefix has. Nothing is sent yet:
-    /// first the services pass their desired states ([`ApiSession::desire_all`]).
+    /// be announced is withdrawn from the neighbors that no configured route of its prefix has, and a route to every
+    /// neighbor from all of them. Nothing is sent yet: first the services pass their desired states
+    /// ([`ApiSession::desire_all`]).
     pub(crate) fn change(
         &mut self,
         now: Moment,
@@ -47,6 +48,15 @@ impl ApiSession {
             State::Sending(Command::Route(route, ..)) => Some(self.entries[*route].route.clone()),
             _ => None,
         };
+        // Collected first, so that the order of the routes does not matter.
+        let mut desired = HashMap::new();
+        for RouteEntry { route, desired: some, .. } in &self.entries {
+            if let Some(advertisement) = some {
+                desired
+                    .entry((route.prefix, route.path_information))
+                    .or_insert_with(|| advertisement.clone());
+            }
+        }
         let mut before: Vec<_> = std::mem::take(&mut self.entries).into_iter().map(Some).collect();
         let mut places: HashMap<IpNet, Vec<usize>> = HashMap::new();
         for (place, entry) in before.iter().flatten().enumerate() {
@@ -60,14 +70,12 @@ impl ApiSession {
             let entry = if let Some(entry) = beside().find(is_it).and_then(|place| before[place].take()) {
                 entry.become_route(now, route)
             } else {
-                // The acknowledgment of the same prefix for other neighbors stands for this route, too, until there is
-                // a decision.
-                let known = beside().filter_map(|place| before[place].as_ref());
-                let told = known.filter(|entry| entry.route.has_the_prefix_of(&route));
-                let stands = told.filter_map(|entry| entry.desired.clone()).next();
+                // What is desired for the same prefix and other neighbors stands for this route, too, until there is a
+                // decision.
+                let stands = desired.get(&(route.prefix, route.path_information));
                 let mut entry = RouteEntry::new(route);
                 if let Some(stands) = stands {
-                    entry.desire(now, &stands);
+                    entry.desire(now, stands);
                 }
                 entry
             };
@@ -79,17 +87,16 @@ impl ApiSession {
         let left: Vec<_> = left.filter(|entry| entry.perhaps_announced || is_in_flight(entry)).collect();
         let news = self.left_behind(left.iter().filter(|entry| !entry.stale));
         out.extend(news.into_iter().map(|left| Notice::LeftBehind(left).into()));
-        // The command in flight needs its own route as long as it is unanswered.
-        let (whole, left): (Vec<_>, Vec<_>) = left.into_iter().partition(is_in_flight);
         let remain = take_over(now, &mut self.entries, left);
-        let is_whole =
-            |entry: &RouteEntry| whole.iter().any(|whole| whole.route.is_the_same_as(&entry.route));
-        let remain: Vec<_> = remain.into_iter().filter(|entry| !is_whole(entry)).collect();
-        self.entries.extend(whole.into_iter().chain(remain).map(|entry| entry.become_stale(now)));
-        // The command in flight concerns the same route, which may have another place.
-        if let (State::Sending(Command::Route(route, ..)), Some(subject)) = (&mut self.state, in_flight) {
-            let place = self.entries.iter().position(|entry| entry.route.is_the_same_as(&subject));
-            *route = place.unwrap_or(*route);
+        self.entries.extend(remain.into_iter().map(|entry| entry.become_stale(now)));
+        // The command in flight concerns the same route, which may have another place. If the route is handed over, the
+        // next commands follow that one: ExaBGP carries them out in order.
+        if let (State::Sending(Command::Route(route, _, line)), Some(subject)) = (&mut self.state, in_flight)
+        {
+            match self.entries.iter().position(|entry| entry.route.is_the_same_as(&subject)) {
+                Some(place) => *route = place,
+                None => self.state = State::Sending(Command::Replaced(std::mem::take(line))),
+            }
         }
     }
 
@@ -138,6 +145,7 @@ pub(super) fn take_over(
         if entry.route.neighbors.is_empty() {
             return Some(entry);
         }
+        let before = entry.route.neighbors.len();
         for place in places.get(&entry.route.prefix).into_iter().flatten() {
             let successor = &mut configured[*place];
             if successor.route.may_go_with(&entry.route) {
@@ -149,6 +157,9 @@ pub(super) fn take_over(
             if entry.route.neighbors.is_empty() {
                 return None;
             }
+        }
+        if entry.route.neighbors.len() < before {
+            entry.state_anew(now);
         }
         Some(entry)
     };

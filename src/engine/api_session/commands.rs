@@ -67,8 +67,7 @@ impl ApiSession {
     }
 
     fn send(&mut self, now: Moment, command: Command, out: &mut Vec<Action>) {
-        let (Command::Route(_, _, line) | Command::EndOfRib(_, line)) = &command;
-        let line = line.clone();
+        let line = command.line().to_owned();
         if self.answers {
             return self.say(now, State::Sending(command), line, out);
         }

@@ -46,8 +46,18 @@ pub(super) enum Stage {
 pub(super) enum Command {
     /// The advertisement of the route at this place.
     Route(usize, Advertisement, String),
+    /// That of a route whose neighbors a reload has changed: nothing depends on its reply, since the session states anew
+    /// what has become of the route.
+    Replaced(String),
     /// The end of the first routes.
     EndOfRib(Mark, String),
+}
+
+impl Command {
+    pub(super) fn line(&self) -> &str {
+        let (Self::Route(_, _, line) | Self::Replaced(line) | Self::EndOfRib(_, line)) = self;
+        line
+    }
 }
 
 /// An end-of-RIB marker: for a family, to the neighbors that get its routes.

@@ -25,13 +25,14 @@ impl ApiSession {
         self.note_trouble(now);
     }
 
-    /// Gives up the command in flight; it is sent again later.
+    /// Gives up the command in flight; it is sent again later, unless a reload has replaced it.
     pub(super) fn requeue(&mut self, now: Moment, command: Command) {
         self.count_late_reply(now);
         match command {
             Command::Route(route, ..) => {
                 self.entries[route].retry(now, Answer::Missing);
             }
+            Command::Replaced(_) => {}
             Command::EndOfRib(mark, _) => self.unmarked.push(mark),
         }
     }

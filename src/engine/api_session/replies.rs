@@ -63,8 +63,8 @@ impl ApiSession {
     /// The timeout of the state is over.
     pub(super) fn on_timeout(&mut self, now: Moment, out: &mut Vec<Action>) {
         self.until = None;
-        if let State::Sending(Command::Route(_, _, line) | Command::EndOfRib(_, line)) = &self.state {
-            let (line, after) = (line.clone(), self.settings.exabgp.ack_timeout);
+        if let State::Sending(command) = &self.state {
+            let (line, after) = (command.line().to_owned(), self.settings.exabgp.ack_timeout);
             self.record.unanswered += 1;
             out.push(Notice::Unanswered { line, after }.into());
         }
@@ -197,6 +197,7 @@ impl ApiSession {
                     self.ask_again(now, out);
                 }
             }
+            Command::Replaced(_) => self.record.refused += u64::from(!done),
             Command::EndOfRib(..) if done => {}
             // No BGP session has this family. The next session that comes up, or the refresh, sends it again.
             Command::EndOfRib(mark, line) => {

@@ -120,11 +120,16 @@ impl RouteEntry {
         self.stale = false;
         self.given_up = false;
         if differs {
-            self.sent = None;
-            self.acknowledged = None;
-            self.restate(now);
+            self.state_anew(now);
         }
         self
+    }
+
+    /// Its command is another one now: what was sent and acknowledged says nothing about it.
+    pub(super) fn state_anew(&mut self, now: Moment) {
+        self.sent = None;
+        self.acknowledged = None;
+        self.restate(now);
     }
 
     /// Another configuration does not have the route: it is to be withdrawn and forgotten.

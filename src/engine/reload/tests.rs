@@ -15,6 +15,7 @@ use crate::outcome::{Cause, Failure, Outcome};
 mod announcements;
 mod dampening;
 mod drains;
+mod handover;
 mod holds;
 mod neighbors;
 mod restarts;
@@ -83,6 +84,8 @@ struct Bench {
     /// Lines behind `neighbor * `.
     said: Vec<String>,
     answers: bool,
+    /// How often ExaBGP was asked for its version.
+    asked: usize,
     /// It answers a command that contains this with `error`.
     refuses: Option<&'static str>,
     /// By the last reload.
@@ -106,6 +109,7 @@ impl Bench {
             now: Moment::START,
             said: vec![],
             answers,
+            asked: 0,
             refuses: None,
             kept: HashMap::new(),
             logged: vec![],
@@ -150,6 +154,7 @@ impl Bench {
             }
             let Action::Print(line) = action else { continue };
             if line == "system version 0" {
+                self.asked += 1;
                 self.handle(Event::Received("exabgp 5.0.15".to_owned()));
             } else if !line.starts_with('#') {
                 self.said.push(line.strip_prefix("neighbor * ").unwrap_or(line).to_owned());
