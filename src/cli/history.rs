@@ -19,7 +19,8 @@ pub(crate) struct HistoryOptions {
     pub(crate) helper: Helper,
     /// Only this service, and what concerns all
     pub(crate) service: Option<String>,
-    /// Only from this time on: a period before now such as 2h, or a time as `history` prints it, such as 02:10 or 2026-11-26 22:04:31; with T and Z it is UTC
+    /// Only from this time on: a period before now such as 2h, or a time as `history` prints it, such as 02:10 or
+    /// 2026-11-26 22:04:31; with T and Z it is UTC
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<Point>,
     /// Only until this time, as for --since; the minute or second that it names is included

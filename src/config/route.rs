@@ -11,8 +11,9 @@ use crate::exabgp::command::Family;
 use crate::probe::route::RouteProbe;
 use crate::text::toml_strings;
 
-/// `to` by default, of IPv4 and of IPv6: an address that each host with a default route reaches. It is looked up in the routing table, nothing is sent
-/// to it: `a.root-servers.net`, since networks of documentation have blackhole routes on many hosts.
+/// `to` by default, of IPv4 and of IPv6: an address that each host with a default route reaches. It is looked up in the
+/// routing table, nothing is sent to it: `a.root-servers.net`, since networks of documentation have blackhole routes on
+/// many hosts.
 pub(super) const CLIENTS: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(198, 41, 0, 4)),
     IpAddr::V6(Ipv6Addr::new(0x2001, 0x503, 0xba3e, 0, 0, 0, 2, 0x30)),

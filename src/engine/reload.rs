@@ -30,9 +30,9 @@ impl Engine {
     /// Puts `next` in force. A service with the same configuration keeps its state and its counters. A changed one
     /// keeps its drains, holds, disable-file and penalty, and its unchanged checks unless it begins anew
     /// ([`Service::continue_from`]). A service of another name follows one that is gone if it has one of its prefixes
-    /// ([`Succession::inherit`]). A new or changed check begins anew; until the service has a verdict, its last statement stands. A
-    /// service takes over the drains of prefixes if all its prefixes were drained. Routes that are no longer configured
-    /// are withdrawn.
+    /// ([`Succession::inherit`]). A new or changed check begins anew; until the service has a verdict, its last statement
+    /// stands. A service takes over the drains of prefixes if all its prefixes were drained. Routes that are no longer
+    /// configured are withdrawn.
     ///
     /// From here on checks have the places of the new configuration; [`Reloaded::kept`] translates. An engine that has
     /// not started, or that is over, ignores `next`: the loop starts it before the first reload, and ends after the last.

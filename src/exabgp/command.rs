@@ -74,8 +74,8 @@ impl Dialect {
         self.command(route, advertisement, &format!(" next-hop {}", route.next_hop))
     }
 
-    /// A withdraw names only the prefix, `next_hop_of_withdraw` (as `exabgp healthcheck` does) and the path: ExaBGP ignores attributes there, and 4.2 may not
-    /// answer a withdraw with `next-hop self`.
+    /// A withdraw names only the prefix and the path: ExaBGP ignores attributes there, and 4.2 may not answer a withdraw with
+    /// `next-hop self`. `next_hop_of_withdraw` is empty, unless the command is as `exabgp healthcheck` sends it.
     fn command(self, route: &Route, advertisement: &Advertisement, next_hop_of_withdraw: &str) -> String {
         let mut line = self.selector(&route.neighbors);
         let Route { prefix, next_hop, med_offset, .. } = route;
@@ -190,8 +190,8 @@ mod tests {
         assert!(Dialect::Plain.advertise(&second, &up()).ends_with(" med 101"));
     }
 
-    /// ExaBGP up to 5.0 takes a line for such a command if it contains the word followed by a blank, or ends with a blank and the
-    /// word.
+    /// ExaBGP up to 5.0 takes a line for such a command if it contains the word followed by a blank, or ends with a blank
+    /// and the word.
     #[test]
     fn no_line_contains_a_command_by_accident() {
         let words = [

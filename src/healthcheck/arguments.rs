@@ -147,7 +147,8 @@ pub(crate) struct Addresses {
     /// Start with the address at index N, from 0; the addresses before it come last
     #[arg(long, value_name = "N", default_value = "0", value_parser = whole)]
     pub(crate) start_ip: i64,
-    /// Use the addresses of lo whose label is `lo:` and a text that starts with LABEL; added IPv4 addresses get the label `INTERFACE:LABEL`
+    /// Use the addresses of lo whose label is `lo:` and a text that starts with LABEL; added IPv4 addresses get the label
+    /// `INTERFACE:LABEL`
     #[arg(long)]
     pub(crate) label: Option<String>,
     /// Use only addresses with exactly the label `lo:LABEL`

@@ -82,8 +82,8 @@ enum Refused {
     Unusable(String),
 }
 
-/// The process that holds the lock, in a sentence. A restart or reload has written its name; another program that has opened the
-/// file has not.
+/// The process that holds the lock, in a sentence. A restart or reload has written its name; another program that has
+/// opened the file has not.
 fn held(path: &Path, file: File) -> String {
     let holder = holder(&file);
     let mut note = String::new();

@@ -1,8 +1,8 @@
 //! A thread that reports at once when an address is no longer on this host, or when a route to clients is lost.
 //!
 //! It looks up the addresses and routes after every change that the kernel reports, and every second. An address is
-//! missing if two look-ups, [`APART`], do not find it. A router that loads its table causes hundreds of thousands of changes, so the pause between
-//! two look-ups is a multiple of their duration.
+//! missing if two look-ups, [`APART`], do not find it. A router that loads its table causes hundreds of thousands of
+//! changes, so the pause between two look-ups is a multiple of their duration.
 //!
 //! ```text
 //!            here             missing               missing, 20 ms later

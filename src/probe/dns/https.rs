@@ -1,8 +1,8 @@
 //! One request of DNS over HTTPS (RFC 8484) over HTTP/2 (RFC 9113), which every stock DNS server with HTTPS speaks; several of
 //! them speak nothing else.
 //!
-//! This is as much of HTTP/2 as one POST takes: one stream, no header compression of our own, and of the headers of the response
-//! only the status, which comes first. A DNS message fits into the initial flow-control window.
+//! This is as much of HTTP/2 as one POST takes: one stream, no header compression of our own, and of the headers of the
+//! response only the status, which comes first. A DNS message fits into the initial flow-control window.
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 

@@ -19,8 +19,8 @@ mod signature;
 
 impl Question {
     /// Judges a response that arrived after `latency`. The first of these that is not as expected is the cause of
-    /// failure: response code, emptiness, flags, number of records, record data, times to live, signatures (or truncation, where it
-    /// hides them), identifier, size, latency.
+    /// failure: response code, emptiness, flags, number of records, record data, times to live, signatures (or truncation,
+    /// where it hides them), identifier, size, latency.
     pub(super) fn judge(&self, response: &Response, latency: Duration) -> Outcome {
         let expect = self.expect();
         let verdict = rcode(expect, response)
