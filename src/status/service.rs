@@ -1,12 +1,14 @@
 //! A service, its prefixes, and its next event.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::time::Time;
 use super::{CheckStatus, Dampening, Drain, Hold};
 use crate::engine::check::Severity;
 use crate::engine::service::ServiceState;
-use crate::text::{foreign, joined, sentence};
+use crate::text::{foreign, joined, ordered, sentence};
 
 /// The next change of a service if nothing else happens.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -134,7 +136,10 @@ impl Service {
             !prefix.announces()
                 && former.iter().any(|other| other.prefix == prefix.prefix && other.announces())
         };
-        let lost = joined(self.prefixes.iter().filter(is_lost).map(|prefix| foreign(&prefix.prefix)), ", ");
+        // A prefix with an announcement for each uplink is there several times.
+        let lost: BTreeSet<_> =
+            ordered(self.prefixes.iter().filter(is_lost).map(|prefix| foreign(&prefix.prefix)));
+        let lost = joined(lost, ", ");
         if lost.is_empty() {
             return self.why_not_announced();
         }

@@ -72,7 +72,10 @@ fn about_exits(service: &Service) -> Option<String> {
         Some(unit) => format!("journalctl -u {unit}"),
         None => "the log of the server".to_owned(),
     };
-    Some(format!("its process has ended {exits} times within {}: see why ({log})", Period(WINDOW)))
+    Some(format!(
+        "its process has ended {exits} times within {} without a return of the service: see why ({log})",
+        Period(WINDOW)
+    ))
 }
 
 /// What to do about a configuration file that cannot be used. A helper that could not use it reads it again by itself; one

@@ -36,6 +36,19 @@ fn shown(json: &str, width: usize) -> String {
     Table { document: &document, view: View::of(&document, width, Zone::default()) }.to_string()
 }
 
+/// Each uplink has an announcement of its own.
+#[test]
+fn the_end_of_a_hold_names_a_prefix_of_two_uplinks_once() {
+    let document: Document = serde_json::from_str(DOCUMENT).unwrap();
+    let mut after = document.services[0].clone();
+    after.prefixes[1] = after.prefixes[0].clone();
+    let mut before = after.clone();
+    let announce = Some("announce next-hop 10.1.0.2".to_owned());
+    before.prefixes.iter_mut().for_each(|prefix| prefix.desired.clone_from(&announce));
+    let said = after.after_holds(Some(&before)).unwrap();
+    assert!(said.starts_with("is withdrawn now (192.0.2.53/32)"), "{said}");
+}
+
 /// ExaBGP answered `done`, and never reported the neighbor.
 #[test]
 fn an_announcement_to_a_neighbor_without_a_session_is_not_known() {

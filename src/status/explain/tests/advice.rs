@@ -92,7 +92,7 @@ const STATES: &[State] = &[
     (
         "crash loop",
         crash_loop,
-        "its process has ended 4 times within 10m: see why (journalctl -u unbound.service)",
+        "its process has ended 4 times within 10m without a return of the service: see why (journalctl -u unbound.service)",
     ),
     (
         "reload failed",
