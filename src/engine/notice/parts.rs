@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::RouteState;
+
 /// A fall from serving, and its consequences.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -40,6 +42,15 @@ impl fmt::Display for OrderEnd {
             Self::Lifted => "is lifted",
             Self::Expired => "has expired",
             Self::Healthy => "is over: the checks pass",
+        })
+    }
+}
+
+impl fmt::Display for RouteState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Announced => "ANNOUNCED",
+            Self::Withdrawn => "WITHDRAWN",
         })
     }
 }

@@ -357,15 +357,6 @@ impl Notice {
     }
 }
 
-impl fmt::Display for RouteState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Announced => "ANNOUNCED",
-            Self::Withdrawn => "WITHDRAWN",
-        })
-    }
-}
-
 /// The end of a state, and the time of day of it.
 fn until_by_clock(clock: Option<Clock<'_>>, until: &Until) -> String {
     let at = until.ends_in().map(|time| by_clock(clock, "until", time));
