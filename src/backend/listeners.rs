@@ -108,6 +108,7 @@ mod tests {
     #[test]
     fn sockets_that_share_an_address_are_counted() {
         let socket = |address: &str, queue, drops, inode| Socket {
+            backlog: None,
             address: address.parse().unwrap(),
             v6_only: false,
             inode,

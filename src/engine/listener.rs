@@ -67,8 +67,10 @@ pub(crate) struct Sample {
     pub(crate) id: SocketId,
     /// The length of its receive queue, in any unit.
     pub(crate) queue: u32,
-    /// Dropped datagrams since it was opened. Wraps.
+    /// Dropped datagrams or connections since it was opened. Wraps.
     pub(crate) drops: u32,
+    /// Whether what the kernel dropped by now may have been dropped for lack of room.
+    pub(crate) is_crowded: bool,
 }
 
 /// The work of the processes of the server so far.

@@ -68,10 +68,11 @@ fn socket(fields: &[&str], protocol: Protocol) -> Option<(SocketAddr, Socket)> {
         return None;
     }
     let (_, queue) = fields.get(4)?.split_once(':')?;
+    // The table of TCP has no drops, so it needs no backlog.
     let drops = if protocol == Protocol::Udp { fields.last()?.parse().ok()? } else { 0 };
     let at = address(fields.get(1)?)?;
     let (queue, inode) = (u32::from_str_radix(queue, 16).ok()?, fields.get(9)?.parse().ok()?);
-    Some((at, Socket { address: at.ip(), v6_only: false, inode, cookie: 0, queue, drops }))
+    Some((at, Socket { address: at.ip(), v6_only: false, inode, cookie: 0, queue, backlog: None, drops }))
 }
 
 /// Reads `0105007F:0035`: 32 bits at a time in the order of this machine's bytes.

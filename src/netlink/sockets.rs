@@ -20,8 +20,11 @@ const BY_FAMILY: u16 = 20;
 /// `TCP_ESTABLISHED`, which is also the state of a connected UDP socket.
 const CONNECTED: u8 = 1;
 
-/// `TCP_LISTEN`, as a bit in a set of states.
-const LISTENING: u32 = 1 << 10;
+/// `TCP_LISTEN`.
+const LISTEN: u8 = 10;
+
+/// The same, as a bit in a set of states.
+const LISTENING: u32 = 1 << LISTEN;
 
 /// `INET_DIAG_SKMEMINFO`: nine numbers of the memory of a socket.
 const MEMORY: u16 = 7;
@@ -99,7 +102,10 @@ pub(crate) struct Socket {
     pub(crate) cookie: u64,
     /// The unread data: octets over UDP, with the memory that the kernel counts for them; connections over TCP.
     pub(crate) queue: u32,
-    /// Datagrams dropped since it was opened. Wraps.
+    /// The number of connections that may wait over TCP (`listen(2)`); `None` over UDP.
+    pub(crate) backlog: Option<u32>,
+    /// Datagrams or connections dropped since it was opened. Wraps. The kernel counts each SYN that it does not answer, for
+    /// lack of room or, for example, of a route to the client.
     pub(crate) drops: u32,
 }
 
@@ -225,6 +231,7 @@ fn decode(octets: &[u8], family: AddressFamily, port: u16) -> io::Result<Option<
             inode: number(68)?.into(),
             cookie: u64::from(number(44)?) | u64::from(number(48)?) << 32,
             queue: number(56)?,
+            backlog: if state == LISTEN { Some(number(60)?) } else { None },
             drops: memory.and_then(|memory| array(memory, DROPS * 4)).map_or(0, u32::from_ne_bytes),
         }))
     };
@@ -289,12 +296,17 @@ mod tests {
         octets[44..48].copy_from_slice(&5_u32.to_ne_bytes());
         octets[48..52].copy_from_slice(&1_u32.to_ne_bytes());
         octets[56..60].copy_from_slice(&832_u32.to_ne_bytes());
+        octets[60..64].copy_from_slice(&256_u32.to_ne_bytes());
         octets[68..72].copy_from_slice(&77_u32.to_ne_bytes());
         let memory: Vec<u8> = (1..=9_u32).flat_map(u32::to_ne_bytes).collect();
         octets.extend(super::super::message::attribute(MEMORY, &memory));
         let socket = decode(&octets, AddressFamily::INET, 53).unwrap().unwrap();
         let numbers = (socket.inode, socket.cookie, socket.queue, socket.drops);
         assert_eq!(numbers, (77, 5 | 1 << 32, 832, 9));
+        assert_eq!(socket.backlog, None, "these are octets that wait to be sent");
+        octets[1] = LISTEN;
+        let socket = decode(&octets, AddressFamily::INET, 53).unwrap().unwrap();
+        assert_eq!(socket.backlog, Some(256));
     }
 
     #[test]

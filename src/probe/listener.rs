@@ -184,7 +184,7 @@ mod tests {
 
     fn socket(address: &str, inode: u64) -> Socket {
         let address = address.parse().unwrap();
-        Socket { address, v6_only: false, inode, cookie: 0, queue: 0, drops: 0 }
+        Socket { address, v6_only: false, inode, cookie: 0, queue: 0, backlog: None, drops: 0 }
     }
 
     #[test]

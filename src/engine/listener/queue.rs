@@ -20,6 +20,7 @@ pub(super) struct Queue {
     /// The length of the queue in the last sample.
     pub(super) waiting: u32,
     drops: u32,
+    is_crowded: bool,
     /// Since when it has been neither empty nor decreasing.
     pub(super) since: Moment,
     /// The last sample that counted as a step.
@@ -40,6 +41,7 @@ impl Queue {
         Self {
             waiting: sample.queue,
             drops: sample.drops,
+            is_crowded: sample.is_crowded,
             since: now,
             stepped_at: now,
             steps: 0,
@@ -51,12 +53,14 @@ impl Queue {
         }
     }
 
-    /// Counts a sample, which may be the one it was made of. Returns how much was dropped since the one before.
+    /// Counts a sample, which may be the one it was made of. Returns how much was dropped, for lack of room, since the one
+    /// before.
     pub(super) fn sample(&mut self, now: Moment, sample: &Sample, work: Option<Work>) -> u32 {
         let before = std::mem::replace(&mut self.waiting, sample.queue);
         let dropped = sample.drops.wrapping_sub(std::mem::replace(&mut self.drops, sample.drops));
+        let was_crowded = std::mem::replace(&mut self.is_crowded, sample.is_crowded);
         // A counter that went back was reset.
-        let has_dropped = (1..=u32::MAX / 2).contains(&dropped);
+        let has_dropped = (was_crowded || sample.is_crowded) && (1..=u32::MAX / 2).contains(&dropped);
         if has_dropped {
             self.dropped_at = Some(now);
             self.dropped = self.dropped.saturating_add(dropped);

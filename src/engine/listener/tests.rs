@@ -15,6 +15,7 @@ struct World {
     /// Added to the inodes.
     generation: u64,
     work: Option<Work>,
+    is_crowded: bool,
 }
 
 impl World {
@@ -26,6 +27,7 @@ impl World {
             sockets: vec![(0, 0); sockets],
             generation: 0,
             work: Some(Work { used: Duration::ZERO, runnable: false, stopped: false }),
+            is_crowded: true,
         };
         world.look();
         world
@@ -34,7 +36,12 @@ impl World {
     fn look(&mut self) -> Verdict {
         let samples: Vec<_> = (self.generation..)
             .zip(&self.sockets)
-            .map(|(inode, &(queue, drops))| Sample { id: SocketId { inode, cookie: inode }, queue, drops })
+            .map(|(inode, &(queue, drops))| Sample {
+                id: SocketId { inode, cookie: inode },
+                queue,
+                drops,
+                is_crowded: self.is_crowded,
+            })
             .collect();
         self.listener.sample(self.now, &samples, self.work);
         self.listener.verdict()
@@ -215,6 +222,21 @@ fn a_counter_that_goes_back_drops_nothing_and_one_that_wraps_does() {
     }
 }
 
+/// The kernel counts a connection as dropped, too, to whose client it has no route.
+#[test]
+fn drops_of_a_queue_with_room_are_no_overload() {
+    let mut world = World::new(1);
+    world.is_crowded = false;
+    world.after(15);
+    world.sockets[0].1 = 20;
+    assert_eq!(world.after(15), Verdict::Reading);
+    assert_eq!(world.listener.seen().drops, 0);
+    world.is_crowded = true;
+    assert_eq!(world.after(15), Verdict::Reading, "they are not counted later");
+    (world.sockets[0].1, world.is_crowded) = (23, false);
+    assert_eq!(world.after(15), Verdict::Overload(3), "it was full before this sample");
+}
+
 #[test]
 fn new_sockets_have_no_history() {
     let mut world = World::new(1);
@@ -227,7 +249,8 @@ fn new_sockets_have_no_history() {
     world.sockets[0].0 = 0;
     assert_eq!(world.after(15), Verdict::Reading);
     // An inode that is used again with another cookie is another socket.
-    let sample = |cookie| [Sample { id: SocketId { inode: 7, cookie }, queue: 832, drops: 0 }];
+    let sample =
+        |cookie| [Sample { id: SocketId { inode: 7, cookie }, queue: 832, drops: 0, is_crowded: true }];
     let mut listener = Listener::new(STALL);
     for millis in 0..100 {
         listener.sample(Moment::START + Duration::from_millis(millis * 15), &sample(millis / 8), world.work);
@@ -273,7 +296,7 @@ fn a_server_that_answers_without_sockets_has_hidden_them() {
 #[test]
 fn a_helper_that_starts_beside_a_hung_server_judges_nothing() {
     let mut listener = Listener::new(STALL);
-    let sample = [Sample { id: SocketId { inode: 1, cookie: 1 }, queue: 832, drops: 0 }];
+    let sample = [Sample { id: SocketId { inode: 1, cookie: 1 }, queue: 832, drops: 0, is_crowded: true }];
     for step in 0..100 {
         listener.sample(Moment::START + Duration::from_millis(step * 15), &sample, None);
     }
@@ -283,7 +306,8 @@ fn a_helper_that_starts_beside_a_hung_server_judges_nothing() {
 #[test]
 fn a_socket_that_was_never_read_does_not_slow_the_watch_of_another() {
     let mut listener = Listener::new(STALL);
-    let sample = |inode, queue| Sample { id: SocketId { inode, cookie: inode }, queue, drops: 0 };
+    let sample =
+        |inode, queue| Sample { id: SocketId { inode, cookie: inode }, queue, drops: 0, is_crowded: true };
     for step in 0..20 {
         listener.sample(
             Moment::START + Duration::from_millis(step * 15),

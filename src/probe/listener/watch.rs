@@ -234,9 +234,11 @@ impl Watched {
     }
 }
 
-const fn sample_of(socket: &Socket) -> Sample {
+fn sample_of(socket: &Socket) -> Sample {
     let id = SocketId { inode: socket.inode, cookie: socket.cookie };
-    Sample { id, queue: socket.queue, drops: socket.drops }
+    // A queue that was full between two samples is at least half full in one of them, unless the server has read all.
+    let is_crowded = socket.backlog.is_none_or(|backlog| socket.queue >= backlog.div_ceil(2).max(1));
+    Sample { id, queue: socket.queue, drops: socket.drops, is_crowded }
 }
 
 struct Sampler {

@@ -314,5 +314,20 @@ fn sockets_that_cannot_be_read_say_nothing_and_a_bad_verdict_stands() {
 
 /// A socket with this many octets in its queue.
 const fn socket(at: SocketAddr, queue: u32) -> Socket {
-    Socket { address: at.ip(), v6_only: false, queue, drops: 0, inode: 7, cookie: 7 }
+    Socket { address: at.ip(), v6_only: false, queue, backlog: None, drops: 0, inode: 7, cookie: 7 }
+}
+
+#[test]
+fn what_a_tcp_listener_drops_is_overload_only_while_half_of_its_connections_wait() {
+    let is_crowded = |queue, backlog| {
+        let at: SocketAddr = "192.0.2.53:53".parse().unwrap();
+        sample_of(&Socket { backlog, ..socket(at, queue) }).is_crowded
+    };
+    for (queue, backlog) in [(5, 10), (11, 10), (1, 1), (1, 0), (2, 3)] {
+        assert!(is_crowded(queue, Some(backlog)), "{queue} of {backlog}");
+    }
+    for (queue, backlog) in [(0, 0), (0, 1), (4, 10), (1, 3), (0, 256)] {
+        assert!(!is_crowded(queue, Some(backlog)), "{queue} of {backlog}");
+    }
+    assert!(is_crowded(0, None), "a datagram is dropped for lack of room");
 }
