@@ -49,7 +49,8 @@ impl Engine {
                 // It is withdrawn, whatever its state `drained` advertises.
                 _ if !service.enabled => None,
                 ServiceState::Starting => service.stands_without_verdict.or(earlier),
-                state if settled => Some(state),
+                // A withdraw is what the next helper has to go on with, whether ExaBGP has acknowledged it or not.
+                state if settled || !state.serves() => Some(state),
                 _ => earlier,
             },
             prefixes: prefixes.into_iter().collect(),

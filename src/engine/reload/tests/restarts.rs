@@ -125,3 +125,21 @@ fn a_grace_that_a_restart_of_the_helper_interrupts_goes_on() {
     let late = after_an_exit(Duration::from_secs(4), true);
     assert!(!has(&late, "is back") && !has(&late, "fell"), "not known: {late:?}");
 }
+
+/// ExaBGP died before it acknowledged the withdraw.
+#[test]
+fn a_fall_without_an_acknowledgment_stays_one_fall_over_a_restart() {
+    for start in ["adopt", "probe"] {
+        let services = format!("a start={start} 192.0.2.1/32");
+        let mut bench = Bench::up(&services);
+        bench.answers = false;
+        bench.finds(0, &[false, false]);
+        assert_eq!(bench.commands(), ["withdraw route 192.0.2.1/32"]);
+        let memory = bench.engine.remember(bench.now).clone();
+        let mut next = Bench::started(memory, &services, Duration::from_secs(1));
+        next.finds(0, &[false, false]);
+        assert!(!next.commands().iter().any(|line| line.starts_with("announce")), "{start}");
+        let fell = |line: &&String| line.contains("fell");
+        assert_eq!(next.logged.iter().find(fell), None, "{start}");
+    }
+}
