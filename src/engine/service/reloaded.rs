@@ -4,7 +4,8 @@ use super::{Service, ServiceState};
 use crate::engine::action::Action;
 use crate::engine::dampening::{Mode, Values};
 use crate::engine::moment::Moment;
-use crate::engine::notice::Notice;
+use crate::engine::notice::{Notice, OrderEnd};
+use crate::engine::order::Kind;
 use crate::engine::plan;
 
 impl Service {
@@ -23,6 +24,9 @@ impl Service {
         out: &mut Vec<Action>,
     ) -> Vec<(usize, usize)> {
         let mut places = vec![];
+        // A drain whose time is over ends with the reload.
+        let expired = self.drains.expire(now);
+        self.note_ends(Kind::Drain, expired, OrderEnd::Expired, out);
         if earlier.enabled == plan.enabled && (!service.is_drained() || self.is_drained()) {
             for (place, check) in plan.checks.iter().enumerate() {
                 if let Some(former) = earlier.checks.iter().position(|before| before == check) {

@@ -132,3 +132,19 @@ fn a_drain_of_all_ends_with_the_last_service_that_had_it() {
     bench.finds(1, &[true, true, true]);
     assert_eq!(bench.states(), [("a", ServiceState::Up), ("c", ServiceState::Up)]);
 }
+
+/// The outcomes are from before the end of the drain, as if the server had died since.
+#[test]
+fn a_drain_that_ends_in_the_turn_of_a_reload_returns_by_new_outcomes() {
+    for changed in ["a med=200 192.0.2.1/32", "a 192.0.2.1/32"] {
+        let mut bench = Bench::up("a 192.0.2.1/32");
+        bench.drain(0, Lasts::For(Duration::from_secs(5)));
+        bench.commands();
+        bench.now = bench.now + Duration::from_secs(6);
+        bench.reload(changed);
+        bench.passes(Duration::from_millis(10));
+        assert_eq!(bench.commands(), [""; 0], "{changed}: {:?}", bench.logged);
+        bench.finds(0, &[true, true]);
+        assert_eq!(bench.states(), [("a", ServiceState::Up)], "{changed}");
+    }
+}
