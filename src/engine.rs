@@ -102,11 +102,11 @@ impl Engine {
         let mut succession = Succession::new(&memory, &plan.services);
         let mut services = vec![];
         for service in &plan.services {
-            let Inheritance { called, remembered, notice } = succession.inherit(service);
+            let Inheritance { called, remembered, notices } = succession.inherit(service);
             if let Some(was) = called.filter(|called| *called != service.name) {
                 prelude.push(Notice::Renamed { service: service.name.clone(), was }.into());
             }
-            prelude.extend(notice.map(Action::from));
+            prelude.extend(notices.into_iter().map(Action::from));
             let remembered = remembered.as_ref().map(|remembered| (remembered, age));
             services.push(Service::at_start(service, plan.compat, remembered, &mut prelude));
         }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::dampening::Cleared;
 use super::drain::{FailedRestart, Holder, Lasts, Reason};
 use super::hysteresis::CheckState;
+use super::order::Kind;
 use super::service::ServiceState;
 use crate::exabgp::{Advertisement, Dialect};
 use crate::logging::entry::Urgency;
@@ -138,8 +139,8 @@ pub(crate) enum Notice {
     DrainedWithAll { service: String },
     /// A reload leaves a service without a verdict.
     BeginsAnew { service: String, checks: Vec<String>, undecided_for: Option<Duration> },
-    /// A service has prefixes of drained ones; `with_it` if it is drained for it.
-    DrainsMoved { service: String, from: Vec<String>, with_it: bool },
+    /// A service has prefixes of drained or held ones; `with_it` if it is drained or held for it.
+    OrdersMoved { kind: Kind, service: String, from: Vec<String>, with_it: bool },
     /// Standard input or output is closed.
     ParentGone,
     /// The helper got a signal to stop.
@@ -273,7 +274,7 @@ impl Notice {
             | Self::Reloaded { .. }
             | Self::Renamed { .. }
             | Self::BeginsAnew { undecided_for: None, .. }
-            | Self::DrainsMoved { with_it: true, .. }
+            | Self::OrdersMoved { with_it: true, .. }
             | Self::LeftBehind(LeftBehind::Replaced { .. })
             | Self::DrainOver { end: OrderEnd::Lifted | OrderEnd::Healthy, .. }
             | Self::HoldOver { end: OrderEnd::Lifted | OrderEnd::Healthy, .. }

@@ -47,7 +47,8 @@ impl fmt::Display for Lasts {
 }
 
 /// The kinds of orders.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
     /// The service must not attract traffic.
     Drain,

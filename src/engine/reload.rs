@@ -31,7 +31,7 @@ impl Engine {
     /// keeps its drains, holds, disable-file and penalty, and its unchanged checks unless it begins anew
     /// ([`Service::continue_from`]). A service of another name follows one that is gone if it has one of its prefixes
     /// ([`Succession::inherit`]). A new or changed check begins anew; until the service has a verdict, its last statement
-    /// stands. A service takes over the drains of prefixes if all its prefixes were drained. Routes that are no longer
+    /// stands. A service takes over the drains, or the holds, of its prefixes if all of them had one. Routes that are no longer
     /// configured are withdrawn.
     ///
     /// From here on checks have the places of the new configuration; [`Reloaded::kept`] translates. An engine that has
@@ -55,7 +55,7 @@ impl Engine {
         let mut unlogged = vec![];
         let (mut unchanged, mut changed, mut added, mut moved) = (0, vec![], vec![], vec![]);
         for (place, plan) in next.services.iter().enumerate() {
-            let Inheritance { called, remembered, notice } = succession.inherit(plan);
+            let Inheritance { called, remembered, notices } = succession.inherit(plan);
             let (service, settled) = match called.and_then(|called| before.remove(&called)) {
                 Some((former, (earlier, (service, settled)))) if earlier == *plan => {
                     unchanged += 1;
@@ -65,7 +65,7 @@ impl Engine {
                 }
                 Some((former, (earlier, (service, _)))) => {
                     changed.push(Changed::new(place, &earlier, plan, self.entries_of(former)));
-                    moved.extend(notice);
+                    moved.extend(notices);
                     let mut kept = remembered.unwrap_or_default();
                     // It continues from the present state, even if ExaBGP has not acknowledged that yet, and also for
                     // prefixes that it gains: the same server was judged a moment ago.
@@ -80,7 +80,7 @@ impl Engine {
                 }
                 None => {
                     added.push(plan.name.clone());
-                    moved.extend(notice);
+                    moved.extend(notices);
                     let kept = remembered.as_ref().map(|kept| (kept, Duration::ZERO));
                     (Service::new(now, plan, next.compat, kept, &mut unlogged), None)
                 }

@@ -1,8 +1,9 @@
 //! The saved state that a service takes over, at a start or at a reload.
 //!
 //! ```text
-//!   same name, or a name that is gone and a prefix in common ──► penalty, state, disable-file, drains
+//!   same name, or a name that is gone and a prefix in common ──► penalty, state, disable-file, drains, holds
 //!   prefixes of drained services, and no others              ──► their drains
+//!   prefixes of held services, and no others                 ──► their holds
 //!   a drain of all services                                  ──► a service that is new
 //! ```
 
@@ -12,6 +13,7 @@ use ipnet::IpNet;
 
 use super::memory::{ALL_SERVICES, Memory, NO_LONGER_CONFIGURED, Remembered};
 use super::notice::Notice;
+use super::order::Kind;
 use super::plan::Service;
 use crate::text::ordered;
 
@@ -34,8 +36,8 @@ pub(super) struct Inheritance {
     pub(super) called: Option<String>,
     /// The state; `None` for nothing.
     pub(super) remembered: Option<Remembered>,
-    /// The notice about drains that move, if any.
-    pub(super) notice: Option<Notice>,
+    /// About drains and holds that move, or do not.
+    pub(super) notices: Vec<Notice>,
 }
 
 impl<'a> Succession<'a> {
@@ -61,20 +63,20 @@ impl<'a> Succession<'a> {
         let called = self.predecessor(plan);
         let known = called.and_then(|called| self.memory.services.get(called));
         let mut remembered = known.cloned().unwrap_or_default();
-        // A state that was acknowledged, or held, under another name does not apply to prefixes that it did not have.
+        // A state that was acknowledged under another name does not apply to prefixes that it did not have.
         let is_same = |prefix| self.owners.get(prefix).copied() == called;
         if called.is_some_and(|called| called != plan.name)
             && !plan.routes.iter().all(|route| is_same(&route.prefix))
         {
             remembered.acknowledged = None;
-            remembered.holds.clear();
         }
-        let notice = self.take_over_drains(&mut remembered, called, plan);
-        let anything = known.is_some() || !remembered.drains.is_empty();
+        let drains = self.take_over_drains(&mut remembered, called, plan);
+        let holds = self.take_over_holds(&mut remembered, called, plan);
+        let anything = known.is_some() || !remembered.drains.is_empty() || !remembered.holds.is_empty();
         Inheritance {
             called: called.map(ToOwned::to_owned),
             remembered: anything.then_some(remembered),
-            notice,
+            notices: drains.into_iter().chain(holds).collect(),
         }
     }
 
@@ -121,6 +123,39 @@ impl<'a> Succession<'a> {
             return joins_all.then_some(Notice::DrainedWithAll { service });
         }
         let from = from.into_iter().map(ToOwned::to_owned).collect();
-        Some(Notice::DrainsMoved { service, from, with_it })
+        Some(Notice::OrdersMoved { kind: Kind::Drain, service, from, with_it })
+    }
+
+    /// Gives a service that was not held under its own name the holds of the services that had its prefixes, if each of
+    /// them was held: a hold is not to announce other prefixes against their checks.
+    fn take_over_holds(
+        &self,
+        remembered: &mut Remembered,
+        called: Option<&str>,
+        plan: &Service,
+    ) -> Option<Notice> {
+        let is_own_name = called == Some(plan.name.as_str());
+        if is_own_name && !remembered.holds.is_empty() {
+            return None;
+        }
+        let holds = |owner: &str| self.memory.services.get(owner).map(|kept| &kept.holds);
+        let is_held = |owner: &&str| holds(owner).is_some_and(|holds| !holds.is_empty());
+        let owners = plan.routes.iter().map(|route| self.owners.get(&route.prefix).copied());
+        let with_it = owners.clone().all(|owner| owner.as_ref().is_some_and(is_held));
+        let from: BTreeSet<_> = ordered(owners.flatten().filter(is_held));
+        remembered.holds.clear();
+        if with_it {
+            let taken = from.iter().filter_map(|owner| holds(owner)).flatten();
+            remembered.holds.extend(taken.map(|(holder, hold)| (holder.clone(), hold.clone())));
+        }
+        // A hold that follows a new name alone is no news.
+        let is_news = !with_it || from.iter().any(|owner| called != Some(owner));
+        let from: Vec<_> = from.into_iter().map(ToOwned::to_owned).collect();
+        (is_news && !from.is_empty()).then(|| Notice::OrdersMoved {
+            kind: Kind::Hold,
+            service: plan.name.clone(),
+            from,
+            with_it,
+        })
     }
 }

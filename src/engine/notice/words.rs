@@ -7,7 +7,7 @@ use super::{Desired, Fall, Notice, RouteState, Stated, Until};
 use crate::engine::dampening::RESTARTS_EXCUSED;
 use crate::engine::dampening::window::{WINDOW, counted_in_window};
 use crate::engine::drain::{FailedRestart, RestartEnd};
-use crate::engine::order::AskedBy;
+use crate::engine::order::{AskedBy, Kind};
 use crate::exabgp::notification;
 use crate::text::period::{Period, Shown};
 use crate::text::{counted, foreign};
@@ -269,14 +269,18 @@ impl Notice {
                     checks.join(", ")
                 )
             }
-            Self::DrainsMoved { service, from, with_it } => {
+            Self::OrdersMoved { kind, service, from, with_it } => {
                 let were = if from.len() == 1 { "was" } else { "were" };
-                let from = format!("{}, which {were} drained", from.join(", "));
+                let (done, options) = match kind {
+                    Kind::Drain => ("drained", ""),
+                    Kind::Hold => ("held", " --for TIME --reason TEXT"),
+                };
+                let from = format!("{}, which {were} {done}", from.join(", "));
                 match with_it {
-                    true => format!("service {service}: drained: it now has the prefixes of {from}"),
+                    true => format!("service {service}: {done}: it now has the prefixes of {from}"),
                     false => format!(
-                        "service {service}: not drained: it has a prefix of {from}, but other prefixes as well; to \
-                         drain it: dnsherald drain {service}"
+                        "service {service}: not {done}: it has a prefix of {from}, but other prefixes as well; to \
+                         {kind} it: dnsherald {kind} {service}{options}"
                     ),
                 }
             }

@@ -42,3 +42,63 @@ fn a_restart_of_the_helper_withdraws_no_held_service() {
     next.handle(Event::Outcome(CheckId { service: ServiceId(0), check: 1 }, Outcome::pass(Duration::ZERO)));
     assert_eq!(next.commands(), ["announce route 192.0.2.1/32 next-hop 10.1.0.2 med 100"]);
 }
+
+/// The checks of the held service fail; the prefix that moves to a service of its own must not be withdrawn for them.
+#[test]
+fn a_hold_goes_with_the_prefixes_of_its_service() {
+    let mut bench = Bench::up("a 192.0.2.1/32 192.0.2.2/32");
+    bench.hold(0);
+    bench.finds(0, &[false, false]);
+    bench.commands();
+    bench.reload("a 192.0.2.1/32\nc 192.0.2.2/32");
+    for service in 0..2 {
+        bench.finds(service, &[false, false]);
+    }
+    assert_eq!(bench.states(), [("a", ServiceState::Up), ("c", ServiceState::Up)], "{:?}", bench.logged);
+    assert!(!bench.commands().iter().any(|line| line.contains("withdraw")));
+    let told = "service c: held: it now has the prefixes of a, which was held";
+    assert!(bench.logged.contains(&told.to_owned()), "{:?}", bench.logged);
+    bench.reload("e 192.0.2.1/32 192.0.2.2/32");
+    bench.finds(0, &[false, false]);
+    assert_eq!(bench.states(), [("e", ServiceState::Up)]);
+    assert!(!bench.commands().iter().any(|line| line.contains("withdraw")));
+    bench.handle(Event::Unhold(ServiceId(0), None));
+    assert_eq!(bench.states(), [("e", ServiceState::Down)]);
+}
+
+#[test]
+fn a_held_prefix_takes_no_other_along_and_the_log_warns() {
+    let not_held = |service: &str, was: &str| {
+        format!(
+            "service {service}: not held: it has a prefix of {was}, which was held, but other prefixes as well; to hold \
+             it: dnsherald hold {service} --for TIME --reason TEXT"
+        )
+    };
+    for (before, after, warning) in [
+        ("a 192.0.2.1/32", "c 192.0.2.1/32 192.0.2.9/32", not_held("c", "a")),
+        ("a 192.0.2.1/32\nb 192.0.2.2/32", "b 192.0.2.1/32 192.0.2.2/32", not_held("b", "a")),
+    ] {
+        for restarts in [false, true] {
+            let mut bench = Bench::up(before);
+            bench.hold(0);
+            if restarts {
+                bench = bench.restarts(after);
+            } else {
+                bench.reload(after);
+            }
+            bench.finds(0, &[false, false]);
+            assert_eq!(bench.states()[0].1, ServiceState::Down, "{after}");
+            assert!(bench.logged.contains(&warning), "{after}: {:?}", bench.logged);
+        }
+    }
+}
+
+#[test]
+fn a_service_keeps_its_own_hold_whatever_prefixes_it_gets() {
+    let mut bench = Bench::up(TWO);
+    bench.hold(0);
+    bench.reload("a 192.0.2.1/32 192.0.2.3/32");
+    bench.finds(0, &[false, false]);
+    assert_eq!(bench.states(), [("a", ServiceState::Up)]);
+    assert!(!bench.logged.iter().any(|line| line.contains("held:")), "{:?}", bench.logged);
+}
