@@ -14,6 +14,7 @@ use crate::text;
 
 mod answered;
 mod check;
+mod questions;
 mod reload;
 mod restart;
 mod status;

@@ -31,7 +31,11 @@ use super::moment::Moment;
 const SHORTEST: Duration = Duration::from_secs(3);
 
 /// The lowest former rate that is compared, in queries of others a second.
-const LEAST: f64 = 2.0;
+const LEAST: f64 = 10.0;
+
+/// The same for connections, and for the counters: neither counts what a resolver reads of other servers for our questions,
+/// nor probes that ended before their answer came.
+const LEAST_OTHERWISE: f64 = 2.0;
 
 /// The present rate is measured since the first failure, at most over this time.
 const DURING: Duration = Duration::from_secs(5);
@@ -120,6 +124,8 @@ pub(crate) const fn served(sockets: Sockets, kernel: Evidence, counters: Evidenc
 struct Terms {
     /// The time before the first failure over which the former rate is measured.
     before: Duration,
+    /// The lowest former rate in datagrams that is compared, in queries of others a second.
+    least: f64,
     /// The lowest number of queries of others that counts as service.
     fewest: u64,
 }
@@ -146,13 +152,13 @@ struct Failing {
 impl<K: Ord> ProbeOnly<K> {
     /// Knows nothing. For the counts of the kernel, which are read with each probe.
     pub(crate) const fn of_kernel() -> Self {
-        Self::with(Terms { before: Duration::from_secs(10), fewest: 2 })
+        Self::with(Terms { before: Duration::from_secs(10), least: LEAST, fewest: 2 })
     }
 
     /// Knows nothing. For the counters of a server, which are read every few seconds; some of our own queries may be
     /// under way when they are.
     pub(crate) const fn of_counters() -> Self {
-        Self::with(Terms { before: Duration::from_secs(60), fewest: 10 })
+        Self::with(Terms { before: Duration::from_secs(60), least: LEAST_OTHERWISE, fewest: 10 })
     }
 
     const fn with(terms: Terms) -> Self {
@@ -219,7 +225,8 @@ impl<K: Ord> ProbeOnly<K> {
         let from = Moment::after_start(asked.since_start().saturating_sub(self.terms.before));
         let before = self.between(from, asked, how).filter(|(time, _)| *time >= SHORTEST);
         let before = before.map(|(time, count)| count as f64 / time.as_secs_f64());
-        let failing = Failing { since: asked, before: before.filter(|rate| *rate >= LEAST), judged: asked };
+        let least = if how == Failed::Tcp { LEAST_OTHERWISE } else { self.terms.least };
+        let failing = Failing { since: asked, before: before.filter(|rate| *rate >= least), judged: asked };
         *self.paths.get_mut(path)? = Some(failing);
         Some(failing)
     }
@@ -337,7 +344,9 @@ mod tests {
         );
         assert!(!judged(10, 10, Failed::Tcp).iter().any(is_for), "datagrams tell nothing of connections");
         let is_unknown = |shown: &Evidence| *shown == Evidence::Unknown;
-        assert!(judged(1, 1, Failed::Udp).iter().all(is_unknown), "too few to tell");
+        for few in [1, 9] {
+            assert!(judged(few, few, Failed::Udp).iter().all(is_unknown), "too few to tell: {few}");
+        }
         assert!(judged(0, 100, Failed::Udp).iter().all(is_unknown), "nothing to compare with");
     }
 

@@ -8,8 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::engine::probe_only::Reads;
 use crate::netlink::snmp::{Counted, counted};
 
-/// Datagrams: an answered question, and its answer, are one each. A question without an answer may not have arrived.
+/// Datagrams: an answered question, and its answer, are one each. A question without an answer may not have arrived. An
+/// answer for which a resolver asks other servers costs it [`LOOKUP`] more.
 static DATAGRAMS: AtomicI64 = AtomicI64::new(0);
+
+/// The datagrams of other servers that a resolver reads for a name that is not in its cache, while the zones above it are:
+/// Unbound and BIND read one or two.
+const LOOKUP: i64 = 2;
 
 /// Connections.
 static CONNECTIONS: AtomicI64 = AtomicI64::new(0);
@@ -17,42 +22,57 @@ static CONNECTIONS: AtomicI64 = AtomicI64::new(0);
 /// Questions, answered or not: what a server may have counted as queries.
 static QUESTIONS: AtomicI64 = AtomicI64::new(0);
 
-/// What a process has asked, as the kernel and a server count it.
+/// Questions over UDP that wait for their answers.
+static WAITING: AtomicI64 = AtomicI64::new(0);
+
+/// What a process has asked, as the kernel and a server count it; as a correction, negative if it was less.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
-    datagrams: u32,
-    connections: u32,
-    questions: u32,
+    datagrams: i64,
+    connections: i64,
+    questions: i64,
 }
 
 impl Asked {
     /// What this process has asked up to now.
     pub(crate) fn by_us() -> Self {
-        let of = |count: &AtomicI64| count.load(Ordering::Relaxed).try_into().unwrap_or(u32::MAX);
+        let of = |count: &AtomicI64| count.load(Ordering::Relaxed);
         Self { datagrams: of(&DATAGRAMS), connections: of(&CONNECTIONS), questions: of(&QUESTIONS) }
     }
 
-    /// What was asked since `earlier`.
-    pub(crate) const fn since(self, earlier: Self) -> Self {
+    /// By how much this is more than `other`.
+    pub(crate) const fn beyond(self, other: Self) -> Self {
         Self {
-            datagrams: self.datagrams.saturating_sub(earlier.datagrams),
-            connections: self.connections.saturating_sub(earlier.connections),
-            questions: self.questions.saturating_sub(earlier.questions),
+            datagrams: self.datagrams.saturating_sub(other.datagrams),
+            connections: self.connections.saturating_sub(other.connections),
+            questions: self.questions.saturating_sub(other.questions),
         }
     }
 
     /// Counts what a command has asked as our own.
     pub(crate) fn count_as_ours(self) {
-        DATAGRAMS.fetch_add(self.datagrams.into(), Ordering::Relaxed);
-        CONNECTIONS.fetch_add(self.connections.into(), Ordering::Relaxed);
-        QUESTIONS.fetch_add(self.questions.into(), Ordering::Relaxed);
+        DATAGRAMS.fetch_add(self.datagrams, Ordering::Relaxed);
+        CONNECTIONS.fetch_add(self.connections, Ordering::Relaxed);
+        QUESTIONS.fetch_add(self.questions, Ordering::Relaxed);
     }
 }
 
-/// A question was sent over UDP.
-pub(super) fn note_question() {
+/// A question over UDP that waits for its answer. The server may have read it.
+#[must_use]
+pub(super) struct Waiting;
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        WAITING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A question was sent over UDP. It waits for its answer as long as the returned value lives.
+pub(super) fn note_question() -> Waiting {
     QUESTIONS.fetch_add(1, Ordering::Relaxed);
+    WAITING.fetch_add(1, Ordering::Relaxed);
+    Waiting
 }
 
 /// How many questions this process has sent to all servers.
@@ -65,6 +85,11 @@ pub(super) fn note_answer() {
     DATAGRAMS.fetch_add(2, Ordering::Relaxed);
 }
 
+/// A resolver answered a question for which it has to ask other servers.
+pub(super) fn note_lookup() {
+    DATAGRAMS.fetch_add(LOOKUP, Ordering::Relaxed);
+}
+
 /// A server took a connection, which is for one question.
 pub(super) fn note_connection() {
     CONNECTIONS.fetch_add(1, Ordering::Relaxed);
@@ -75,7 +100,7 @@ pub(super) fn note_connection() {
 pub(super) fn reads_of_others() -> Option<Reads> {
     let Counted { datagrams, connections } = counted()?;
     Some(Reads {
-        udp: datagrams.cast_signed() - DATAGRAMS.load(Ordering::Relaxed),
+        udp: datagrams.cast_signed() - DATAGRAMS.load(Ordering::Relaxed) - WAITING.load(Ordering::Relaxed),
         tcp: connections.cast_signed() - CONNECTIONS.load(Ordering::Relaxed),
     })
 }
@@ -88,8 +113,14 @@ mod tests {
     #[test]
     fn what_a_command_has_asked_counts_as_our_own() {
         let before = Asked::by_us();
-        Asked { datagrams: 6, connections: 2, questions: 5 }.count_as_ours();
-        let Asked { datagrams, connections, questions } = Asked::by_us().since(before);
-        assert!(datagrams >= 6 && connections >= 2 && questions >= 5);
+        let asked = Asked { datagrams: 6000, connections: 2000, questions: 5000 };
+        asked.count_as_ours();
+        let Asked { datagrams, connections, questions } = Asked::by_us().beyond(before);
+        assert!(datagrams >= 6000 && connections >= 2000 && questions >= 5000);
+        let correction: Asked =
+            serde_json::from_str(&serde_json::to_string(&Asked::default().beyond(asked)).unwrap()).unwrap();
+        correction.count_as_ours();
+        let Asked { datagrams, connections, questions } = Asked::by_us().beyond(before);
+        assert!(datagrams < 6000 && connections < 2000 && questions < 5000);
     }
 }

@@ -161,11 +161,11 @@ impl ProbeSet {
     }
 
     /// Sends all probes at once up to the limit, waits for all, and returns each finding with the label of its probe, in
-    /// the order of the probes.
+    /// the order of the probes. None is known to be alone in its failure.
     pub(crate) async fn ask_all(&self) -> Vec<(String, Finding)> {
         let mut flight = Flight::new(&self.probes, Pace { spread: Duration::ZERO, ..self.pace });
         let mut findings = Vec::with_capacity(self.probes.len());
-        while let Some((place, finding)) = flight.next(DnsProbe::ask).await {
+        while let Some((place, finding)) = flight.next(DnsProbe::ask_from_its_source).await {
             let outcome = self.record_pass(place, finding.outcome);
             findings.push((place, Finding { outcome, ..finding }));
         }

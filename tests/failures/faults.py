@@ -1,5 +1,6 @@
 """What breaks a point of presence. Each is a function of the presence; those with parameters return one."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from numbering import (
     OTHER_IPV4,
     SECOND_IPV4,
     SERVICE_IPV4,
+    SERVICE_IPV6,
     UPSTREAM,
 )
 from process import run
@@ -57,6 +59,24 @@ def changed(**attributes):
 
 def access(action, *but):
     return changed(access=allowed(action, but))
+
+
+def refused_by_reload(presence):
+    """Two reloads, the second one of a configuration that refuses all but the host itself. `backend reload` compares the
+    answers for half a minute; for some of them the server asks others."""
+    server, folder = presence.server, presence.folder
+    own = [(f"{address}/{128 if ':' in address else 32}", "allow") for address in (SERVICE_IPV4, SERVICE_IPV6, SECOND_IPV4)]
+    # The table of the backend is the last one.
+    reload = json.dumps(["unbound-control", "-c", f"{folder}/unbound.conf", "reload"])
+    file = folder / "reload.toml"
+    file.write_text((folder / "dnsherald.toml").read_text() + f'config-check = ["true"]\nreload = {reload}\n')
+    command = presence.binary, "backend", "reload", "-c", file, "--control", folder / "control"
+    # The helper compares with three seconds at least.
+    let_pass(4)
+    run(*presence.network.pop.inside(*command), may_fail=True)
+    server.access = allowed("refuse", own)
+    server.write()
+    presence.start(presence.network.pop, *command)
 
 
 # Of all but the host's own management network.

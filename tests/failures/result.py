@@ -16,7 +16,7 @@ from waiting import PATIENCE, Interrupted, Unmet, complaint, let_pass, wait_unti
 # How long clients are asked, and how often each kind of question, per second.
 ASKED, RATE = 3, 4
 # Clients ask all the time where they must stay well.
-GENTLE = 2
+GENTLE = 4
 numbers = itertools.count(1)
 
 
@@ -55,6 +55,8 @@ class Result:
             return not self.trouble and not self.has_moved
         if self.row.expected == MOVES:
             return not self.trouble and self.has_moved
+        if self.end:
+            return False
         return not self.trouble and self.done == self.row.expected
 
     @property
@@ -69,7 +71,7 @@ class Result:
         """For the end of the run; None if the row is as expected."""
         if self.as_expected:
             return None
-        return Failed(self.row.name, self.error or f"expected {self.row.expected}, but {self.done}: {', '.join(self.seen_by) or 'no check fails'}")
+        return Failed(self.row.name, self.error or f"expected {self.row.expected}, but {self.done}{self.end}: {', '.join(self.seen_by) or 'no check fails'}")
 
     def markdown(self):
         """The row of a table."""

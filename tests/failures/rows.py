@@ -144,6 +144,7 @@ HOST = [
 ]
 RESOLVER = [
     Row("REFUSED", "Unbound refuses everyone after a reload", Unbound, access("refuse"), WITHDRAWS, **CLIENTS),
+    Row("REFUSED by backend reload", "the same by `backend reload`, but for the service addresses", Unbound, faults.refused_by_reload, WITHDRAWS, asked_after=40, within=42),
     Row("REFUSED by BIND resolver", "allow-query none after a reload", BIND_RESOLVER, changed(query="none"), WITHDRAWS),
     Row("clients refused", "Unbound refuses all but the management network", Unbound, access("refuse", *faults.FOR_MANAGEMENT), UNSEEN),
     Row("clients refused, client-source", "the same, with client-source", Unbound, access("refuse", *faults.FOR_MANAGEMENT), WITHDRAWS, more=AS_CLIENT_SOURCE),

@@ -1,21 +1,19 @@
 //! `backend reload`: checks the configuration, reloads, and compares the zones and the answers with those before.
 
-use std::cell::Cell;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::answered::Answered;
+use super::questions::Questions;
 use super::status;
 use crate::backend::Backend;
 use crate::backend::served::Served;
 use crate::backend::targets::Targets;
 use crate::config::Config;
 use crate::control::client::Client;
-use crate::control::{CLIENT_TIMEOUT, Request};
 use crate::exit::Exit;
-use crate::probe::own::Asked;
 use crate::restart::{Lock, report_reload};
 use crate::text::period::Period;
 use crate::text::{self, joined};
@@ -26,46 +24,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// A server may serve its old zones while it reads the new ones; therefore all must be well for this time.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// The interval at which the helper learns of the questions of this command.
-const REPORT_INTERVAL: Duration = Duration::from_millis(50);
-
 /// Reloads, unless the configuration is invalid or a restart is under way. The helper logs the result, and does not take
 /// the questions for those of clients.
 pub(super) async fn run(
-    config: &Config,
-    backend: &Backend,
-    helper: &Client,
-    removed: &[String],
-) -> anyhow::Result<Exit> {
-    let is_done = Cell::new(false);
-    let work = async {
-        let result = reload(config, backend, helper, removed).await;
-        is_done.set(true);
-        result
-    };
-    let report = async {
-        let mut told = Asked::default();
-        loop {
-            let is_last = is_done.get();
-            let asked = Asked::by_us();
-            let request = Request::Asked(asked.since(told));
-            // An older helper refuses it.
-            if asked != told
-                && helper.has_a_socket()
-                && let Ok(Ok(_)) = timeout(CLIENT_TIMEOUT, helper.request(&request)).await
-            {
-                told = asked;
-            }
-            if is_last {
-                return;
-            }
-            sleep(REPORT_INTERVAL).await;
-        }
-    };
-    tokio::join!(work, report).0
-}
-
-async fn reload(
     config: &Config,
     backend: &Backend,
     helper: &Client,
@@ -93,8 +54,11 @@ async fn reload(
         return Ok(Exit::Failure);
     }
     let targets = config.targets_of(backend);
-    let (served, answered) =
-        tokio::join!(Served::now(&targets, backend, removed), Answered::now(config, backend, &targets));
+    let mut questions = Questions::new(helper);
+    let former = async {
+        tokio::join!(Served::now(&targets, backend, removed), Answered::now(config, backend, &targets))
+    };
+    let (served, answered) = questions.ask(former).await;
     match backend.reload().await {
         Ok(done) => {
             for step in done {
@@ -108,8 +72,8 @@ async fn reload(
         }
     }
     // A successful reload command does not prove that each zone was loaded, nor that clients are answered.
-    let complaints = complaints_since(&targets, backend, &served, &answered).await;
-    let exit = status::run(config, backend, false).await?;
+    let complaints = complaints_since(&targets, backend, &served, &answered, &mut questions).await;
+    let exit = questions.ask(status::run(config, backend, false)).await?;
     report_reload(config, backend, helper, complaints.summary(exit)).await;
     for complaint in complaints.zones.iter().chain(&complaints.questions) {
         writeln!(text::stderr(), "{name}: reloaded, but {complaint}")?;
@@ -161,6 +125,7 @@ async fn complaints_since(
     backend: &Backend,
     served: &Served,
     answered: &Answered<'_>,
+    questions: &mut Questions<'_>,
 ) -> Complaints {
     if served.all().next().is_none() && answered.is_empty() {
         return Complaints { zones: vec![], questions: vec![] };
@@ -168,8 +133,9 @@ async fn complaints_since(
     let began = Instant::now();
     let (mut settled_since, mut is_told) = (None, false);
     loop {
-        let (zones, questions) = tokio::join!(served.again(targets, backend.timeout), answered.complaints());
-        let complaints = Complaints { zones: zones.complaints(served), questions };
+        let again = async { tokio::join!(served.again(targets, backend.timeout), answered.complaints()) };
+        let (zones, unanswered) = questions.ask(again).await;
+        let complaints = Complaints { zones: zones.complaints(served), questions: unanswered };
         match (complaints.is_empty(), settled_since) {
             (true, Some(since)) if Instant::now() >= since + SETTLED => return complaints,
             (true, Some(_)) => {}

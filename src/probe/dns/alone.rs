@@ -10,6 +10,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep_until, timeout};
 
 use super::here::Ignored;
+use super::question::random_label;
+use super::request::Request;
 use super::{DnsProbe, Finding};
 use crate::outcome::{Cause, Outcome};
 use crate::probe::deadline::Deadline;
@@ -64,16 +66,23 @@ impl DnsProbe {
             && place(self.server.ip()) == Place::Service
     }
 
-    /// Whether the same question passes each time when the server's own address asks.
+    /// Whether the same question passes each time when the server's own address asks. A nonce is the same each time, so that
+    /// a resolver asks other servers once.
     async fn passes_from_itself(&self, deadline: Deadline) -> bool {
         let Ok(_turn) = AT_ONCE.acquire().await else { return false };
         let probe = Self { source: Some(self.server.ip()), ..self.clone() };
-        join_all((0..TIMES).map(|_| probe.passes_at_once(deadline))).await.into_iter().all(|passed| passed)
+        let nonce = random_label();
+        let requests = (0..TIMES).map(|time| {
+            let request = self.question.stamp_with(probe.ends(), nonce);
+            Request { needs_lookup: request.needs_lookup && time == 0, ..request }
+        });
+        let asked = requests.map(|request| probe.passes_at_once(request, deadline));
+        join_all(asked).await.into_iter().all(|passed| passed)
     }
 
     /// Whether one question passes without a repetition.
-    async fn passes_at_once(&self, deadline: Deadline) -> bool {
-        let Ok((response, took)) = self.exchange_once(&mut Ignored::default()).await else { return false };
+    async fn passes_at_once(&self, request: Request, deadline: Deadline) -> bool {
+        let Ok((response, took)) = self.send(&request, &mut Ignored::default()).await else { return false };
         self.settle(response, took, took, deadline).await.0.passed()
     }
 }

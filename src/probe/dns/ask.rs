@@ -34,6 +34,11 @@ struct Exchanged {
 }
 
 impl DnsProbe {
+    /// Probes as [`Self::ask`] does, but asks nothing from the service address itself; `is_alone` is false.
+    pub(crate) async fn ask_from_its_source(&self) -> Finding {
+        self.ask_until(Deadline::after(self.timeout)).await
+    }
+
     /// Probes once and returns by the deadline.
     pub(super) async fn ask_until(&self, deadline: Deadline) -> Finding {
         let mut exchanged = self.exchange(deadline).await;
@@ -92,7 +97,12 @@ impl DnsProbe {
 
     /// Asks once, without a deadline and without a repetition.
     pub(super) async fn exchange_once(&self, ignored: &mut Ignored) -> Answered {
-        let (request, tls) = (&self.question.stamp(self.ends()), self.question.tls());
+        self.send(&self.question.stamp(self.ends()), ignored).await
+    }
+
+    /// The same with this request.
+    pub(super) async fn send(&self, request: &Request, ignored: &mut Ignored) -> Answered {
+        let tls = self.question.tls();
         match self.transport {
             Transport::Udp => self.path().udp(request, ignored).await,
             Transport::Tcp => self.path().tcp(request, ignored).await,

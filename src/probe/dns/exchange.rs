@@ -22,7 +22,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use super::here::{Ignored, missing};
 use super::request::{Arrival, Request};
 use super::response::Response;
-use super::{Tls, Transport, https};
+use super::{Rcode, Tls, Transport, https};
 use crate::outcome::{Cause, Failure};
 use crate::probe::locality::Locality;
 use crate::probe::own;
@@ -50,7 +50,7 @@ impl Path<'_> {
         let socket = self.datagram_socket()?;
         let start = Instant::now();
         socket.send(request.octets()).map_err(|error| self.cannot_send(error))?;
-        own::note_question();
+        let _waiting = own::note_question();
         // Registers the socket only after sending: the latency is then the server's alone.
         let socket = tokio::net::UdpSocket::from_std(socket)?;
         Ok((self.response_on(&socket, request, ignored).await?, start.elapsed()))
@@ -82,7 +82,7 @@ impl Path<'_> {
             match receive(socket, request).await {
                 Ok(arrival) => {
                     own::note_answer();
-                    if let Some(response) = accept(arrival, ignored)? {
+                    if let Some(response) = accept(request, arrival, ignored)? {
                         return Ok(response);
                     }
                 }
@@ -110,7 +110,7 @@ impl Path<'_> {
     pub(super) async fn https(self, request: &Request, ignored: &mut Ignored, tls: &Tls) -> Answered {
         let (mut stream, start) = tls.connect(self, Transport::Https).await?;
         let message = https::post(&mut stream, &tls.authority(self), &tls.path, request.octets()).await?;
-        match accept(request.sort(Transport::Https, &message), ignored)? {
+        match accept(request, request.sort(Transport::Https, &message), ignored)? {
             Some(response) => Ok((response, start.elapsed())),
             None => Err(malformed("an answer to another question over HTTPS").into()),
         }
@@ -188,16 +188,23 @@ pub(super) async fn read_response(
         let length = stream.read_u16().await?;
         message.resize(length.into(), 0);
         stream.read_exact(&mut message).await?;
-        if let Some(response) = accept(request.sort(Transport::Tcp, &message), ignored)? {
+        if let Some(response) = accept(request, request.sort(Transport::Tcp, &message), ignored)? {
             return Ok(response);
         }
     }
 }
 
 /// Returns the response and counts other messages.
-fn accept(arrival: Arrival, ignored: &mut Ignored) -> Result<Option<Response>, Trouble> {
+fn accept(request: &Request, arrival: Arrival, ignored: &mut Ignored) -> Result<Option<Response>, Trouble> {
     match arrival {
-        Arrival::Response(response) => Ok(Some(response)),
+        Arrival::Response(response) => {
+            // A refusal needs no other server, and an error may mean that none has answered.
+            let is_found = matches!(Rcode::from(response.response_code), Rcode::NOERROR | Rcode::NXDOMAIN);
+            if request.needs_lookup && is_found {
+                own::note_lookup();
+            }
+            Ok(Some(response))
+        }
         Arrival::Malformed(why) => Err(malformed(&why).into()),
         Arrival::Stray => {
             ignored.messages = ignored.messages.saturating_add(1);

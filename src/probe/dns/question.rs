@@ -12,6 +12,9 @@ use super::query::PLACEHOLDER;
 use super::request::Request;
 use super::{Expectation, Query, Tls};
 
+/// A nonce.
+pub(super) type Label = [u8; PLACEHOLDER.len()];
+
 /// Octets of the header (RFC 1035 §4.1.1).
 pub(super) const HEADER: usize = 12;
 
@@ -111,7 +114,8 @@ impl Question {
 
         let nonce = octets.windows(PLACEHOLDER.len()).position(|octets| octets == PLACEHOLDER);
         let payload = offered.unwrap_or(PLAIN_PAYLOAD).max(PLAIN_PAYLOAD);
-        let template = Request { octets, question_end: bare.len(), payload, cookie: None };
+        let needs_lookup = nonce.is_some() && options.recursion_desired;
+        let template = Request { octets, question_end: bare.len(), payload, cookie: None, needs_lookup };
         let (tls, memory) = (Arc::default(), Memory::default());
         Ok(Self { query, expect, options, tls, template, nonce, memory })
     }
@@ -142,10 +146,15 @@ impl Question {
     /// A request with an ID, a nonce if the query has one, and a cookie for `path` if the query sends cookies, that an
     /// attacker cannot predict.
     pub(super) fn stamp(&self, path: Path) -> Request {
+        self.stamp_with(path, random_label())
+    }
+
+    /// The same with this nonce.
+    pub(super) fn stamp_with(&self, path: Path, nonce: Label) -> Request {
         let mut request = self.template.clone();
         request.octets[..2].copy_from_slice(&random_id().to_be_bytes());
         if let Some(at) = self.nonce {
-            request.octets[at..at + PLACEHOLDER.len()].copy_from_slice(&random_label());
+            request.octets[at..at + PLACEHOLDER.len()].copy_from_slice(&nonce);
         }
         if self.options.cookie {
             request.add_cookie(self.memory.cookie(path).unwrap_or_else(random_cookie));
@@ -165,7 +174,7 @@ fn random_id() -> u16 {
 }
 
 /// Sixty random bits in lower-case base32 (RFC 4648 §6), which every server accepts.
-fn random_label() -> [u8; PLACEHOLDER.len()] {
+pub(super) fn random_label() -> Label {
     const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let bits = (0..4).fold(0_u64, |bits, _| bits << 16 | u64::from(random_id()));
     std::array::from_fn(|place| LETTERS[(bits >> (5 * place)) as usize % LETTERS.len()])
@@ -201,6 +210,17 @@ mod tests {
         let message = sent(&question);
         assert!(message.recursion_desired && !message.authentic_data);
         assert_eq!(message.queries, [question.query().question().clone()]);
+    }
+
+    #[test]
+    fn a_resolver_asks_others_for_a_nonce() {
+        let needs = |query: &str, recursion: bool| {
+            let options = Options { recursion_desired: recursion, ..Options::default() };
+            let question = Question::with(query.parse().unwrap(), options, Expectation::default()).unwrap();
+            question.stamp(HERE).needs_lookup
+        };
+        assert!(needs("{nonce}.com. A", true));
+        assert!(!needs("{nonce}.example.org. A", false) && !needs("com. SOA", true));
     }
 
     #[test]

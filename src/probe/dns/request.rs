@@ -24,6 +24,8 @@ pub(super) struct Request {
     pub(super) payload: u16,
     /// The cookie in it.
     pub(super) cookie: Option<Vec<u8>>,
+    /// Whether a resolver has to ask other servers: it is to recurse, for a name with a nonce.
+    pub(super) needs_lookup: bool,
 }
 
 /// The class of a received message.

@@ -51,7 +51,7 @@ const fn by_cause(cause: Cause) -> Advice {
         }
         Cause::Refused => Say("permit the source address of the probes in the access list of the server"),
         Cause::ProbeOnly => Say(
-            "permit the source address of the probes in the firewall, the access list and the rate limit: clients are answered",
+            "permit the source address of the probes in the firewall, the access list and the rate limit; clients are probably answered",
         ),
         Cause::RateLimited => Say(
             "exempt the source address of the probes from the rate limit, as `dnsherald backend status` shows",

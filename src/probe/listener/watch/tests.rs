@@ -218,7 +218,7 @@ fn asked_alone(sockets: Sockets, before: Option<i64>, counters: Option<i64>, sou
         let others = crate::probe::own::reads_of_others().unwrap();
         let mut failures = lock(&watch.failures);
         failures.passed(path);
-        for (second, udp) in [(9, others.udp - before - 2), (19, others.udp - 2)] {
+        for (second, udp) in [(9, others.udp - before - 30), (19, others.udp - 30)] {
             failures.add_reading(Moment::after_start(Duration::from_secs(second)), Reads { udp, ..others });
         }
     }
@@ -232,12 +232,12 @@ fn asked_alone(sockets: Sockets, before: Option<i64>, counters: Option<i64>, sou
 fn a_failure_is_that_of_the_probe_while_others_are_read() {
     let asked = |before, source| asked_alone(Sockets::Read, Some(before), None, source);
     let cause = |outcome: &Outcome| outcome.failure().unwrap().cause;
-    // 2 datagrams a second before, and 2 since.
-    let alone = asked(20, "127.0.0.3");
+    // 10 datagrams a second before, and 30 since.
+    let alone = asked(100, "127.0.0.3");
     assert_eq!(cause(&alone), Cause::ProbeOnly, "{alone:?}");
     assert!(alone.failure().unwrap().detail.ends_with("or a rate limit hits 127.0.0.3"), "{alone:?}");
     assert_eq!(cause(&asked(100_000_000, "127.0.0.3")), Cause::Timeout, "others are dropped, too");
-    assert_eq!(cause(&asked(20, "127.0.0.4")), Cause::Timeout, "it asks as a client");
+    assert_eq!(cause(&asked(100, "127.0.0.4")), Cause::Timeout, "it asks as a client");
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn the_counters_of_the_server_stand_in_for_sockets_that_are_not_seen() {
     for counters in [None, Some(0)] {
         let outcome = asked(Sockets::NotSeen, None, counters);
         assert_eq!(cause(&outcome), Cause::Timeout, "{counters:?}");
-        let outcome = asked(Sockets::NotSeen, Some(20), counters);
+        let outcome = asked(Sockets::NotSeen, Some(100), counters);
         assert_eq!(cause(&outcome), Cause::Timeout, "the kernel may count for other servers: {counters:?}");
     }
     assert_eq!(cause(&asked(Sockets::Read, None, Some(100))), Cause::ProbeOnly, "the kernel tells nothing");
@@ -261,7 +261,7 @@ fn the_counters_of_the_server_stand_in_for_sockets_that_are_not_seen() {
 fn the_counters_of_the_server_overrule_nothing() {
     let asked = |sockets, before| asked_alone(sockets, before, Some(100), "127.0.0.3");
     let cause = |outcome: &Outcome| outcome.failure().unwrap().cause;
-    for before in [None, Some(20)] {
+    for before in [None, Some(100)] {
         assert_eq!(cause(&asked(Sockets::NotRead, before)), Cause::Timeout, "it hangs: {before:?}");
     }
     for sockets in [Sockets::Read, Sockets::NotSeen] {

@@ -1,0 +1,45 @@
+//! Questions of a command, of which it tells the helper first: the kernel counts them as it counts those of clients.
+
+use std::future::Future;
+
+use tokio::time::timeout;
+
+use crate::control::client::Client;
+use crate::control::{CLIENT_TIMEOUT, Request};
+use crate::probe::own::Asked;
+
+/// Asks, and tells the helper of it.
+pub(super) struct Questions<'a> {
+    helper: Option<&'a Client>,
+    /// What the last questions were.
+    last: Asked,
+}
+
+impl<'a> Questions<'a> {
+    pub(super) fn new(helper: &'a Client) -> Self {
+        Self { helper: helper.has_a_socket().then_some(helper), last: Asked::default() }
+    }
+
+    /// Announces as many questions as the last time, asks, and corrects the number.
+    pub(super) async fn ask<T>(&mut self, questions: impl Future<Output = T>) -> T {
+        let expected = self.last;
+        self.tell(expected).await;
+        let before = Asked::by_us();
+        let answers = questions.await;
+        self.last = Asked::by_us().beyond(before);
+        self.tell(self.last.beyond(expected)).await;
+        answers
+    }
+
+    /// A helper that refuses it, as an older one does, or that hangs, is not told again.
+    async fn tell(&mut self, asked: Asked) {
+        if asked == Asked::default() {
+            return;
+        }
+        let Some(helper) = self.helper else { return };
+        let told = timeout(CLIENT_TIMEOUT, helper.request(&Request::Asked(asked))).await;
+        if !matches!(told, Ok(Ok(_))) {
+            self.helper = None;
+        }
+    }
+}
