@@ -42,7 +42,6 @@ use crate::engine::moment::Moment;
 use crate::history::file::History;
 use crate::metrics::tally::Tally;
 use crate::outcome::Outcome;
-use crate::sys::handoff::EXIT_WAIT;
 
 mod actions;
 pub(crate) mod addresses;
@@ -76,6 +75,9 @@ pub(crate) mod timestamp;
 mod turns;
 mod warm_up;
 pub(crate) mod watchdog;
+
+/// How long the end of the process waits for the disk. ExaBGP 5 kills a helper 2 s after it has asked it to stop.
+const STATE_WAIT: Duration = Duration::from_secs(1);
 
 /// Both ends of a channel to the loop.
 type Channel<T> = (mpsc::UnboundedSender<T>, mpsc::UnboundedReceiver<T>);
@@ -191,8 +193,10 @@ impl<'a> Daemon<'a> {
         if ending == Ending::Exit {
             self.io.watchdog.stop();
         }
-        if self.store.as_ref().is_some_and(|store| !store.wait_written(EXIT_WAIT)) {
-            log::warn!("the state was not written in time: the next start may read an older one");
+        if let Some(why) = self.store.as_ref().and_then(|store| store.unwritten_after(STATE_WAIT)) {
+            log::warn!(
+                "the state is not on disk: {why}; the next start may not know the last drains, holds and falls"
+            );
         }
         ending
     }

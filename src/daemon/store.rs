@@ -266,10 +266,11 @@ impl Store {
         WriteWaiter { newest: Arc::clone(&self.newest), failure: Arc::clone(&self.failure) }
     }
 
-    /// Waits until the writer has no work, at most `limit`. Returns whether it has none.
+    /// Waits until the writer has no work, at most `limit`. Returns why it still has some.
     #[must_use]
-    pub(crate) fn wait_written(&self, limit: Duration) -> bool {
-        self.newest.wait_idle(limit)
+    pub(crate) fn unwritten_after(&self, limit: Duration) -> Option<String> {
+        let late = || format!("the disk of {} has not answered for {}", self.file.display(), Shown(limit));
+        (!self.newest.wait_idle(limit)).then(|| self.unwritten().unwrap_or_else(late))
     }
 }
 

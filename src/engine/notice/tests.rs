@@ -256,13 +256,14 @@ fn sentences() -> Vec<String> {
         Notice::Overtaken { withdraws: 2 },
         Notice::SessionDown { neighbor: "10.1.0.1".to_owned(), reason: "peer reset".to_owned(), lost: true },
     ];
-    // Tests of the control socket, of the last good configuration, of a stopped helper, of one that was killed, of two helpers, of
+    // Tests of the control socket, of a hanging disk, of the last good configuration, of a stopped helper, of one that was killed, of two helpers, of
     // supplied checks and of the rate limit expect these.
     let others = [
         "reload refused, the configuration in force stays: f.toml:1:1: unknown key",
         "f.toml cannot be used: running the LAST GOOD CONFIGURATION in g.toml",
         "this process did not run for 28s (stopped, or the machine paused): the outcomes of that time are discarded",
         "the helper before (process 7, which last saved its state at 02:04:31 UTC) did not end in order: it was killed or crashed",
+        "the state is not on disk: the disk of f.json has not answered for 1s; the next start may not know the last drains",
         "takes over the sockets in /run/dnsherald from the helper (process 7)",
         "another helper (process 7 with f.toml) still runs 10s after the start of this one (process 8): this one has",
         "resolver: newer than `since` in [defaults] and only observed: address",

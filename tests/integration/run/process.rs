@@ -178,6 +178,7 @@ fn works_and_exits_with_a_hanging_disk() {
     helper.says(WITHDRAW);
     helper.exits_well();
     assert!(!pop.state_file().exists(), "the disk did hang");
+    helper.logs("the state is not on disk: the disk of");
 }
 
 /// With the umask of ExaBGP, new directories would be inaccessible.
