@@ -24,6 +24,7 @@ pub(crate) mod forecast;
 mod hastened;
 mod on_fail;
 mod severity;
+mod shown;
 mod timing;
 
 /// Why a check rises or is up though none of its probes has ever passed: their failures count as passes.
@@ -146,11 +147,6 @@ impl Check {
         let no_answer =
             |outcome: &Outcome| matches!(outcome, Outcome::Pass { latency, .. } if latency.is_zero());
         self.once_seen && self.last.as_ref().is_some_and(|(_, outcome)| no_answer(outcome))
-    }
-
-    /// The state that it shows.
-    pub(crate) const fn state(&self) -> CheckState {
-        self.shown.state()
     }
 
     /// Why it fails; `None` if it passes.

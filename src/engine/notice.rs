@@ -40,7 +40,7 @@ pub(crate) enum Notice {
         #[serde(rename = "planned")]
         expected: bool,
     },
-    /// A service has changed its state, or after a reload the attributes of its routes.
+    /// A service has changed its state, the check that degrades it, or after a reload the attributes of its routes.
     Service {
         service: String,
         from: ServiceState,

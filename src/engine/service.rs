@@ -112,9 +112,12 @@ pub(crate) struct Service {
     state: ServiceState,
     /// Since when it has this state.
     pub(crate) since: Moment,
-    /// The reason of its state at the transition to it; `None` after a start or a reload.
+    /// The reason of its state at the transition to it, or since another check degrades it; `None` after a start or a reload.
     #[serde(rename = "entered")]
     entry_reason: Option<String>,
+    /// The check that this reason names, if the check degrades it: its place, and whether its window does.
+    #[serde(default)]
+    named: Option<(usize, bool)>,
     /// What it last told the API session to advertise. `None` until the first decision, or the earlier statement of a `start`
     /// policy or of the alarm about unknown checks.
     stated: Option<Stated>,

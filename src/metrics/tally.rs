@@ -25,7 +25,9 @@ impl Tally {
 
     /// Counts a decision of the engine.
     pub(crate) fn count_action(&mut self, action: &Action) {
-        if let Action::Log(Notice::Service { service, to, .. }) = action {
+        if let Action::Log(Notice::Service { service, from, to, .. }) = action
+            && from != to
+        {
             let of_service = self.0.transitions.entry(service.clone()).or_default();
             *of_service.entry(*to).or_default() += 1;
         }

@@ -47,7 +47,7 @@ impl Sign {
         }
     }
 
-    pub(super) const fn from_check(check: &Check) -> Self {
+    pub(super) fn from_check(check: &Check) -> Self {
         match check.state() {
             CheckState::Unknown => Self::Unknown,
             CheckState::Rising(_) => Self::Rising,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::config::defaults::TIMING;
 use crate::config::describe::loss::{degrades_within, falls_in_ten_years, falls_within};
 use crate::engine::check::{Check, OnFail, Severity};
+use crate::engine::hysteresis::CheckState;
 use crate::engine::moment::Moment;
 use crate::outcome::{Cause, Lost, Outcome};
 
@@ -132,6 +133,37 @@ fn alternating_loss_brings_down_until_the_window_has_room() {
     assert_eq!(feed(&mut check, &whole, 1), Some(Severity::Degraded));
     assert_eq!(feed(&mut check, &whole, 8), Some(Severity::Observe));
     assert_eq!(check.failure(), None);
+}
+
+/// A failure that is only observed ends the window of the state shown by a row, and is a pass for the window that degrades.
+#[test]
+fn a_check_shows_the_window_that_degrades() {
+    let mut check = Check::new("answers".to_owned(), TIMING, OnFail::always(Severity::Down));
+    let feed = |check: &mut Check, outcome: &Outcome, rounds: u32| {
+        (0..rounds).for_each(|_| drop(check.on_outcome(Moment::START, outcome)));
+        check.verdict()
+    };
+    let (pass, observed) = (Outcome::pass(Duration::ZERO), Outcome::fail(Cause::ProbeOnly, "observed"));
+    feed(&mut check, &pass, 5);
+    for _ in 0..7 {
+        feed(&mut check, &Outcome::fail(Cause::Timeout, ""), 2);
+        assert_eq!(feed(&mut check, &observed, 1), Some(Severity::Observe));
+    }
+    assert_eq!(feed(&mut check, &Outcome::fail(Cause::Timeout, "no answer"), 1), Some(Severity::Degraded));
+    let window = "15 of the last 22 rounds failed or were lost";
+    assert_eq!(check.failure(), Some(&*format!("{window}; last: no answer")));
+    // Five passes end the row, and leave the window.
+    assert_eq!(feed(&mut check, &pass, 5), Some(Severity::Degraded));
+    assert_eq!(check.state(), CheckState::Rising(5));
+    assert_eq!(check.failure(), Some("15 of the last 27 rounds failed or were lost"));
+    feed(&mut check, &observed, 1);
+    assert_eq!(check.state(), CheckState::Down);
+    assert_eq!(check.failure(), Some("15 of the last 28 rounds failed or were lost; last: observed"));
+    assert_eq!(check.end_of_loss(), "; needs 43 more passes");
+    assert_eq!(feed(&mut check, &pass, 42), Some(Severity::Degraded));
+    assert_eq!(check.end_of_loss(), "; needs 1 more pass");
+    assert_eq!(feed(&mut check, &pass, 1), Some(Severity::Observe));
+    assert_eq!((check.state(), check.end_of_loss()), (CheckState::Up, String::new()));
 }
 
 /// A row of failures has its own way back.

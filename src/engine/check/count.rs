@@ -31,7 +31,7 @@ pub(crate) struct Unknown {
 
 impl Check {
     pub(super) fn count(&mut self, now: Moment, outcome: &Outcome) -> Vec<Change> {
-        let (from, first) = (self.shown.state(), self.shown.verdict().is_none());
+        let (from, first) = (self.state(), self.shown.verdict().is_none());
         self.last = Some((now, outcome.clone()));
         // An unknown outcome is shown and changes no counter, unless the configuration gives it a severity.
         if let Outcome::Unknown(failure) = outcome
@@ -51,7 +51,7 @@ impl Check {
             Outcome::Pass { lost, .. } => self.count_pass(*lost),
             Outcome::Fail(failure) | Outcome::Unknown(failure) => self.count_failure(failure),
         }
-        if let Some(loss) = self.shown.loss() {
+        if let Some(loss) = self.loss() {
             let last = self.failure.take().map(|failure| format!("; last: {failure}"));
             self.failure = Some(loss + &last.unwrap_or_default());
         }
@@ -59,7 +59,7 @@ impl Check {
             let Thresholds { rise, fall, .. } = self.timing.thresholds;
             self.failure = Some(format!("alternates: never {rise} passes or {fall} failures in a row"));
         }
-        let to = self.shown.state();
+        let to = self.state();
         let changed =
             (from.word() != to.word()).then(|| Change::State { from, to, why: self.explain(), first });
         known.into_iter().chain(changed).collect()
@@ -111,7 +111,7 @@ impl Check {
             CheckState::Down => format!("{failure}{unproven}"),
             CheckState::Rising(_) | CheckState::Up if self.is_unseen() => UNSEEN.to_owned(),
             CheckState::Rising(count) => {
-                let loss = self.shown.loss().map(|loss| format!(", but {loss}"));
+                let loss = self.loss().map(|loss| format!(", but {loss}"));
                 format!("passed ({count} of {rise}){}", loss.unwrap_or_default())
             }
             CheckState::Up | CheckState::Unknown => "passed".to_owned(),

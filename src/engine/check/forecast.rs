@@ -42,7 +42,7 @@ impl Check {
         (have > 0 && have + 1 == need).then(|| now + self.timing.timeout)
     }
 
-    const fn counter(&self, severity: Severity) -> &Hysteresis {
+    pub(super) const fn counter(&self, severity: Severity) -> &Hysteresis {
         match severity {
             Severity::Observe => &self.shown,
             Severity::Degraded => &self.degrading,

@@ -71,6 +71,7 @@ impl Service {
             state: ServiceState::Starting,
             since: now,
             entry_reason: None,
+            named: None,
             stated: None,
             lost_verdict: false,
             before_reload: None,

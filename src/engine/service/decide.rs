@@ -42,7 +42,7 @@ impl Service {
         self.raise_alarm(state, out);
         self.note_without_hold(state == self.state, out);
         if state == self.state {
-            return;
+            return self.follow_reason(out);
         }
         if state != ServiceState::Starting {
             // One that is not enabled is withdrawn, whatever `drained` advertises.
@@ -59,6 +59,7 @@ impl Service {
         }
         let why = self.explain();
         self.entry_reason = Some(why.clone());
+        self.named = self.degraded_by();
         // A reload lets it start anew: the state that it had before is no change.
         let goes_on = self.before_reload.is_some_and(|(former, _)| former == state);
         if !self.compat.hooks_follow_check && self.enabled && !goes_on {
@@ -70,6 +71,30 @@ impl Service {
         let (service, kept) = (self.name.clone(), vec![]);
         let planned = state == ServiceState::Drained && self.is_drained_for_restart();
         out.push(Notice::Service { service, from, to: state, why, asks, kept, planned }.into());
+    }
+
+    /// Logs that it stays degraded for another reason, once the check that the log named no longer degrades it.
+    fn follow_reason(&mut self, out: &mut Vec<Action>) {
+        let by = self.degraded_by();
+        let still_degrades = |(place, by_window): (usize, bool)| {
+            self.checks.get(place).is_some_and(|check| {
+                check.verdict() == Some(Severity::Degraded) && check.is_lossy() == by_window
+            })
+        };
+        if by == self.named || (by.is_some() && self.named.is_some_and(still_degrades)) {
+            return;
+        }
+        self.named = by;
+        if self.state != ServiceState::Degraded {
+            return;
+        }
+        let (service, why) = (self.name.clone(), self.explain());
+        self.entry_reason = Some(why.clone());
+        // Unknown checks have an alarm of their own.
+        if !self.unknown_checks.all_unknown {
+            let (from, to, asks, kept) = (self.state, self.state, vec![], vec![]);
+            out.push(Notice::Service { service, from, to, why, asks, kept, planned: false }.into());
+        }
     }
 
     /// The requested commands for the routes for which `applies` is true, announcements first.

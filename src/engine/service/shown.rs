@@ -111,7 +111,8 @@ impl Service {
         format!("the disable-file{}", path.unwrap_or_default())
     }
 
-    /// The reason of its state at the time of the transition. Later outcomes may point to another state.
+    /// The reason of its state at the time of the transition, or since another check degrades it. Later outcomes may point
+    /// to another state.
     pub(crate) fn reason(&self) -> String {
         self.entry_reason.clone().unwrap_or_else(|| self.explain())
     }
@@ -142,9 +143,19 @@ impl Service {
         format!("; {which} checks unknown: {}", self.why_unknown())
     }
 
-    /// Of the checks with the worst verdict, the one whose failure is nearest to the root; of equals the last.
-    fn blamed(&self) -> Option<&Check> {
-        self.checks.iter().max_by_key(|check| (check.verdict(), check.nearness_to_root()))
+    /// Of the checks with the worst verdict, the one whose failure is nearest to the root, or if all pass again, the one that
+    /// needs the longest to rise; of equals the last. With its place.
+    fn blamed(&self) -> Option<(usize, &Check)> {
+        let key = |check: &Check| (check.verdict(), check.nearness_to_root(), check.passes_for());
+        self.checks.iter().enumerate().max_by_key(|(_, check)| key(check))
+    }
+
+    /// The check that degrades it, by its place, and whether its window does; `None` if no check does.
+    pub(super) fn degraded_by(&self) -> Option<(usize, bool)> {
+        let by_checks = self.state == ServiceState::Degraded
+            && self.health == Some(Severity::Degraded)
+            && !self.unknown_checks.all_unknown;
+        self.blamed().filter(|_| by_checks).map(|(place, check)| (place, check.is_lossy()))
     }
 
     /// The reason of its state.
@@ -189,11 +200,11 @@ impl Service {
                 format!("its checks have no result: {}", self.why_unknown())
             }
             ServiceState::Down | ServiceState::Degraded => {
-                let worst = self.blamed();
+                let worst = self.blamed().map(|(_, check)| check);
                 let why = worst.map_or_else(String::new, |check| match check.failure() {
                     // The reason names its subject.
                     Some(failure) if check.names_an_ended_process() => failure.to_owned(),
-                    Some(failure) => format!("check {}: {failure}", check.name()),
+                    Some(failure) => format!("check {}: {failure}{}", check.name(), check.end_of_loss()),
                     None => format!(
                         "check {} passes again, but not yet {} times in a row",
                         check.name(),

@@ -1,0 +1,53 @@
+//! The state and the failure that a check shows.
+
+use std::time::Duration;
+
+use super::{Check, Severity};
+use crate::engine::hysteresis::{CheckState, Hysteresis, Verdict};
+use crate::text::counted;
+
+impl Check {
+    /// The state that it shows: that of the counter of every failure. A window that another counter keeps is shown as well,
+    /// although a row of passes has ended the failures of that counter.
+    pub(crate) fn state(&self) -> CheckState {
+        let counters = [&self.downing, &self.degrading];
+        let down = counters.into_iter().find(|counter| counter.verdict() == Some(Verdict::Down));
+        match (self.shown.state(), down) {
+            (CheckState::Up, Some(counter)) => counter.state(),
+            // To the other counter, a failure that is only observed is a pass.
+            (CheckState::Falling(_), Some(_)) if self.shown.verdict() == Some(Verdict::Up) => {
+                CheckState::Down
+            }
+            (state, _) => state,
+        }
+    }
+
+    /// Whether its window alone is the reason of its verdict.
+    pub(crate) fn is_lossy(&self) -> bool {
+        self.deciding().loss().is_some()
+    }
+
+    /// The end of a sentence about its window: how many rounds have to pass before the verdict ends.
+    pub(crate) fn end_of_loss(&self) -> String {
+        match self.deciding().passes_to_rise() {
+            _ if !self.is_lossy() => String::new(),
+            needed => format!("; needs {}", counted(needed as usize, "more pass")),
+        }
+    }
+
+    /// How long its verdict lasts if every further round passes; zero while it fails.
+    pub(crate) fn passes_for(&self) -> Duration {
+        let needed = if self.failure.is_some() { 0 } else { self.deciding().passes_to_rise() };
+        self.interval().saturating_mul(needed)
+    }
+
+    /// Why its window keeps it down, if the window does.
+    pub(super) fn loss(&self) -> Option<String> {
+        self.deciding().loss()
+    }
+
+    /// The counter that its verdict comes from.
+    fn deciding(&self) -> &Hysteresis {
+        self.counter(self.verdict().unwrap_or(Severity::Observe))
+    }
+}
