@@ -9,20 +9,23 @@
 //! A withdraw never waits long for the reply to another command ([`WITHDRAW_WAIT`]): after that all due withdraws are
 //! sent together, out of turn, and the pairing of replies is re-established afterwards ([`overtake`]).
 //!
-//! After a lost or unexpected reply, routes acknowledged meanwhile are stated once more after [`CALM`] without another
-//! one, so that no wrong pairing outlives it.
+//! A late reply may arrive even after that. Until then, and at most for [`CALM`], a single `done` acknowledges nothing
+//! ([`attribution`]). After a lost or unexpected reply, routes acknowledged meanwhile are stated once more after [`CALM`]
+//! without another one, so that no wrong pairing outlives it.
 //!
 //! The session never blocks: while ExaBGP is silent, the newest desired state of a route replaces the older.
 //!
 //! [`conversation`] is the state machine, [`replies`] feeds it and carries out its steps, [`timers`] has the deadlines.
-//! [`commands`] chooses the next command, [`overtake`] sends withdraws out of turn, [`recovery`] restates routes whose
-//! acknowledgment may be wrong, [`change`] takes another configuration, [`marks`] has the end-of-RIB markers,
-//! [`route_entry`] one route, [`neighbors`] the BGP sessions, and [`unheard`] the neighbors without a report.
+//! [`commands`] chooses the next command, [`overtake`] sends withdraws out of turn, [`attribution`] tells which replies are
+//! certain, [`recovery`] restates routes whose acknowledgment may be wrong, [`change`] takes another configuration,
+//! [`marks`] has the end-of-RIB markers, [`route_entry`] one route, [`neighbors`] the BGP sessions, and [`unheard`] the
+//! neighbors without a report.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::attribution::Attribution;
 use self::conversation::{Mark, State};
 use self::neighbors::{Change, Neighbors};
 use self::recovery::Trouble;
@@ -36,6 +39,7 @@ use crate::exabgp::command::GREETING;
 use crate::exabgp::reply::{Reply, Version};
 use crate::exabgp::{Advertisement, Dialect, Route};
 
+mod attribution;
 mod change;
 mod commands;
 mod conversation;
@@ -91,6 +95,9 @@ pub(crate) struct ApiSession {
     pub(crate) answers: bool,
     /// Replies to commands that were given up; they may still arrive.
     late_replies: u32,
+    /// Those that are no longer expected and may arrive all the same.
+    #[serde(default)]
+    attribution: Attribution,
     /// Since when a command is unanswered. After [`WITHDRAW_WAIT`] withdraws no longer wait for replies (`overtake_at`).
     unanswered_since: Option<Moment>,
     /// When standard output last became writable again; before, nothing could be sent.
@@ -144,6 +151,7 @@ impl ApiSession {
             until: None,
             version: None,
             late_replies: 0,
+            attribution: Attribution::default(),
             unanswered_since: None,
             unblocked_at: Moment::START,
             ask_once_more: false,

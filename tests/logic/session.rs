@@ -69,7 +69,8 @@ struct Effect {
 struct ExaBgp {
     model: Model,
     dice: Dice,
-    losses: u64,
+    /// It loses one line in so many, or none.
+    losses: Option<u64>,
     /// It does not read before this time.
     stalled: Moment,
     /// When the last queued command is finished.
@@ -125,8 +126,8 @@ impl ExaBgp {
                 effect.lines.push("error");
             }
         }
-        if bad {
-            let (dice, losses) = (&mut self.dice, self.losses);
+        if let Some(losses) = self.losses.filter(|_| bad) {
+            let dice = &mut self.dice;
             effect.lines.retain(|_| !dice.one_in(losses));
         }
         if is_sync && !in_order {
@@ -192,6 +193,12 @@ impl Run {
                 self.wrong_since.remove(&place);
                 continue;
             }
+            if self.exabgp.losses.is_none() {
+                return Err(format!(
+                    "route {place} is wrong at {} and no answer was lost: {entry:?}",
+                    self.now
+                ));
+            }
             let since = (*self.wrong_since.entry(place).or_insert(self.now)).max(after(BAD));
             if self.now.since(since) > BOUND {
                 return Err(format!("route {place} is wrong for {BOUND:?} at {}: {entry:?}", self.now));
@@ -233,7 +240,7 @@ fn play(model: Model, seed: u64) -> Result<(), String> {
         compat: Compat::NONE,
         seed,
     };
-    let losses = [3, 8, 40][usize::try_from(dice.roll(3)).unwrap()];
+    let losses = [Some(3), Some(8), Some(40), None][usize::try_from(dice.roll(4)).unwrap()];
     let exabgp = ExaBgp {
         model,
         losses,

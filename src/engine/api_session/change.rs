@@ -149,7 +149,11 @@ pub(super) fn take_over(
         for place in places.get(&entry.route.prefix).into_iter().flatten() {
             let successor = &mut configured[*place];
             if successor.route.may_go_with(&entry.route) {
-                successor.perhaps_announced |= entry.perhaps_announced;
+                if entry.perhaps_announced && !successor.perhaps_announced {
+                    // It was withdrawn, and the other route was announced since.
+                    successor.perhaps_announced = true;
+                    successor.acknowledged = None;
+                }
                 successor.restate(now);
                 entry.route.neighbors.retain(|neighbor| !successor.route.is_for(neighbor));
             }

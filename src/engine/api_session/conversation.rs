@@ -143,7 +143,7 @@ pub(super) const fn transition(state: &State, input: Input, facts: Facts) -> Ste
         }
         (_, Input::Reply) if facts.late_replies => Step::Discard,
         (State::Sending(_), Input::Reply) => Step::Complete,
-        (State::Ready, Input::Reply) => Step::Stray,
+        (State::Ready | State::Resynchronizing(Stage::Asked), Input::Reply) => Step::Stray,
         (State::Resynchronizing(Stage::Asked), Input::Version) if facts.answers => Step::AwaitDone,
         (State::Resynchronizing(Stage::Asked), Input::Version) => Step::BecomeReady,
         (State::Greeting, Input::Timeout | Input::Overtake) => Step::GiveUpGreeting,
@@ -157,7 +157,7 @@ pub(super) const fn transition(state: &State, input: Input, facts: Facts) -> Ste
         (State::Resynchronizing(Stage::Answered), Input::Timeout) => Step::StopAwaiting,
         (State::Resynchronizing(Stage::Settling), Input::Timeout) if facts.ask_once_more => Step::AskVersion,
         (State::Resynchronizing(Stage::Settling), Input::Timeout) => Step::ForgetLate,
-        (State::Silent | State::Resynchronizing(_), Input::Reply)
+        (State::Silent | State::Resynchronizing(Stage::Settling), Input::Reply)
         | (
             State::Silent
             | State::Greeting
@@ -188,6 +188,9 @@ mod tests {
         assert_eq!(transition(&sending(), Input::Reply, LATE), Step::Discard);
         assert_eq!(transition(&State::Ready, Input::Reply, CALM), Step::Stray);
         assert_eq!(transition(&State::Ready, Input::Reply, LATE), Step::Discard);
+        let asked = State::Resynchronizing(Stage::Asked);
+        assert_eq!(transition(&asked, Input::Reply, CALM), Step::Stray);
+        assert_eq!(transition(&asked, Input::Reply, LATE), Step::Discard);
     }
 
     #[test]

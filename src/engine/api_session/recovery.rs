@@ -39,6 +39,7 @@ impl ApiSession {
 
     /// Schedules a restatement of everything, at growing intervals while unexpected replies continue.
     pub(super) fn resync_after_stray(&mut self, now: Moment, out: &mut Vec<Action>) {
+        self.find_missing();
         self.note_trouble(now);
         if self.stray_at.is_none_or(|stray| now.since(stray) > CALM) {
             self.resync = Backoff::new();
@@ -58,6 +59,7 @@ impl ApiSession {
     pub(super) fn note_trouble(&mut self, now: Moment) {
         let since = self.trouble.map_or(now, |trouble| trouble.since);
         self.trouble = Some(Trouble { since, latest: now });
+        self.discard_proofs();
     }
 
     /// When to state once more the routes acknowledged during the trouble.

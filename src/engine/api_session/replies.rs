@@ -131,7 +131,7 @@ impl ApiSession {
                 self.settle_down(now, out);
             }
             Step::ForgetLate => {
-                self.late_replies = 0;
+                self.forget_late(now);
                 self.become_ready(now, out);
             }
             Step::BecomeReady => self.become_ready(now, out),
@@ -162,14 +162,13 @@ impl ApiSession {
         why: Option<String>,
         out: &mut Vec<Action>,
     ) {
+        self.count_reply(now, done);
         match command {
             // A reload has changed the route, or the version its words: the present command is due already.
             Command::Route(route, advertisement, line)
                 if done && self.words(&self.entries[route], &advertisement) != line => {}
             Command::Route(route, advertisement, _) if done => {
-                if self.entries[route].acknowledge(now, advertisement) {
-                    out.push(Action::Save);
-                }
+                self.accept(now, route, advertisement, out);
                 if self.entries[route].stale {
                     self.restate_beside(now, route);
                 }
@@ -205,5 +204,6 @@ impl ApiSession {
                 out.push(Notice::EndOfRibRefused { line, why }.into());
             }
         }
+        self.acknowledge_proven(now, out);
     }
 }

@@ -35,6 +35,9 @@ pub(crate) struct RouteEntry {
     /// The same, before the last command.
     #[serde(default)]
     perhaps_announced_before: bool,
+    /// What was sent is not acknowledged until so many replies in a row were `done`.
+    #[serde(default)]
+    pub(super) proof: Option<u32>,
     /// When to send the desired advertisement; `None` if there is nothing to send.
     pub(crate) due: Option<Moment>,
     /// An earlier helper announced the route, and no service has it now. Once it is withdrawn, the session forgets it.
@@ -46,7 +49,7 @@ pub(crate) struct RouteEntry {
     pub(crate) answered: bool,
     /// The result of the last command for the route, and its time; `None` before the first.
     pub(crate) answer: Option<(Moment, Answer)>,
-    backoff: Backoff,
+    pub(super) backoff: Backoff,
     /// ExaBGP has refused what is desired, and was not asked anything else since.
     pub(crate) refused: bool,
     /// ExaBGP has refused the withdraw of a stale route for long: it is tried only when all routes are stated again.
@@ -102,6 +105,7 @@ impl RouteEntry {
             acknowledged_at: Moment::START,
             perhaps_announced: false,
             perhaps_announced_before: false,
+            proof: None,
             due: None,
             stale: false,
             reported: None,
@@ -127,7 +131,7 @@ impl RouteEntry {
 
     /// Its command is another one now: what was sent and acknowledged says nothing about it.
     pub(super) fn state_anew(&mut self, now: Moment) {
-        self.sent = None;
+        self.forget_sent();
         self.acknowledged = None;
         self.restate(now);
     }
@@ -245,7 +249,10 @@ impl RouteEntry {
         self.due = None;
         self.perhaps_announced_before = self.perhaps_announced;
         self.perhaps_announced |= advertisement.announces();
-        self.sent = Some(advertisement.clone());
+        if self.sent.as_ref() != Some(advertisement) {
+            self.proof = None;
+            self.sent = Some(advertisement.clone());
+        }
     }
 
     /// Notes that the withdraw was sent out of turn. Its reply cannot be distinguished from others, so it is sent again in
@@ -291,6 +298,7 @@ impl RouteEntry {
     /// ExaBGP refused or did not understand the command.
     pub(super) fn forget_sent(&mut self) {
         self.sent = None;
+        self.proof = None;
     }
 
     /// Whether the desired advertisement has been sent.
@@ -298,7 +306,7 @@ impl RouteEntry {
         self.desired.is_some() && self.desired == self.sent
     }
 
-    /// Notes that ExaBGP has answered `advertisement` with `done`. True if that is a change.
+    /// Notes that ExaBGP has answered `advertisement` with `done`. True if the memory of the helper has to be saved.
     pub(super) fn acknowledge(&mut self, now: Moment, advertisement: Advertisement) -> bool {
         self.acknowledged_at = now;
         self.answer = Some((now, Answer::Done));
@@ -306,8 +314,10 @@ impl RouteEntry {
         self.answered = true;
         self.refused = false;
         self.given_up = false;
-        self.perhaps_announced = advertisement.announces();
-        let news = self.acknowledged.as_ref() != Some(&advertisement);
+        self.proof = None;
+        let was_announced = std::mem::replace(&mut self.perhaps_announced, advertisement.announces());
+        let news =
+            self.acknowledged.as_ref() != Some(&advertisement) || was_announced != self.perhaps_announced;
         self.acknowledged = Some(advertisement);
         news
     }

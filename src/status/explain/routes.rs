@@ -56,6 +56,12 @@ fn last_command(exabgp: &ExaBgp, prefix: &Prefix, view: &View) -> String {
             let not_known = if not_known.is_empty() { not_known } else { format!("; {not_known}") };
             format!("{sent}; it answered `done` at {}{not_known}", view.time_before(*ago_seconds))
         }
+        Some(Answered { result: AnswerResult::Done, ago_seconds, .. })
+            if prefix.said == prefix.desired && prefix.due_in_seconds.is_some() =>
+        {
+            let at = view.time_before(*ago_seconds);
+            format!("{sent}; it answered `done` at {at}, perhaps to an earlier command{}", again())
+        }
         Some(Answered { result: AnswerResult::Refused, ago_seconds, why, .. }) => {
             let why = why.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
             format!("{sent}; it refused the command at {}{why}{}", view.time_before(*ago_seconds), again())

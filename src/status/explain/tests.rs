@@ -36,7 +36,11 @@ const DOCUMENT: &str = r#"{
 "left-behind": []}"#;
 
 fn shown(name: Option<&str>) -> String {
-    let document: Document = serde_json::from_str(DOCUMENT).unwrap();
+    shown_of(DOCUMENT, name)
+}
+
+fn shown_of(document: &str, name: Option<&str>) -> String {
+    let document: Document = serde_json::from_str(document).unwrap();
     let view = View::of(&document, 100, Zone::default());
     let explanations = explain(&document, name, false, &view).unwrap();
     Shown { explanations: &explanations, view: &view }.to_string()
@@ -130,6 +134,18 @@ fn a_suppressed_service_shows_its_end_and_the_command_that_ends_it() {
     {
         assert!(text.contains(words), "{words} is not in:\n{text}");
     }
+}
+
+#[test]
+fn an_answer_that_may_belong_to_an_earlier_command_is_shown_as_such() {
+    let answered = r#""said": "announce next-hop 10.1.0.2", "answer": {"ago-seconds": 1.0, "result": "done""#;
+    let document = DOCUMENT
+        .replace(r#""answer": {"ago-seconds": 1.0, "result": "refused", "why": "no route""#, answered);
+    let text = shown_of(&document, Some("odd"));
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = "sent ExaBGP `announce next-hop 10.1.0.2`; it answered `done` at 03:04:30, perhaps to an earlier command; \
+                 sent again in 2s";
+    assert!(flat.contains(words), "{words} is not in:\n{text}");
 }
 
 #[test]
