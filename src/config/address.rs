@@ -153,7 +153,8 @@ mod tests {
     use crate::config::Config;
     use crate::config::describe::Description;
     use crate::probe::Probe;
-    use crate::probe::locality::{Locality, Place};
+    use crate::probe::dns::DnsProbe;
+    use crate::probe::locality::Place;
 
     fn config(services: &str) -> Config {
         let text = format!("[node]\nmanagement = [\"10.1.0.2\", \"2001:db8:1::2\"]\n{services}");
@@ -165,9 +166,27 @@ mod tests {
         format!("[[service]]\nname = \"{name}\"\n{keys}\n{check}")
     }
 
-    fn locality(config: &Config, service: usize) -> &Locality {
+    /// Each server that the check of this service asks, and its kind.
+    fn places(config: &Config, service: usize) -> Vec<(String, Place)> {
         let Probe::Dns(set) = &config.services[service].checks[0].probe else { panic!() };
-        &set.probes()[0].locality
+        let of = |probe: &DnsProbe| (probe.server.ip().to_string(), probe.locality.place(probe.server.ip()));
+        set.probes().iter().map(of).collect()
+    }
+
+    #[test]
+    fn another_service_changes_nothing_of_the_first() {
+        let first = "prefixes = [\"192.0.2.53/32\"]\nbackend = \"unbound\"\nrole = \"resolver\"\nwarm-up = [\"example.com\"]";
+        let backend = "[backend.unbound]\n";
+        let plan = |more: &str| config(&format!("{}{more}{backend}", service("s", first))).plan();
+        let alone = plan("");
+        for keys in [
+            "prefixes = [\"192.0.2.55/32\"]",
+            "prefixes = [\"192.0.2.0/24\"]\naddress = [\"192.0.2.53\"]\nbackend = \"unbound\"\nrole = \"resolver\"",
+            "prefixes = [\"192.0.2.54/32\"]\nbackend = \"unbound\"\nrole = \"resolver\"",
+        ] {
+            let both = plan(&service("t", keys));
+            assert!(alone.services[0] == both.services[0], "{keys}: {:?}", both.services[0]);
+        }
     }
 
     /// The address check beside the check of the file.
@@ -201,21 +220,22 @@ mod tests {
         let both = service("s", "prefixes = [\"192.0.2.53/32\"]")
             + &service("t", "prefixes = [\"192.0.2.54/32\"]\naddress = false")
             + &service("u", "prefixes = [\"192.0.2.55/32\"]");
-        let config = config(&both);
-        let place = |service, address: &str| locality(&config, service).place(address.parse().unwrap());
-        for (address, expected) in [
+        let servers =
+            "\"192.0.2.53\", \"192.0.2.54\", \"192.0.2.55\", \"10.1.0.2\", \"127.0.0.1\", \"203.0.113.1\"";
+        let asks = format!("localhost. A\", server = [{servers}] }}");
+        let config = config(&both.replace("localhost. A\" }", &asks));
+        let expected = [
             ("192.0.2.53", Place::Service),
             ("192.0.2.54", Place::Anywhere),
             ("192.0.2.55", Place::Service),
             ("10.1.0.2", Place::Management),
             ("127.0.0.1", Place::Loopback),
             ("203.0.113.1", Place::Anywhere),
-        ] {
-            assert_eq!(place(0, address), expected, "{address}");
-        }
-        for address in ["192.0.2.53", "192.0.2.54", "10.1.0.2"] {
-            assert_eq!(place(1, address), Place::Anywhere, "{address}");
-        }
+        ]
+        .map(|(address, place)| (address.to_owned(), place));
+        assert_eq!(places(&config, 0), expected);
+        let of_others = places(&config, 1).into_iter().filter(|(_, place)| *place != Place::Anywhere);
+        assert_eq!(of_others.collect::<Vec<_>>(), [("127.0.0.1".to_owned(), Place::Loopback)]);
     }
 
     #[test]

@@ -57,13 +57,14 @@ impl Resolver<'_> {
             request_list: table.request_list,
             max_request_list: max_list?,
         };
+        let source_address = self.source(server, None).unwrap_or(server.ip());
         let witness = DnsProbe {
             question: Arc::new(question?),
             server,
-            source: Some(self.source(server, None).unwrap_or(server.ip())),
+            source: Some(source_address),
             transport: Transport::Udp,
             timeout: check.timing.timeout,
-            locality: Arc::clone(&check.locality),
+            locality: check.locality.of([server.ip(), source_address]),
         };
         Ok(CountersProbe {
             source: Arc::new(source?),

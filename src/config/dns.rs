@@ -261,12 +261,13 @@ pub(super) fn probes(
     servers: &[(Server, Vec<IpAddr>)],
     transports: &[Transport],
     timeout: Duration,
-    locality: &Arc<Locality>,
+    locality: &Locality,
 ) -> Vec<DnsProbe> {
     let mut probes = vec![];
     for question in questions {
         for (Server(server, has_port), sources) in servers {
             for source in sources {
+                let locality = locality.of([server.ip(), *source]);
                 probes.extend(transports.iter().map(|transport| {
                     let mut server = *server;
                     if !has_port {
@@ -278,7 +279,7 @@ pub(super) fn probes(
                         source: Some(*source),
                         transport: *transport,
                         timeout,
-                        locality: Arc::clone(locality),
+                        locality: Arc::clone(&locality),
                     }
                 }));
             }

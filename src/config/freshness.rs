@@ -114,7 +114,8 @@ impl Resolver<'_> {
         let own =
             table.server.is_none() && !self.management.iter().any(|own| same_family(*own, address.ip()));
         let source = if own { Ok(address.ip()) } else { self.reference_source(address, table, &place) };
-        Ok(Server { address, source: Some(source?), locality: Arc::clone(&check.locality) })
+        let source = source?;
+        Ok(Server { address, source: Some(source), locality: check.locality.of([address.ip(), source]) })
     }
 
     fn references(

@@ -1,6 +1,7 @@
 //! The `lookup` table of a check.
 
-use std::net::SocketAddr;
+use std::iter;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -11,6 +12,7 @@ use super::file;
 use super::paste::{distinct, written_address};
 use super::resolve::{CheckScope, Resolver, Result, addresses};
 use crate::engine::service::warm_up;
+use crate::probe::locality::Locality;
 use crate::probe::lookup::LookupProbe;
 use crate::text::toml_strings;
 
@@ -37,12 +39,9 @@ impl Resolver<'_> {
         };
         let sources = table.source.as_ref().map(|sources| addresses(&sources.get_ref().0));
         let from = |server: SocketAddr| (server, self.source(server, sources.as_deref()));
-        Ok(LookupProbe {
-            names: table.names.get_ref().values(),
-            servers: servers.into_iter().map(from).collect(),
-            timeout: check.timing.timeout,
-            locality: Arc::clone(&check.locality),
-        })
+        let servers: Vec<_> = servers.into_iter().map(from).collect();
+        let (names, locality) = (table.names.get_ref().values(), among(&servers, &check.locality));
+        Ok(LookupProbe { names, servers, timeout: check.timing.timeout, locality })
     }
 
     /// The names of `warm-up`, asked at the service's own server.
@@ -54,8 +53,8 @@ impl Resolver<'_> {
             return Err(self.value_error(&written.span(), message));
         }
         let servers = self.own_servers(service).into_iter().take(1);
-        let servers = servers.map(|server| (server, self.source(server, None))).collect();
-        let locality = self.locality(service, &None);
+        let servers: Vec<_> = servers.map(|server| (server, self.source(server, None))).collect();
+        let locality = among(&servers, &self.locality(service, &None));
         Ok(Some(LookupProbe { names, servers, timeout: warm_up::LIMIT, locality }))
     }
 
@@ -76,4 +75,9 @@ pub(super) fn table(probe: &LookupProbe) -> String {
     let source =
         if sources.is_empty() { String::new() } else { format!(", source = {}", toml_strings(&sources)) };
     format!("{{ names = {}, server = {}{source} }}", toml_strings(&names), toml_strings(&servers))
+}
+
+/// The part of `locality` that concerns these servers and the addresses that ask them.
+fn among(servers: &[(SocketAddr, Option<IpAddr>)], locality: &Locality) -> Arc<Locality> {
+    locality.of(servers.iter().flat_map(|(server, source)| iter::once(server.ip()).chain(*source)))
 }

@@ -1,6 +1,7 @@
 //! The addresses that the configuration assigns to this host, and their meaning for a probe.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// The addresses of this host for one check. By default only the loopback addresses.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -27,6 +28,22 @@ pub(crate) enum Place {
 }
 
 impl Locality {
+    /// The part that concerns these addresses. Thus a probe stays the same if the configuration gets another service.
+    pub(crate) fn of(&self, addresses: impl IntoIterator<Item = IpAddr>) -> Arc<Self> {
+        let addresses: Vec<_> = addresses.into_iter().collect();
+        let concerned = |all: &[IpAddr]| {
+            let mut found: Vec<_> = all.iter().copied().filter(|own| addresses.contains(own)).collect();
+            found.sort_unstable();
+            found.dedup();
+            found
+        };
+        Arc::new(Self {
+            service: concerned(&self.service),
+            management: concerned(&self.management),
+            device: self.device.clone(),
+        })
+    }
+
     /// The kind of this address.
     pub(crate) fn place(&self, address: IpAddr) -> Place {
         if self.service.contains(&address) {
