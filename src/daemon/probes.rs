@@ -39,9 +39,9 @@ pub(super) fn counters_of(probes: &Probes, service: ServiceId) -> Option<Counter
     })
 }
 
-/// A check that a reload does not change keeps its probes, with the state that they remember.
-pub(super) fn keep_memory(former: &Probes, present: &mut Probes, kept: &HashMap<CheckId, CheckId>) {
-    for (before, now) in kept {
+/// A check whose probe a reload does not change keeps it, with the state that it remembers.
+pub(super) fn keep_memory(former: &Probes, present: &mut Probes, remembering: &HashMap<CheckId, CheckId>) {
+    for (before, now) in remembering {
         if let (Some((had, _)), Some((has, _))) = (former.get(before), present.get_mut(now))
             && had == has
         {

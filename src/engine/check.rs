@@ -184,6 +184,16 @@ impl Check {
         }
     }
 
+    /// Whether it has a verdict that does not bring the service down.
+    pub(crate) fn passes(&self) -> bool {
+        self.verdict().is_some_and(|verdict| verdict < Severity::Down)
+    }
+
+    /// Has been up if `former` has, whose probe was the same.
+    pub(crate) const fn keep_been_up(&mut self, former: &Self) {
+        self.was_up |= former.was_up;
+    }
+
     /// Starts a round if one is due. True if it did.
     pub(crate) fn start_round(&mut self, now: Moment) -> bool {
         let starts = self.due.is_some_and(|due| due <= now);

@@ -8,7 +8,7 @@ use super::event::{CheckId, ServiceId};
 use super::moment::Moment;
 use super::notice::Notice;
 use super::plan::Plan;
-use super::service::{Service, ServiceState};
+use super::service::{Service, ServiceState, Succeeding};
 use super::succession::{Inheritance, Succession};
 use super::{Engine, Phase, heartbeat, routes, settings};
 
@@ -24,6 +24,8 @@ pub(crate) struct Reloaded {
     /// The checks that continue, each by its former place, with its present one. The outcome of a round under way
     /// counts for these, and must not be reported for any other.
     pub(crate) kept: HashMap<CheckId, CheckId>,
+    /// The checks whose probes go on remembering: these, and those that begin anew with the same probe.
+    pub(crate) remembering: HashMap<CheckId, CheckId>,
 }
 
 impl Engine {
@@ -37,9 +39,9 @@ impl Engine {
     /// From here on checks have the places of the new configuration; [`Reloaded::kept`] translates. An engine that has
     /// not started, or that is over, ignores `next`: the loop starts it before the first reload, and ends after the last.
     pub(crate) fn reload(&mut self, now: Moment, next: &Plan) -> Reloaded {
-        let (mut out, mut kept_checks) = (vec![], HashMap::new());
+        let (mut out, mut kept_checks, mut remembering) = (vec![], HashMap::new(), HashMap::new());
         if self.phase != Phase::Running {
-            return Reloaded { actions: out, kept: kept_checks };
+            return Reloaded { actions: out, kept: kept_checks, remembering };
         }
         self.drains_of_all.expire(now);
         let held = self.holders_of_all();
@@ -60,7 +62,8 @@ impl Engine {
                 Some((former, (earlier, (service, settled)))) if earlier == *plan => {
                     unchanged += 1;
                     let places = (0..plan.checks.len()).map(|check| (check, check));
-                    kept_checks.extend(translated(former, place, places));
+                    kept_checks.extend(translated(former, place, places.clone()));
+                    remembering.extend(translated(former, place, places));
                     (service, settled)
                 }
                 Some((former, (earlier, (service, _)))) => {
@@ -74,8 +77,10 @@ impl Engine {
                     }
                     let kept = Some((&kept, Duration::ZERO));
                     let mut changed_service = Service::new(now, plan, next.compat, kept, &mut unlogged);
-                    let places = changed_service.continue_from(now, service, &earlier, plan, &mut out);
-                    kept_checks.extend(translated(former, place, places.into_iter()));
+                    let Succeeding { kept, renewed } =
+                        changed_service.continue_from(now, service, &earlier, plan, &mut out);
+                    kept_checks.extend(translated(former, place, kept.into_iter()));
+                    remembering.extend(translated(former, place, renewed.into_iter()));
                     (changed_service, None)
                 }
                 None => {
@@ -98,7 +103,7 @@ impl Engine {
         // The log names the reload before its effects.
         let changed = changed.into_iter().map(|changed| changed.told(self)).collect();
         out.insert(0, Notice::Reloaded { unchanged, changed, added, removed }.into());
-        Reloaded { actions: out, kept: kept_checks }
+        Reloaded { actions: out, kept: kept_checks, remembering }
     }
 
     /// Takes the routes and settings of `next`, and decides anew.

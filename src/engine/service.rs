@@ -26,6 +26,7 @@ use crate::outcome::{Cause, Failure, Outcome};
 
 use self::damped::Grace;
 use self::drained::Disabled;
+pub(super) use self::reloaded::Succeeding;
 pub use self::state::ServiceState;
 pub(crate) use self::state::StartPolicy;
 use self::unknown::UnknownChecks;

@@ -46,7 +46,12 @@ impl ProbeSet {
             count if !(1..=count).contains(&need) => {
                 Err(format!("{need} of {count} probes are to pass, expected a number from 1 to {count}"))
             }
-            _ => Ok(Self { probes, need, pace, partial: false, seen: None }),
+            count => {
+                // The same set has the same pace, whatever the interval of its check.
+                let spread = if pace.gap(count).is_zero() { Duration::ZERO } else { pace.spread };
+                let pace = Pace { spread, ..pace };
+                Ok(Self { probes, need, pace, partial: false, seen: None })
+            }
         }
     }
 

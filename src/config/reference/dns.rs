@@ -93,7 +93,7 @@ const DNS: &[Key] = &[
         "once-seen",
         Kind::Bool,
         Value("false"),
-        "Whether only a query whose answer has passed can fail. A start makes the check anew, and so does a reload that changes it.",
+        "Whether only a query whose answer has passed can fail. A start makes the check anew, and so does a reload that changes what it asks or expects.",
     ),
     key("recursion-desired", Kind::Bool, Value("true"), "The RD bit of the question."),
     key("checking-disabled", Kind::Bool, Value("false"), "The CD bit of the question."),

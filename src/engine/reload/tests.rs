@@ -27,7 +27,7 @@ mod verdicts;
 const TWO: &str = "a 192.0.2.1/32 192.0.2.2/32\nb 192.0.2.3/32";
 
 /// Each line is a service: its name, `med=…` if it has one, its prefixes, and `neighbor=…`, `to=NEIGHBOR/MED`, `start=…`, `hop=…`, `warm-up=…`, `recovery=…`, `query=…`,
-/// `disable-file=…`, `enabled=…`, `drained=MED` and keys of its dampening (`mode=…`, `suppress=…`, `reuse=…`), if it has any; `unit=…` adds a check of that unit's process. A first line that begins with `exabgp:` has lines of that section.
+/// `disable-file=…`, `enabled=…`, `drained=MED` and keys of its dampening (`mode=…`, `suppress=…`, `reuse=…`), if it has any; `unit=…` adds a check of that unit's process, `deep=…` one with that interval that degrades once it has been up. A first line that begins with `exabgp:` has lines of that section.
 fn config(services: &str) -> Config {
     let mut toml =
         "[node]\nmanagement = [\"10.1.0.2\", \"2001:db8:1::2\"]\n[defaults]\nrise = 2\nfall = 2\n".to_owned();
@@ -59,6 +59,10 @@ fn config(services: &str) -> Config {
         let unit = of("unit=")
             .first()
             .map(|unit| format!("[[service.check]]\nname = \"alive\"\nprocess = {{ unit = {unit:?} }}\n"));
+        let deep = of("deep=").first().map(|interval| {
+            let keys = "once-up = true\non-fail = \"degraded\"\ndns = { query = \"example. A\" }";
+            format!("[[service.check]]\nname = \"deep\"\ninterval = {interval:?}\n{keys}\n")
+        });
         let keys = settings.iter().filter_map(|word| match word.split_once('=')? {
             ("mode", mode) => Some(format!("mode = {mode:?}")),
             (key @ ("suppress" | "reuse"), value) => Some(format!("{key} = {value}")),
@@ -67,11 +71,12 @@ fn config(services: &str) -> Config {
         let dampening = format!("dampening = {{ {} }}\n", keys.collect::<Vec<_>>().join(", "));
         toml += &format!(
             "[[service]]\nname = {:?}\nprefixes = {:?}\naddress = false\nstart = {start:?}\n{returns}{}{dampening}{terms}\
-             [[service.check]]\nname = \"answers\"\ndns = {{ query = \"{query} A\" }}\n{}",
+             [[service.check]]\nname = \"answers\"\ndns = {{ query = \"{query} A\" }}\n{}{}",
             words[0],
             &words[1..],
             disable_file.unwrap_or_default(),
             unit.unwrap_or_default(),
+            deep.unwrap_or_default(),
         );
     }
     Config::parse(Path::new("test.toml"), &toml, "host").unwrap_or_else(|error| panic!("{error}"))

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Service, ServiceState};
 use crate::engine::action::Action;
-use crate::engine::check::Severity;
+use crate::engine::check::{Check, Severity};
 use crate::engine::moment::Moment;
 use crate::engine::notice::{Notice, OrderEnd};
 use crate::engine::order::{Holder, Kind, Lift, Order};
@@ -72,9 +72,11 @@ impl Service {
         if !ends_otherwise || !self.has_ended_drains() || self.is_on_its_way() {
             return;
         }
-        // Without a verdict the checks are probing for one already.
         if passes {
             self.reset_checks(now);
+        } else if self.health.is_none() {
+            // The others are probing for a verdict already.
+            self.checks.iter_mut().filter(|check| check.passes()).for_each(|check| check.begin_anew(now));
         }
         self.revalidating = self.health.is_none() && !self.is_pinned();
         self.unknown_checks.allow_alarm();
@@ -86,7 +88,7 @@ impl Service {
             && !self.is_on_its_way()
             && !self.compat.start_anew_when_enabled
             && !self.is_pinned()
-            && self.passes()
+            && (self.passes() || (self.health.is_none() && self.checks.iter().any(Check::passes)))
     }
 
     /// Whether it is still in the state `drained` although no drain is left.

@@ -8,21 +8,47 @@ use crate::engine::notice::{Notice, OrderEnd};
 use crate::engine::order::Kind;
 use crate::engine::plan;
 
+/// The former and the present places of checks that have a successor.
+#[derive(Debug)]
+pub(in crate::engine) struct Succeeding {
+    /// Of those that are unchanged and continue.
+    pub(in crate::engine) kept: Vec<(usize, usize)>,
+    /// Of those with the same name and probe, whether they continue or begin anew.
+    pub(in crate::engine) renewed: Vec<(usize, usize)>,
+}
+
+/// The former and present places of the checks whose name and probe are the same.
+fn renewed<'a>(
+    earlier: &'a plan::Service,
+    plan: &'a plan::Service,
+) -> impl Iterator<Item = (usize, usize)> + 'a {
+    let is_same =
+        |check: &plan::Check, former: &plan::Check| former.name == check.name && former.probe == check.probe;
+    plan.checks.iter().enumerate().filter_map(move |(place, check)| {
+        Some((earlier.checks.iter().position(|former| is_same(check, former))?, place))
+    })
+}
+
 impl Service {
     /// Takes over the checks of `service`, configured as `earlier`, that are unchanged in `plan`, with their counters
-    /// and the round under way. Returns their former and present places. A service whose drain ends with the reload
+    /// and the round under way. A check with the same name and probe that begins anew, as when its interval has changed, has been
+    /// up if it had been before. A service whose drain ends with the reload
     /// probes all its checks anew: outcomes during maintenance say nothing. So does one that was not enabled, whose
     /// checks were not probed.
     ///
     /// Without a verdict the last statement stands until there is one.
-    pub(crate) fn continue_from(
+    pub(in crate::engine) fn continue_from(
         &mut self,
         now: Moment,
         mut service: Self,
         earlier: &plan::Service,
         plan: &plan::Service,
         out: &mut Vec<Action>,
-    ) -> Vec<(usize, usize)> {
+    ) -> Succeeding {
+        let renewed: Vec<_> = renewed(earlier, plan).collect();
+        for (former, place) in &renewed {
+            self.checks[*place].keep_been_up(&service.checks[*former]);
+        }
         let mut places = vec![];
         // A drain whose time is over ends with the reload.
         let expired = self.drains.expire(now);
@@ -65,7 +91,7 @@ impl Service {
         if penalty > 0 && enforces(earlier.dampening.mode) != enforces(plan.dampening.mode) {
             self.note_enforced(now, penalty, out);
         }
-        places
+        Succeeding { kept: places, renewed }
     }
 
     /// Logs what the reload makes of the penalty: it has switched to `enforce`, or taken it back.

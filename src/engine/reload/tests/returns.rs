@@ -65,3 +65,22 @@ fn a_service_that_was_withdrawn_before_a_reload_warms_up() {
     assert_eq!(state(&bench), ServiceState::Up);
     assert_eq!(bench.commands(), ["announce route 192.0.2.1/32 next-hop 10.1.0.2 med 100"]);
 }
+
+/// The check of the process is changed while the service is drained; the outcomes of the other are from the maintenance.
+#[test]
+fn after_a_drain_no_check_goes_on_with_outcomes_from_before_its_end() {
+    let mut bench = Bench::up("a 192.0.2.1/32");
+    bench.drain(0, Lasts::UntilLifted);
+    bench.reload("a unit=srv.service 192.0.2.1/32");
+    bench.commands();
+    bench.undrain(0);
+    let again = "its checks begin anew, and it returns once they pass";
+    assert!(bench.logged.iter().any(|line| line.contains(again)), "{:?}", bench.logged);
+    let alive = CheckId { service: ServiceId(0), check: 1 };
+    for _ in 0..2 {
+        bench.handle(Event::Outcome(alive, Outcome::pass(Duration::ZERO)));
+    }
+    assert_eq!(bench.commands(), [""; 0], "the server may have died during the maintenance");
+    bench.finds(0, &[true, true]);
+    assert_eq!(bench.commands(), ["announce route 192.0.2.1/32 next-hop 10.1.0.2 med 100"]);
+}

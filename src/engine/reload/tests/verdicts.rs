@@ -84,3 +84,29 @@ fn reloads_prolong_no_return_after_falls() {
     }
     assert_eq!(bench.states(), [("a", ServiceState::Up)], "after 90 s, and max-rise-time is 60 s");
 }
+
+/// Otherwise its failures would be observed only, and the service announced as up.
+#[test]
+fn a_check_that_has_been_up_goes_on_to_degrade_with_another_interval() {
+    let mut bench = Bench::up("a deep=10s 192.0.2.1/32");
+    let deep = CheckId { service: ServiceId(0), check: 1 };
+    let outcomes = |bench: &mut Bench, passes: bool| {
+        for _ in 0..2 {
+            let failed = Outcome::fail(Cause::Servfail, "no upstream");
+            bench.handle(Event::Outcome(
+                deep,
+                if passes { Outcome::pass(Duration::from_millis(1)) } else { failed },
+            ));
+        }
+    };
+    outcomes(&mut bench, true);
+    outcomes(&mut bench, false);
+    assert_eq!(bench.states(), [("a", ServiceState::Degraded)]);
+    bench.commands();
+    bench.reload("a deep=20s 192.0.2.1/32");
+    bench.finds(0, &[true, true]);
+    assert_eq!(bench.states(), [("a", ServiceState::Starting)], "the check has no verdict");
+    outcomes(&mut bench, false);
+    assert_eq!(bench.commands(), [""; 0]);
+    assert_eq!(bench.states(), [("a", ServiceState::Degraded)]);
+}
