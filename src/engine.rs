@@ -187,6 +187,9 @@ impl Engine {
             }
             Event::WarmedUp(id) => self.with_service(id, |service| service.on_warmed_up(now)),
             Event::ProbeNow(id) => self.with_service(id.service, |service| service.on_probe_now(now)),
+            Event::Returned(id) => {
+                self.with_service(id.service, |service| service.on_returned(now, id.check));
+            }
             Event::DrainAll(order) => self.drain_all(now, &order, out),
             Event::UndrainAll(lift) => self.undrain_all(now, &lift, out),
             Event::DrainLater(order) => self.drain_later(now, order, out),

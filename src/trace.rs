@@ -188,6 +188,7 @@ pub fn write_event(event: &Event, names: &names::Names) -> String {
         }
         Event::WarmedUp(id) => format!("warmed-up {}", names.service(*id)),
         Event::ProbeNow(id) => format!("doubt {}", names.check(*id)),
+        Event::Returned(id) => format!("returned {}", names.check(*id)),
         Event::DisableFile(id, true) => format!("disable {}", names.service(*id)),
         Event::DisableFile(id, false) => format!("enable {}", names.service(*id)),
         Event::Drain(id, order) => write_drain(names.service(*id), order),

@@ -1,6 +1,8 @@
-//! Watches the addresses of `address` checks and the routes of `route` checks, and reports lost ones to the loop.
+//! Watches the addresses of `address` checks and the routes of `route` checks, and reports lost ones, and routes that
+//! return, to the loop.
 //!
-//! A missing address settles the matter. A lost route may be replaced by another in a moment: it makes the check due.
+//! A missing address settles the matter. A lost route may be replaced by another in a moment: it makes the check due. So does a route that
+//! returns: the round finds whether the check passes.
 
 use std::collections::HashMap;
 
@@ -11,7 +13,7 @@ use super::loss::LossReporter;
 use crate::engine::event::{CheckId, Event};
 use crate::outcome::Cause;
 use crate::probe::Probe;
-use crate::probe::address::watch::{Subject, Watch};
+use crate::probe::address::watch::{Report, Subject, Watch};
 
 /// All watched addresses and routes.
 #[derive(Debug, Default)]
@@ -48,14 +50,24 @@ impl Addresses {
         watch.assign(wanted.into_iter().map(|(probe, mut checks)| {
             checks.sort_unstable();
             let events = events.clone();
-            let report: Box<dyn Fn(&str) + Send> = match &probe {
+            let report: Box<dyn Fn(Report) + Send> = match &probe {
                 Subject::Address(_) => {
                     let reporter = LossReporter { checks, cause: Cause::AddressMissing, events };
-                    Box::new(move |why| reporter.report(why))
+                    Box::new(move |report| {
+                        if let Report::Gone(why) = report {
+                            reporter.report(&why);
+                        }
+                    })
                 }
                 // Sending fails only after the loop has ended.
-                Subject::Route(_) => Box::new(move |_| {
-                    checks.iter().for_each(|check| drop(events.send(Event::ProbeNow(*check))));
+                Subject::Route(_) => Box::new(move |report| {
+                    for check in &checks {
+                        let event = match report {
+                            Report::Gone(_) => Event::ProbeNow(*check),
+                            Report::Returned => Event::Returned(*check),
+                        };
+                        drop(events.send(event));
+                    }
                 }),
             };
             (probe, report)
@@ -82,8 +94,8 @@ mod tests {
         ip addr add 10.0.0.2/24 dev v0; ip addr add 192.0.2.53/32 dev lo; ip route add default via 10.0.0.1";
 
     #[test]
-    fn a_lost_route_makes_its_check_due() {
-        let name = "daemon::addresses::tests::a_lost_route_makes_its_check_due";
+    fn a_lost_route_and_its_return_make_its_check_due() {
+        let name = "daemon::addresses::tests::a_lost_route_and_its_return_make_its_check_due";
         in_namespace(name, HOST, || {
             let text = "[node]\nmanagement = [\"10.0.0.2\"]\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.53/32\"]\n\
                         [[service.check]]\nname = \"answers\"\ndns = { query = \"localhost. A\" }\n\
@@ -100,27 +112,34 @@ mod tests {
             let (events, mut received) = unbounded_channel();
             let mut addresses = Addresses::default();
             addresses.assign(&probes, &events);
-            let mut told_within = |time: Duration| {
+            let mut is_told = |wanted: &Event, time: Duration| {
                 let asked = Instant::now();
                 loop {
                     match received.try_recv() {
-                        Err(_) if asked.elapsed() < time => std::thread::yield_now(),
-                        event => break event.ok(),
+                        Ok(event) if event == *wanted => break true,
+                        Err(_) if asked.elapsed() >= time => break false,
+                        _ => std::thread::yield_now(),
                     }
                 }
             };
-            // The route may go before its first look-up, so it goes again, for longer, until that is told.
-            let mut time = Duration::from_millis(50);
-            loop {
-                shell("ip route replace default via 10.0.0.1");
-                let late = told_within(time);
-                shell("ip route del default");
-                match late.or_else(|| told_within(time)) {
-                    Some(event) => break assert_eq!(event, Event::ProbeNow(back)),
-                    None => assert!(began.elapsed() < Duration::from_secs(20), "nothing was told"),
+            // A change may come before the look-up that has to precede it, so it is made again, for longer, until it is told.
+            let mut is_told_after = |before: &str, change: &str, wanted: &Event| {
+                let mut time = Duration::from_millis(50);
+                loop {
+                    shell(before);
+                    let late = is_told(wanted, time);
+                    shell(change);
+                    if late || is_told(wanted, time) {
+                        return;
+                    }
+                    assert!(began.elapsed() < Duration::from_secs(20), "{wanted:?} was not told");
+                    time *= 2;
                 }
-                time *= 2;
-            }
+            };
+            let (add, delete) =
+                ("ip route replace default via 10.0.0.1", "ip route del default 2>/dev/null || true");
+            is_told_after(add, delete, &Event::ProbeNow(back));
+            is_told_after(delete, add, &Event::Returned(back));
         });
     }
 }

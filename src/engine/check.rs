@@ -66,7 +66,7 @@ pub(crate) struct Check {
     asked_at: Moment,
     /// When to probe; `None` while a round is under way.
     pub(crate) due: Option<Moment>,
-    /// Its shorter interval since another check of the service came back, until it is up or fails anew.
+    /// Its shorter interval since another check of the service, or what it asks, came back, until it is up or fails anew.
     #[serde(default)]
     hastened: Option<Hastened>,
     /// The round under way began before the check was reset or failed at once, so its outcome is dropped.
@@ -241,7 +241,7 @@ impl Check {
     }
 
     /// The time between the starts of two rounds: the fast interval while any counter falls or has no verdict, otherwise
-    /// the normal one, or a shorter one since another check of the service came back. With [`RelapsePolicy::StartsAnew`], as
+    /// the normal one, or a shorter one since another check of the service, or what it asks, came back. With [`RelapsePolicy::StartsAnew`], as
     /// in `exabgp healthcheck`, it is fast while a counter rises, too.
     pub(crate) fn interval(&self) -> Duration {
         let counters = [&self.shown, &self.degrading, &self.downing];

@@ -35,6 +35,8 @@ pub enum Event {
     SuddenFailure(CheckId, Failure),
     /// A sign of trouble that only an answer of the server can confirm: the checks of the service are due at once.
     ProbeNow(CheckId),
+    /// What a check asks has returned, such as a route: the check is due at once if it fails, and rises at a shorter interval.
+    Returned(CheckId),
     /// The names of `warm-up` of a service were asked, with whatever result.
     WarmedUp(ServiceId),
     /// The disable-file of a service has appeared (true) or gone.

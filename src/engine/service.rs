@@ -149,10 +149,10 @@ impl Service {
     }
 
     /// Counts the outcome of a round of one of its checks.
-    pub(crate) fn on_outcome(&mut self, now: Moment, check: usize, outcome: &Outcome, out: &mut Vec<Action>) {
+    pub(crate) fn on_outcome(&mut self, now: Moment, place: usize, outcome: &Outcome, out: &mut Vec<Action>) {
         let paused = self.probing_paused();
         let planned = self.is_drained_for_restart();
-        let Some(check) = self.checks.get_mut(check) else { return };
+        let Some(check) = self.checks.get_mut(place) else { return };
         if paused {
             return check.discard_outcome(now);
         }
@@ -166,21 +166,21 @@ impl Service {
         self.restate |= self.compat.repeat_each_round && HookState::new(false, check.state()).has_route();
         let has_address = lacked_address && !check.lacks_address;
         let is_back = was_down && check.state() != CheckState::Down;
-        let interval = check.timing.interval;
         if has_address || is_back {
-            self.hasten_others(now, interval, has_address);
+            self.hasten_others(now, place, has_address);
         }
     }
 
-    /// What a check with this interval asks is back. Those that ask more seldom, and with `has_address` those that failed
-    /// for the lack of an address, no longer wait for their intervals; otherwise the service would return with failures that
-    /// they counted before.
-    fn hasten_others(&mut self, now: Moment, interval: Duration, has_address: bool) {
-        let shortest = self.checks.iter().map(|check| check.timing.interval).min().unwrap_or(interval);
-        for check in &mut self.checks {
+    /// What the check at this place asks is back. The others, except those with the shortest interval, no longer wait for their
+    /// intervals, nor do those that failed for the lack of an address if `has_address`; otherwise the service would return
+    /// with failures that they counted before. Of two that pass again at the same time, each hastens the other.
+    fn hasten_others(&mut self, now: Moment, place: usize, has_address: bool) {
+        let shortest = self.shortest_interval();
+        let others = self.checks.iter_mut().enumerate().filter(|(other, _)| *other != place);
+        for (_, check) in others {
             let failure = check.last.as_ref().and_then(|(_, outcome)| outcome.failure());
             let lacked = failure.is_some_and(|failure| failure.cause == Cause::AddressMissing);
-            if check.timing.interval > interval || (has_address && lacked) {
+            if check.timing.interval > shortest || (has_address && lacked) {
                 check.hasten(now, shortest);
             }
         }
@@ -225,6 +225,21 @@ impl Service {
         if self.is_serving() && !self.probing_paused() {
             self.probe_now(now);
         }
+    }
+
+    /// An event shows that what a check asks has returned.
+    pub(crate) fn on_returned(&mut self, now: Moment, check: usize) {
+        if self.probing_paused() {
+            return;
+        }
+        let shortest = self.shortest_interval();
+        if let Some(check) = self.checks.get_mut(check) {
+            check.hasten(now, shortest);
+        }
+    }
+
+    fn shortest_interval(&self) -> Duration {
+        self.checks.iter().map(|check| check.timing.interval).min().unwrap_or_default()
     }
 
     /// Makes every check due.

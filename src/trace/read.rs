@@ -238,6 +238,7 @@ fn read_effect(verb: &str, object: &str, names: &Names) -> Result<Effect, String
         ("gone", _) => Event::SuddenFailure(names.find_check(name)?, read_gone(rest)),
         ("warmed-up", service) => Event::WarmedUp(names.find_service(service)?),
         ("doubt", check) => Event::ProbeNow(names.find_check(check)?),
+        ("returned", check) => Event::Returned(names.find_check(check)?),
         ("becomes", _) => {
             let outcome = match split_word(rest) {
                 ("loses", share) => return Ok(Effect::Loses(names.find_check(name)?, share.parse()?)),
@@ -278,7 +279,7 @@ fn read_effect(verb: &str, object: &str, names: &Names) -> Result<Effect, String
         ("end", "") => return Ok(Effect::End),
         _ => {
             return Err(format!(
-                "`{verb} {object}` is unknown, expected start, pass, fail, gone, doubt, warmed-up, becomes, truth, disable, enable, drain, undrain, hold, unhold, undampen, \
+                "`{verb} {object}` is unknown, expected start, pass, fail, gone, doubt, returned, warmed-up, becomes, truth, disable, enable, drain, undrain, hold, unhold, undampen, \
                  `<`, stdout blocked, stdout free, stdin closed, terminate, tick or end"
             ));
         }

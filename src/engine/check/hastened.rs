@@ -1,4 +1,5 @@
-//! A check with a long interval after a fault that is over for another check of its service.
+//! A check with a long interval after a fault that seems to be over: another check of its service passes again, or an
+//! event shows that what it asks has returned.
 
 use std::time::Duration;
 

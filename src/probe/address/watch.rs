@@ -1,4 +1,5 @@
-//! A thread that reports at once when an address is no longer on this host, or when a route to clients is lost.
+//! A thread that reports at once when an address is no longer on this host, when a route to clients is lost, and when
+//! either returns.
 //!
 //! It looks up the addresses and routes after every change that the kernel reports, and every second. An address is
 //! missing if two look-ups, [`APART`], do not find it. A router that loads its table causes hundreds of thousands of
@@ -8,7 +9,7 @@
 //!            here             missing               missing, 20 ms later
 //!   Unseen ───────► Here ◄───────────────► Suspect ──────────────────────► Missing
 //!      │              ▲       here                       (report)              │ ▲
-//!      │              └──────────────────── here ─────────────────────────────┘ │
+//!      │              └─────────────── here (report) ────────────────────────┘ │
 //!      └──────────────────────────── missing ───────────────────────────────────┘
 //! ```
 //!
@@ -63,13 +64,14 @@ enum AddressState {
 }
 
 impl AddressState {
-    /// The state after a look-up, and the sentence to report if the addresses have gone.
-    fn after(self, now: Instant, presence: Presence) -> (Self, Option<String>) {
+    /// The state after a look-up, and what to report.
+    fn after(self, now: Instant, presence: Presence) -> (Self, Option<Report>) {
         match (self, presence) {
+            (Self::Missing, Presence::Here) => (Self::Here, Some(Report::Returned)),
             (_, Presence::Here) => (Self::Here, None),
             (Self::Here, Presence::Missing(_)) => (Self::Suspect(now), None),
             (Self::Suspect(since), Presence::Missing(why)) if now >= since + APART => {
-                (Self::Missing, Some(why))
+                (Self::Missing, Some(Report::Gone(why)))
             }
             (Self::Unseen, Presence::Missing(_)) => (Self::Missing, None),
             (state, Presence::Missing(_) | Presence::Unknown(_)) => (state, None),
@@ -77,8 +79,16 @@ impl AddressState {
     }
 }
 
-/// Called with the sentence about addresses that have gone.
-type Callback = Box<dyn Fn(&str) + Send>;
+/// What has happened to the addresses or routes of a probe.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Report {
+    /// They have gone, with the sentence that says so.
+    Gone(String),
+    /// All of them are there again.
+    Returned,
+}
+
+type Callback = Box<dyn Fn(Report) + Send>;
 
 struct Watched {
     probe: Subject,
@@ -111,8 +121,8 @@ impl Watch {
         Ok(Self { watched, waker })
     }
 
-    /// Replaces the watched probes. The thread calls the function of a probe once when its addresses have gone. A probe
-    /// that was watched before keeps its state.
+    /// Replaces the watched probes. The thread calls the function of a probe once when its addresses have gone, and
+    /// once when they return. A probe that was watched before keeps its state.
     pub(crate) fn assign(&self, probes: impl IntoIterator<Item = (Subject, Callback)>) {
         let mut watched = lock(&self.watched);
         let known: Vec<_> = std::mem::take(&mut *watched);
@@ -174,13 +184,13 @@ fn run(sleeper: &Sleeper, watched: &Mutex<Vec<Watched>>) {
     }
 }
 
-/// Looks up all addresses and reports those that have gone. Returns whether another look-up is due soon.
+/// Looks up all addresses and reports those that have gone or returned. Returns whether another look-up is due soon.
 fn look(now: Instant, watched: &mut [Watched]) -> bool {
     for watched in &mut *watched {
-        let (state, gone) = watched.state.after(now, watched.probe.look());
+        let (state, report) = watched.state.after(now, watched.probe.look());
         watched.state = state;
-        if let Some(why) = gone {
-            (watched.report)(&why);
+        if let Some(report) = report {
+            (watched.report)(report);
         }
     }
     watched.iter().any(|watched| matches!(watched.state, AddressState::Suspect(_)))
@@ -208,18 +218,25 @@ mod tests {
         assert_eq!(AddressState::Here.after(now, missing()), (suspect, None));
         assert_eq!(suspect.after(now + APART / 2, missing()), (suspect, None));
         assert_eq!(suspect.after(now + APART / 2, Presence::Here), (AddressState::Here, None), "moved");
-        assert_eq!(suspect.after(now + APART, missing()), (AddressState::Missing, Some("gone".into())));
+        assert_eq!(
+            suspect.after(now + APART, missing()),
+            (AddressState::Missing, Some(Report::Gone("gone".into())))
+        );
         assert_eq!(AddressState::Missing.after(now, missing()), (AddressState::Missing, None), "told once");
-        assert_eq!(AddressState::Missing.after(now, Presence::Here), (AddressState::Here, None));
+        assert_eq!(
+            AddressState::Missing.after(now, Presence::Here),
+            (AddressState::Here, Some(Report::Returned))
+        );
+        assert_eq!(AddressState::Here.after(now, Presence::Here), (AddressState::Here, None), "told once");
         for state in [AddressState::Unseen, AddressState::Here, suspect, AddressState::Missing] {
             assert_eq!(state.after(now + APART, unknown()), (state, None));
         }
     }
 
-    fn watching(addresses: &[&str]) -> (Watch, Receiver<String>) {
+    fn watching(addresses: &[&str]) -> (Watch, Receiver<Report>) {
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
         let (told, events) = channel();
-        let report: Callback = Box::new(move |why: &str| told.send(why.to_owned()).unwrap());
+        let report: Callback = Box::new(move |report| told.send(report).unwrap());
         let watch = Watch::start().unwrap();
         watch.assign([(Subject::Address(AddressProbe { addresses, device: None }), report)]);
         (watch, events)
@@ -235,18 +252,18 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_address_of_either_family_is_reported_once() {
-        let name = "probe::address::watch::tests::a_missing_address_of_either_family_is_reported_once";
+    fn an_address_of_either_family_is_reported_once_when_it_goes_and_when_it_returns() {
+        let name = "probe::address::watch::tests::an_address_of_either_family_is_reported_once_when_it_goes_and_when_it_returns";
         in_namespace(name, "", || {
             for (address, length) in [("192.0.2.53", 32), ("2001:db8::53", 128)] {
                 shell(&format!("ip addr add {address}/{length} dev lo"));
                 let (watch, events) = watching(&[address]);
                 comes_to_be(&watch, AddressState::Here);
                 shell(&format!("ip addr del {address}/{length} dev lo"));
-                let why = events.recv_timeout(DEADLINE).unwrap();
+                let Report::Gone(why) = events.recv_timeout(DEADLINE).unwrap() else { panic!() };
                 assert!(why.starts_with(&format!("{address} is not on this host")), "{why}");
                 shell(&format!("ip addr add {address}/{length} dev lo"));
-                comes_to_be(&watch, AddressState::Here);
+                assert_eq!(events.recv_timeout(DEADLINE), Ok(Report::Returned));
                 assert!(events.try_recv().is_err());
             }
         });
