@@ -22,8 +22,9 @@ pub(crate) enum Backend {
     /// Check the server's configuration, and if it is valid make the server read it again
     ///
     /// The command does not touch the server if its configuration is invalid. Exit status: 0 done; 1 not done, the server
-    /// does not run afterwards, or it does not serve a zone of the services or one that it listed and served before; 78 bad
-    /// configuration of dnsherald.
+    /// does not run afterwards, it does not serve a zone of the services or one that it listed and served before, or a
+    /// check that passed before fails, or one that failed before still takes the service down; 78 bad configuration of
+    /// dnsherald.
     Reload(BackendReload),
     /// Restart the server without losing a query: check, drain, restart, verify, return
     ///

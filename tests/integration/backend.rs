@@ -222,8 +222,8 @@ fn a_reload_after_which_questions_are_refused_has_failed() {
     let server = Server::start();
     let address = server.address();
     let begun = std::env::temp_dir().join(format!("dnsherald-begun-{}", std::process::id()));
-    let reload = |becomes: Fault, on_fail: &str| {
-        server.becomes(Fault::None);
+    let reload_from = |was: Fault, becomes: Fault, on_fail: &str| {
+        server.becomes(was);
         let keys = [
             shell("status", "exit 0"),
             // The reload ends once the server has changed.
@@ -249,6 +249,7 @@ fn a_reload_after_which_questions_are_refused_has_failed() {
         });
         (output.status.code(), stderr(&output))
     };
+    let reload = |becomes, on_fail: &str| reload_from(Fault::None, becomes, on_fail);
     assert_eq!(reload(Fault::None, "down"), (Some(0), String::new()));
     for (becomes, found) in [
         (Fault::Refuse, "answered REFUSED, expected NOERROR"),
@@ -263,6 +264,15 @@ fn a_reload_after_which_questions_are_refused_has_failed() {
         }
     }
     assert_eq!(reload(Fault::Refuse, "observe").0, Some(0), "an observed check decides nothing");
+
+    // A second reload of the same configuration, and the one that repairs it.
+    let (code, said) = reload_from(Fault::Refuse, Fault::Refuse, "down");
+    assert_eq!(code, Some(1), "{said}");
+    let found = "answered REFUSED, expected NOERROR; check answers of resolver failed before the reload, too";
+    assert!(said.contains(&format!("reloaded, but {address} udp localhost. A: {found}")), "{said}");
+    assert!(said.contains("to return, correct the configuration of the server and reload again"), "{said}");
+    assert_eq!(reload_from(Fault::Refuse, Fault::Refuse, "degraded"), (Some(0), String::new()));
+    assert_eq!(reload_from(Fault::Refuse, Fault::None, "down"), (Some(0), String::new()));
 }
 
 /// The server answers clients at the service address, and need not listen at the management address.

@@ -9,12 +9,13 @@ use crate::backend::Backend;
 use crate::backend::targets::Targets;
 use crate::config::{Check, Config};
 use crate::engine::check::Severity;
-use crate::outcome::{Cause, Outcome};
+use crate::outcome::{Cause, Failure, Outcome};
 use crate::probe::Probe;
 
-/// Checks that passed before the reload.
+/// The checks that ask the server, by their result before the reload.
 pub(super) struct Answered<'a> {
-    checks: Vec<Asked<'a>>,
+    passed: Vec<Asked<'a>>,
+    failed: Vec<Asked<'a>>,
 }
 
 /// The questions of a check to the server that is reloaded.
@@ -44,32 +45,43 @@ impl<'a> Answered<'a> {
         });
         let asked: Vec<_> = asked.collect();
         let failures = join_all(asked.iter().map(Asked::failures)).await;
-        let passed = asked.into_iter().zip(failures).filter(|(_, failures)| failures.is_empty());
-        Self { checks: passed.map(|(asked, _)| asked).collect() }
+        let (passed, failed): (Vec<_>, Vec<_>) =
+            asked.into_iter().zip(failures).partition(|(_, failures)| failures.is_empty());
+        let checks = |pairs: Vec<(Asked<'a>, _)>| pairs.into_iter().map(|(asked, _)| asked).collect();
+        Self { passed: checks(passed), failed: checks(failed) }
     }
 
     /// Whether no check passed.
-    pub(super) const fn is_empty(&self) -> bool {
-        self.checks.is_empty()
+    pub(super) const fn none_passed(&self) -> bool {
+        self.passed.is_empty()
     }
 
-    /// Asks the same questions again, and describes those that fail now.
+    /// Asks the checks that passed again, and describes the questions that fail now.
     pub(super) async fn complaints(&self) -> Vec<String> {
-        let failures = join_all(self.checks.iter().map(Asked::failures)).await;
-        let failed = self.checks.iter().zip(failures);
-        let shown = failed.flat_map(|(Asked { service, check, .. }, failures)| {
-            failures.into_iter().map(move |failure| {
-                format!("{failure}; check {} of {service} passed before the reload", check.name)
-            })
-        });
-        shown.collect()
+        again(&self.passed, |_, _| true, "passed before the reload").await
+    }
+
+    /// Asks the checks that failed again, and describes the questions that still fail and take the service down.
+    pub(super) async fn still_down(&self) -> Vec<String> {
+        again(&self.failed, takes_down, "failed before the reload, too").await
     }
 }
 
+/// Asks these checks again, and describes the failures of the causes that count, with what the check did `before`.
+async fn again(checks: &[Asked<'_>], counts: fn(&Check, Cause) -> bool, before: &str) -> Vec<String> {
+    let failures = join_all(checks.iter().map(Asked::failures)).await;
+    let shown = checks.iter().zip(failures).flat_map(|(asked, failures)| {
+        let counted = failures.into_iter().filter(move |(cause, _)| counts(asked.check, *cause));
+        let (check, service) = (&asked.check.name, asked.service);
+        counted.map(move |(_, failure)| format!("{failure}; check {check} of {service} {before}"))
+    });
+    shown.collect()
+}
+
 impl Asked<'_> {
-    /// The probes because of which the check fails, each with its address and question, and what was found and expected.
-    /// None if it passes, if its failure is only observed, or if too many probes are unknown.
-    async fn failures(&self) -> Vec<String> {
+    /// The probes because of which the check fails, each with the cause that decides the severity, its address and question,
+    /// and what was found and expected. None if it passes, if its failure is only observed, or if too many probes are unknown.
+    async fn failures(&self) -> Vec<(Cause, String)> {
         let found = self.probe.ask_all().await;
         let passed = found.iter().map(|(_, finding)| match finding.outcome {
             Outcome::Pass { .. } => Some(true),
@@ -77,39 +89,39 @@ impl Asked<'_> {
             Outcome::Unknown(_) => None,
         });
         let is_partial = matches!(&self.probe, Probe::Dns(set) if set.fails_in_part(passed));
+        let counted = |cause| if is_partial { Cause::Partial } else { cause };
+        let is_observed = |cause| self.check.on_fail.severity(counted(cause)) == Severity::Observe;
         let (mut can_pass, mut failures) = (0, vec![]);
         for (probe, finding) in found {
             match finding.outcome {
-                Outcome::Fail(failure)
-                    if self.counts(if is_partial { Cause::Partial } else { failure.cause }) =>
-                {
-                    let detail = failure.detail;
-                    failures.push(if detail.starts_with(&probe) {
-                        detail
-                    } else {
-                        format!("{probe}: {detail}")
-                    });
+                Outcome::Fail(Failure { cause, detail }) if !is_observed(cause) => {
+                    let is_named = detail.starts_with(&probe);
+                    failures
+                        .push((counted(cause), if is_named { detail } else { format!("{probe}: {detail}") }));
                 }
                 Outcome::Pass { .. } | Outcome::Fail(_) | Outcome::Unknown(_) => can_pass += 1,
             }
         }
         if can_pass >= self.probe.need() { vec![] } else { failures }
     }
+}
 
-    fn counts(&self, cause: Cause) -> bool {
-        self.check.on_fail.severity(cause) != Severity::Observe
-    }
+/// Whether a failure of this cause takes the service down, and a reload could repair it. Only the helper knows whether a
+/// `once-up` check has been up, and a missing address is no fault of the server.
+fn takes_down(check: &Check, cause: Cause) -> bool {
+    let on_fail = &check.on_fail;
+    !on_fail.once_up && cause != Cause::AddressMissing && on_fail.severity(cause) == Severity::Down
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::path::Path;
 
     use super::*;
     use crate::responder::{Fault, Responder};
 
     /// Two servers of which the first one is the backend, and a configuration with this check of each.
-    async fn host(check: &str) -> (Responder, Responder, Config) {
+    pub(crate) async fn host(check: &str) -> (Responder, Responder, Config) {
         let own = Responder::bind([127, 0, 0, 1].into()).await.unwrap();
         let other = Responder::bind([127, 0, 0, 2].into()).await.unwrap();
         let check = |name: &str, server: &Responder| {
@@ -155,5 +167,42 @@ mod tests {
             let complaints = answered.complaints().await;
             assert_eq!(complaints.len(), count, "{on_fail}: {complaints:?}");
         }
+    }
+
+    /// The check fails for the same question before and after.
+    #[tokio::test]
+    async fn a_failure_from_before_counts_while_it_takes_the_service_down() {
+        let down = ["udp", "tcp"].len();
+        for (on_fail, count) in [
+            ("", down),
+            ("on-fail = { servfail = \"degraded\" }", down),
+            ("on-fail = { refused = \"degraded\" }", 0),
+            ("on-fail = { refused = \"observe\" }", 0),
+            ("once-up = true", 0),
+        ] {
+            let (own, other, config) = host(on_fail).await;
+            let backend = &config.backends[0];
+            own.set(Fault::Refuse).await;
+            other.set(Fault::Refuse).await;
+            let answered = Answered::now(&config, backend, &config.targets_of(backend)).await;
+            let still_down = answered.still_down().await;
+            assert_eq!(still_down.len(), count, "{on_fail}: {still_down:?}");
+            let why = ": answered REFUSED, expected NOERROR; check own of dns failed before the reload, too";
+            assert!(still_down.iter().all(|complaint| complaint.ends_with(why)), "{still_down:?}");
+            own.set(Fault::None).await;
+            assert_eq!(answered.still_down().await, [""; 0], "{on_fail}");
+            assert_eq!(answered.complaints().await, [""; 0], "{on_fail}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_degraded_check_that_takes_the_service_down_afterwards_counts() {
+        let (own, _other, config) = host("on-fail = { servfail = \"degraded\" }").await;
+        let backend = &config.backends[0];
+        own.set(Fault::Servfail).await;
+        let answered = Answered::now(&config, backend, &config.targets_of(backend)).await;
+        assert_eq!(answered.still_down().await, [""; 0]);
+        own.set(Fault::Refuse).await;
+        assert_eq!(answered.still_down().await.len(), 2);
     }
 }

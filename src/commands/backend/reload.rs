@@ -72,10 +72,11 @@ pub(super) async fn run(
         }
     }
     // A successful reload command does not prove that each zone was loaded, nor that clients are answered.
-    let complaints = complaints_since(&targets, backend, &served, &answered, &mut questions).await;
+    let mut complaints = complaints_since(&targets, backend, &served, &answered, &mut questions).await;
+    complaints.still_down = still_down(&answered, &mut questions).await;
     let exit = questions.ask(status::run(config, backend, false)).await?;
     report_reload(config, backend, helper, complaints.summary(exit)).await;
-    for complaint in complaints.zones.iter().chain(&complaints.questions) {
+    for complaint in complaints.all() {
         writeln!(text::stderr(), "{name}: reloaded, but {complaint}")?;
     }
     if !complaints.zones.is_empty() {
@@ -84,37 +85,48 @@ pub(super) async fn run(
             "{name}: see the server's log; name a zone that was removed on purpose with --removed ZONE"
         )?;
     }
-    if !complaints.questions.is_empty() {
+    if !complaints.questions.is_empty() || !complaints.still_down.is_empty() {
+        let repair = match complaints.questions.is_empty() {
+            true => "correct the configuration of the server",
+            false => "put the former configuration back",
+        };
         let mut stderr = text::stderr();
         writeln!(
             stderr,
             "{name}: see the server's log, its access lists and the addresses at which it listens"
         )?;
-        writeln!(stderr, "{name}: to return, put the former configuration back and reload again")?;
+        writeln!(stderr, "{name}: to return, {repair} and reload again")?;
         writeln!(stderr, "{name}: `dnsherald explain` names what is announced meanwhile")?;
     }
     Ok(if complaints.is_empty() { exit } else { Exit::Failure })
 }
 
-/// What is worse than before.
-#[derive(Debug)]
+/// What is wrong after the reload.
+#[derive(Debug, Default)]
 struct Complaints {
     zones: Vec<String>,
+    /// Of checks that passed before.
     questions: Vec<String>,
+    /// Of checks that failed before, too, and take the service down.
+    still_down: Vec<String>,
 }
 
 impl Complaints {
-    const fn is_empty(&self) -> bool {
-        self.zones.is_empty() && self.questions.is_empty()
+    fn all(&self) -> impl Iterator<Item = &String> {
+        self.zones.iter().chain(&self.questions).chain(&self.still_down)
     }
 
-    /// For the log, after the name of the operation; `None` if nothing is worse and `backend status` ends well.
+    fn is_empty(&self) -> bool {
+        self.all().next().is_none()
+    }
+
+    /// For the log, after the name of the operation; `None` if nothing is wrong and `backend status` ends well.
     fn summary(&self, exit: Exit) -> Option<String> {
         if self.is_empty() {
             return (exit != Exit::Success)
                 .then(|| "done, but the server does not run, or is not known to".to_owned());
         }
-        Some(format!("done, but {}", joined(self.zones.iter().chain(&self.questions), "; ")))
+        Some(format!("done, but {}", joined(self.all(), "; ")))
     }
 }
 
@@ -127,15 +139,16 @@ async fn complaints_since(
     answered: &Answered<'_>,
     questions: &mut Questions<'_>,
 ) -> Complaints {
-    if served.all().next().is_none() && answered.is_empty() {
-        return Complaints { zones: vec![], questions: vec![] };
+    if served.all().next().is_none() && answered.none_passed() {
+        return Complaints::default();
     }
     let began = Instant::now();
     let (mut settled_since, mut is_told) = (None, false);
     loop {
         let again = async { tokio::join!(served.again(targets, backend.timeout), answered.complaints()) };
         let (zones, unanswered) = questions.ask(again).await;
-        let complaints = Complaints { zones: zones.complaints(served), questions: unanswered };
+        let complaints =
+            Complaints { zones: zones.complaints(served), questions: unanswered, still_down: vec![] };
         match (complaints.is_empty(), settled_since) {
             (true, Some(since)) if Instant::now() >= since + SETTLED => return complaints,
             (true, Some(_)) => {}
@@ -153,5 +166,52 @@ async fn complaints_since(
             }
         }
         sleep(PAUSE).await;
+    }
+}
+
+/// The complaints about the checks that failed before: a service may have been down for long, therefore no wait for the start
+/// timeout. A server that has just started to answer has the settling time.
+async fn still_down(answered: &Answered<'_>, questions: &mut Questions<'_>) -> Vec<String> {
+    let began = Instant::now();
+    loop {
+        let is_last = began.elapsed() >= SETTLED;
+        let complaints = questions.ask(answered.still_down()).await;
+        if is_last || complaints.is_empty() {
+            return complaints;
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::answered::tests::host;
+    use super::*;
+    use crate::probe::dns::Transport;
+    use crate::responder::Fault;
+
+    #[tokio::test]
+    async fn a_server_that_answers_a_moment_after_the_reload_is_repaired() {
+        let helper = Client::new(Path::new("/nowhere"));
+        for is_repaired in [true, false] {
+            let (own, _other, config) = host("").await;
+            own.set(Fault::Refuse).await;
+            let backend = &config.backends[0];
+            let mut questions = Questions::new(&helper);
+            let answered = Answered::now(&config, backend, &config.targets_of(backend)).await;
+            let before = own.count(Transport::Udp);
+            let repair = async {
+                while own.count(Transport::Udp) < before + 2 {
+                    sleep(Duration::from_millis(1)).await;
+                }
+                own.set(if is_repaired { Fault::None } else { Fault::Refuse }).await;
+            };
+            let began = Instant::now();
+            let (complaints, ()) = tokio::join!(still_down(&answered, &mut questions), repair);
+            assert_eq!(complaints.is_empty(), is_repaired, "{complaints:?}");
+            assert!(began.elapsed() < backend.start_timeout / 2, "it waits for the start timeout");
+        }
     }
 }

@@ -80,6 +80,15 @@ impl Site {
         fs::write(self.pop.file("restart.sh"), script).unwrap();
     }
 
+    /// Uses these shell commands as its reload, for the commands that follow.
+    fn reloads_by(&self, lines: &str) {
+        let (script, folder) = (self.pop.file("reload.sh"), self.pop.file(""));
+        fs::write(&script, format!("cd {}\n{FUNCTIONS}{lines}\n", folder.display())).unwrap();
+        let text = fs::read_to_string(self.pop.configuration_file()).unwrap();
+        let reload = format!("reload = [\"/bin/sh\", {script:?}]");
+        self.pop.is_configured(&text.replace("reload = [\"false\"]", &reload));
+    }
+
     /// Adds these lines to the backend, for the commands that follow.
     fn has_a_backend_with(&self, lines: &str) {
         let text = fs::read_to_string(self.pop.configuration_file()).unwrap();
@@ -126,10 +135,15 @@ impl Site {
 
     /// Makes the server refuse all questions while the restart [waits](FUNCTIONS).
     fn refuses_during_the_restart(&self) -> JoinHandle<()> {
+        self.becomes_during_the_restart(Fault::Refuse)
+    }
+
+    /// The same with another fault.
+    fn becomes_during_the_restart(&self, fault: Fault) -> JoinHandle<()> {
         let (server, begun) = (Arc::clone(&self.pop.server), self.pop.file("begun"));
         thread::spawn(move || {
             assert!(eventually(|| begun.exists()));
-            server.becomes(Fault::Refuse);
+            server.becomes(fault);
             fs::remove_file(begun).unwrap();
         })
     }
@@ -232,11 +246,7 @@ fn a_reload_is_logged_and_excludes_a_restart() {
 #[test]
 fn a_reload_after_which_questions_are_refused_is_in_the_log() {
     let mut site = Site::new("starts");
-    let (script, folder) = (site.pop.file("reload.sh"), site.pop.file(""));
-    fs::write(&script, format!("cd {}\n{FUNCTIONS}waits\n", folder.display())).unwrap();
-    let text = fs::read_to_string(site.pop.configuration_file()).unwrap();
-    let reload = format!("reload = [\"/bin/sh\", {script:?}]");
-    site.pop.is_configured(&text.replace("reload = [\"false\"]", &reload));
+    site.reloads_by("waits");
     let refusing = site.refuses_during_the_restart();
     assert_eq!(site.pop.command(&["backend", "reload"]).status.code(), Some(1));
     refusing.join().unwrap();

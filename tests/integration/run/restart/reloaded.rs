@@ -52,3 +52,32 @@ fn a_reload_refused_for_the_configuration_is_a_warning() {
     site.helper.logs("reload srv failed: the server was not touched: ");
     site.helper.has_said_no_more();
 }
+
+/// A second reload of the same configuration compares with a server that refuses already.
+#[test]
+fn a_reload_that_leaves_the_service_down_has_failed_again() {
+    let mut site = Site::new("starts");
+    site.reloads_by("waits");
+    let reload = |site: &Site, fault: Fault| {
+        let becoming = site.becomes_during_the_restart(fault);
+        let output = site.pop.command(&["backend", "reload"]);
+        becoming.join().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let alert = |site: &Site| String::from_utf8(site.pop.command(&["status", "--plugin"]).stdout).unwrap();
+    assert_eq!(reload(&site, Fault::Refuse).0, Some(1));
+    site.helper.comes_to_say(WITHDRAW);
+
+    let (code, said) = reload(&site, Fault::Refuse);
+    assert_eq!(code, Some(1), "{said}");
+    let why = "answered REFUSED, expected NOERROR; check answers of resolver failed before the reload, too";
+    assert!(said.contains(why), "{said}");
+    site.helper.logs(why);
+    assert!(!site.helper.log().contains("every step verified"), "{}", site.helper.log());
+    assert!(alert(&site).contains(why), "{}", alert(&site));
+
+    assert_eq!(reload(&site, Fault::None).0, Some(0));
+    site.helper.logs("reload srv done, and every step verified");
+    site.helper.comes_to_say(ANNOUNCE);
+    assert!(!alert(&site).contains("reload srv"), "{}", alert(&site));
+}
