@@ -102,8 +102,8 @@ impl Engine {
         let mut succession = Succession::new(&memory, &plan.services);
         let mut services = vec![];
         for service in &plan.services {
-            let Inheritance { called, remembered, notices } = succession.inherit(service);
-            if let Some(was) = called.filter(|called| *called != service.name) {
+            let Inheritance { saved_name, remembered, notices } = succession.inherit(service);
+            if let Some(was) = saved_name.filter(|saved_name| *saved_name != service.name) {
                 prelude.push(Notice::Renamed { service: service.name.clone(), was }.into());
             }
             prelude.extend(notices.into_iter().map(Action::from));

@@ -214,7 +214,7 @@ impl Listener {
         let is_decided = match self.verdict {
             Verdict::Missing | Verdict::Hidden | Verdict::NotReading(_) | Verdict::Stalled(_) => true,
             // Another socket, which was read, may hang.
-            Verdict::NeverRead => !self.queues.values().any(|queue| queue.was_read && queue.waiting > 0),
+            Verdict::NeverRead => !self.queues.values().any(|queue| queue.may_be_read && queue.waiting > 0),
             _ => false,
         };
         let is_suspect = self.missing.is_some() || self.queues.values().any(|queue| queue.waiting > 0);
@@ -292,7 +292,7 @@ impl Listener {
             };
         }
         // No socket is stuck that was read before.
-        let stuck = self.queues.values().filter(|queue| queue.is_stuck() && queue.was_read);
+        let stuck = self.queues.values().filter(|queue| queue.is_stuck() && queue.may_be_read);
         let mut stuck: Vec<_> = stuck.collect();
         stuck.sort_unstable_by_key(|queue| queue.since);
         let (Some(first), Some(last)) = (stuck.first(), stuck.last()) else {

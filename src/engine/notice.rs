@@ -139,8 +139,8 @@ pub(crate) enum Notice {
     DrainedWithAll { service: String },
     /// A reload leaves a service without a verdict.
     BeginsAnew { service: String, checks: Vec<String>, undecided_for: Option<Duration> },
-    /// A service has prefixes of drained or held ones; `with_it` if it is drained or held for it.
-    OrdersMoved { kind: Kind, service: String, from: Vec<String>, with_it: bool },
+    /// A service has prefixes of drained or held ones; `orders_follow` if it is drained or held for it.
+    OrdersMoved { kind: Kind, service: String, from: Vec<String>, orders_follow: bool },
     /// Standard input or output is closed.
     ParentGone,
     /// The helper got a signal to stop.
@@ -274,7 +274,7 @@ impl Notice {
             | Self::Reloaded { .. }
             | Self::Renamed { .. }
             | Self::BeginsAnew { undecided_for: None, .. }
-            | Self::OrdersMoved { with_it: true, .. }
+            | Self::OrdersMoved { orders_follow: true, .. }
             | Self::LeftBehind(LeftBehind::Replaced { .. })
             | Self::DrainOver { end: OrderEnd::Lifted | OrderEnd::Healthy, .. }
             | Self::HoldOver { end: OrderEnd::Lifted | OrderEnd::Healthy, .. }

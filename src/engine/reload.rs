@@ -57,8 +57,8 @@ impl Engine {
         let mut unlogged = vec![];
         let (mut unchanged, mut changed, mut added, mut moved) = (0, vec![], vec![], vec![]);
         for (place, plan) in next.services.iter().enumerate() {
-            let Inheritance { called, remembered, notices } = succession.inherit(plan);
-            let (service, settled) = match called.and_then(|called| before.remove(&called)) {
+            let Inheritance { saved_name, remembered, notices } = succession.inherit(plan);
+            let (service, settled) = match saved_name.and_then(|saved_name| before.remove(&saved_name)) {
                 Some((former, (earlier, (service, settled)))) if earlier == *plan => {
                     unchanged += 1;
                     let places = (0..plan.checks.len()).map(|check| (check, check));
@@ -77,10 +77,10 @@ impl Engine {
                     }
                     let kept = Some((&kept, Duration::ZERO));
                     let mut changed_service = Service::new(now, plan, next.compat, kept, &mut unlogged);
-                    let Succeeding { kept, renewed } =
+                    let Succeeding { kept, same_probe } =
                         changed_service.continue_from(now, service, &earlier, plan, &mut out);
                     kept_checks.extend(translated(former, place, kept.into_iter()));
-                    remembering.extend(translated(former, place, renewed.into_iter()));
+                    remembering.extend(translated(former, place, same_probe.into_iter()));
                     (changed_service, None)
                 }
                 None => {

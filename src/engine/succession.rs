@@ -1,7 +1,8 @@
 //! The saved state that a service takes over, at a start or at a reload.
 //!
 //! ```text
-//!   same name, or a name that is gone and a prefix in common ──► penalty, state, disable-file, drains, holds
+//!   same name, or a name that is gone and a prefix in common ──► penalty, state, disable-file, drains
+//!   same name                                             ──► holds
 //!   prefixes of drained services, and no others              ──► their drains
 //!   prefixes of held services, and no others                 ──► their holds
 //!   a drain of all services                                  ──► a service that is new
@@ -33,7 +34,7 @@ pub(super) struct Succession<'a> {
 #[derive(Debug)]
 pub(super) struct Inheritance {
     /// The name under which it was saved, if it was.
-    pub(super) called: Option<String>,
+    pub(super) saved_name: Option<String>,
     /// The state; `None` for nothing.
     pub(super) remembered: Option<Remembered>,
     /// About drains and holds that move, or do not.
@@ -60,21 +61,21 @@ impl<'a> Succession<'a> {
 
     /// The state that the service of this plan takes over. Call it once for each service.
     pub(super) fn inherit(&mut self, plan: &Service) -> Inheritance {
-        let called = self.predecessor(plan);
-        let known = called.and_then(|called| self.memory.services.get(called));
+        let saved_name = self.predecessor(plan);
+        let known = saved_name.and_then(|saved_name| self.memory.services.get(saved_name));
         let mut remembered = known.cloned().unwrap_or_default();
-        // A state that was acknowledged under another name does not apply to prefixes that it did not have.
-        let is_same = |prefix| self.owners.get(prefix).copied() == called;
-        if called.is_some_and(|called| called != plan.name)
-            && !plan.routes.iter().all(|route| is_same(&route.prefix))
+        // A state that was acknowledged under another name does not apply to prefixes that the other service did not have.
+        let had_prefix = |prefix| self.owners.get(prefix).copied() == saved_name;
+        if saved_name.is_some_and(|saved_name| saved_name != plan.name)
+            && !plan.routes.iter().all(|route| had_prefix(&route.prefix))
         {
             remembered.acknowledged = None;
         }
-        let drains = self.take_over_drains(&mut remembered, called, plan);
-        let holds = self.take_over_holds(&mut remembered, called, plan);
+        let drains = self.take_over_drains(&mut remembered, saved_name, plan);
+        let holds = self.take_over_holds(&mut remembered, saved_name, plan);
         let anything = known.is_some() || !remembered.drains.is_empty() || !remembered.holds.is_empty();
         Inheritance {
-            called: called.map(ToOwned::to_owned),
+            saved_name: saved_name.map(ToOwned::to_owned),
             remembered: anything.then_some(remembered),
             notices: drains.into_iter().chain(holds).collect(),
         }
@@ -93,26 +94,26 @@ impl<'a> Succession<'a> {
     }
 
     /// Adds the drains of the other services that had prefixes of `plan`, unless it has other prefixes that are not
-    /// drained: the drain is not to withdraw those. A drain of its own of the same holder stays. If all services are
-    /// drained, a new prefix is drained as well, unless the service is known and was taken out.
+    /// drained: the drain is not to withdraw those. A drain of its own of the same holder stays. A new prefix counts as
+    /// drained if its service, under its own name, is drained, or if all services are drained and the service is new.
     fn take_over_drains(
         &self,
         remembered: &mut Remembered,
-        called: Option<&str>,
+        saved_name: Option<&str>,
         plan: &Service,
     ) -> Option<Notice> {
         let drains = |owner: &str| self.memory.services.get(owner).map(|kept| &kept.drains);
         let is_drained = |owner: &&str| drains(owner).is_some_and(|drains| !drains.is_empty());
         let of_all = self.memory.drains_of_all();
-        let is_known = called == Some(plan.name.as_str());
+        let is_known = saved_name == Some(plan.name.as_str());
         let new_are_drained = if is_known { !remembered.drains.is_empty() } else { !of_all.is_empty() };
         let owners = plan.routes.iter().map(|route| self.owners.get(&route.prefix).copied());
-        let with_it = owners.clone().all(|owner| owner.as_ref().map_or(new_are_drained, is_drained));
+        let orders_follow = owners.clone().all(|owner| owner.as_ref().map_or(new_are_drained, is_drained));
         let from: BTreeSet<_> =
-            ordered(owners.clone().flatten().filter(is_drained).filter(|owner| called != Some(owner)));
+            ordered(owners.clone().flatten().filter(is_drained).filter(|owner| saved_name != Some(owner)));
         let has_new = owners.clone().any(|owner| owner.is_none());
-        let joins_all = with_it && has_new && !is_known;
-        if with_it {
+        let joins_all = orders_follow && has_new && !is_known;
+        if orders_follow {
             let others = from.iter().filter_map(|owner| drains(owner)).flatten();
             for (holder, drain) in others.chain(of_all.iter().filter(|_| joins_all)) {
                 remembered.drains.entry(holder.clone()).or_insert_with(|| drain.clone());
@@ -123,39 +124,40 @@ impl<'a> Succession<'a> {
             return joins_all.then_some(Notice::DrainedWithAll { service });
         }
         let from = from.into_iter().map(ToOwned::to_owned).collect();
-        Some(Notice::OrdersMoved { kind: Kind::Drain, service, from, with_it })
+        Some(Notice::OrdersMoved { kind: Kind::Drain, service, from, orders_follow })
     }
 
     /// Gives a service that was not held under its own name the holds of the services that had its prefixes, if each of
-    /// them was held: a hold is not to announce other prefixes against their checks.
+    /// them was held: a hold is not to announce other prefixes against their checks. A renamed service otherwise loses
+    /// its holds.
     fn take_over_holds(
         &self,
         remembered: &mut Remembered,
-        called: Option<&str>,
+        saved_name: Option<&str>,
         plan: &Service,
     ) -> Option<Notice> {
-        let is_own_name = called == Some(plan.name.as_str());
+        let is_own_name = saved_name == Some(plan.name.as_str());
         if is_own_name && !remembered.holds.is_empty() {
             return None;
         }
         let holds = |owner: &str| self.memory.services.get(owner).map(|kept| &kept.holds);
         let is_held = |owner: &&str| holds(owner).is_some_and(|holds| !holds.is_empty());
         let owners = plan.routes.iter().map(|route| self.owners.get(&route.prefix).copied());
-        let with_it = owners.clone().all(|owner| owner.as_ref().is_some_and(is_held));
+        let orders_follow = owners.clone().all(|owner| owner.as_ref().is_some_and(is_held));
         let from: BTreeSet<_> = ordered(owners.flatten().filter(is_held));
         remembered.holds.clear();
-        if with_it {
+        if orders_follow {
             let taken = from.iter().filter_map(|owner| holds(owner)).flatten();
             remembered.holds.extend(taken.map(|(holder, hold)| (holder.clone(), hold.clone())));
         }
-        // A hold that follows a new name alone is no news.
-        let is_news = !with_it || from.iter().any(|owner| called != Some(owner));
+        // No notice if only the name has changed.
+        let is_news = !orders_follow || from.iter().any(|owner| saved_name != Some(owner));
         let from: Vec<_> = from.into_iter().map(ToOwned::to_owned).collect();
         (is_news && !from.is_empty()).then(|| Notice::OrdersMoved {
             kind: Kind::Hold,
             service: plan.name.clone(),
             from,
-            with_it,
+            orders_follow,
         })
     }
 }

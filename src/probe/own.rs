@@ -1,5 +1,5 @@
-//! How much of what the kernel counts on this host is due to the probes of this process, and of commands that have told it
-//! of theirs.
+//! How much of what the kernel counts on this host is due to the probes of this process, and of the commands that reported
+//! their probes to it.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -25,7 +25,8 @@ static QUESTIONS: AtomicI64 = AtomicI64::new(0);
 /// Questions over UDP that wait for their answers.
 static WAITING: AtomicI64 = AtomicI64::new(0);
 
-/// What a process has asked, as the kernel and a server count it; as a correction, negative if it was less.
+/// What a process has asked, as the kernel and a server count it. The numbers are negative in a correction that lowers an
+/// earlier report.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
@@ -35,7 +36,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// What this process has asked up to now.
+    /// What this process has asked up to now, with the reports that it got.
     pub(crate) fn by_us() -> Self {
         let of = |count: &AtomicI64| count.load(Ordering::Relaxed);
         Self { datagrams: of(&DATAGRAMS), connections: of(&CONNECTIONS), questions: of(&QUESTIONS) }
@@ -75,12 +76,12 @@ pub(super) fn note_question() -> Waiting {
     Waiting
 }
 
-/// How many questions this process has sent to all servers.
+/// How many questions this process, and the commands that reported theirs, have sent to all servers.
 pub(super) fn questions() -> i64 {
     QUESTIONS.load(Ordering::Relaxed)
 }
 
-/// A question was answered over UDP.
+/// A datagram arrived: it counts, and the question to which it is the answer.
 pub(super) fn note_answer() {
     DATAGRAMS.fetch_add(2, Ordering::Relaxed);
 }

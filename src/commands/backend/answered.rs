@@ -1,4 +1,4 @@
-//! The questions of the checks before and after a reload: a server can serve every zone as before, or have none, and
+//! Asks the questions of the checks before and after a reload: a server whose zones are unchanged, or which has none, may still
 //! refuse its clients.
 
 use futures_util::future::join_all;
@@ -13,19 +13,19 @@ use crate::outcome::{Cause, Failure, Outcome};
 use crate::probe::Probe;
 
 /// The checks that ask the server, by their result before the reload.
-pub(super) struct Answered<'a> {
-    passed: Vec<Asked<'a>>,
-    failed: Vec<Asked<'a>>,
+pub(super) struct ResultsBefore<'a> {
+    passed: Vec<AskedCheck<'a>>,
+    failed: Vec<AskedCheck<'a>>,
 }
 
 /// The questions of a check to the server that is reloaded.
-struct Asked<'a> {
+struct AskedCheck<'a> {
     service: &'a str,
     check: &'a Check,
     probe: Probe,
 }
 
-impl<'a> Answered<'a> {
+impl<'a> ResultsBefore<'a> {
     /// Asks the questions of the checks of the services of this backend, as far as they go to one of its addresses.
     pub(super) async fn now(config: &'a Config, backend: &'a Backend, targets: &Targets) -> Self {
         let addresses: Vec<_> = targets.all().iter().map(|target| target.server.ip()).collect();
@@ -41,13 +41,13 @@ impl<'a> Answered<'a> {
                 }
                 _ => return None,
             };
-            Some(Asked { service, check, probe })
+            Some(AskedCheck { service, check, probe })
         });
         let asked: Vec<_> = asked.collect();
-        let failures = join_all(asked.iter().map(Asked::failures)).await;
+        let failures = join_all(asked.iter().map(AskedCheck::failures)).await;
         let (passed, failed): (Vec<_>, Vec<_>) =
             asked.into_iter().zip(failures).partition(|(_, failures)| failures.is_empty());
-        let checks = |pairs: Vec<(Asked<'a>, _)>| pairs.into_iter().map(|(asked, _)| asked).collect();
+        let checks = |pairs: Vec<(AskedCheck<'a>, _)>| pairs.into_iter().map(|(asked, _)| asked).collect();
         Self { passed: checks(passed), failed: checks(failed) }
     }
 
@@ -56,20 +56,20 @@ impl<'a> Answered<'a> {
         self.passed.is_empty()
     }
 
-    /// Asks the checks that passed again, and describes the questions that fail now.
+    /// Asks again the checks that passed, and describes the questions that fail now.
     pub(super) async fn complaints(&self) -> Vec<String> {
         again(&self.passed, |_, _| true, "passed before the reload").await
     }
 
-    /// Asks the checks that failed again, and describes the questions that still fail and take the service down.
+    /// Asks again the checks that failed, and describes the questions that still fail and take the service down.
     pub(super) async fn still_down(&self) -> Vec<String> {
         again(&self.failed, takes_down, "failed before the reload, too").await
     }
 }
 
 /// Asks these checks again, and describes the failures of the causes that count, with what the check did `before`.
-async fn again(checks: &[Asked<'_>], counts: fn(&Check, Cause) -> bool, before: &str) -> Vec<String> {
-    let failures = join_all(checks.iter().map(Asked::failures)).await;
+async fn again(checks: &[AskedCheck<'_>], counts: fn(&Check, Cause) -> bool, before: &str) -> Vec<String> {
+    let failures = join_all(checks.iter().map(AskedCheck::failures)).await;
     let shown = checks.iter().zip(failures).flat_map(|(asked, failures)| {
         let counted = failures.into_iter().filter(move |(cause, _)| counts(asked.check, *cause));
         let (check, service) = (&asked.check.name, asked.service);
@@ -78,9 +78,9 @@ async fn again(checks: &[Asked<'_>], counts: fn(&Check, Cause) -> bool, before: 
     shown.collect()
 }
 
-impl Asked<'_> {
+impl AskedCheck<'_> {
     /// The probes because of which the check fails, each with the cause that decides the severity, its address and question,
-    /// and what was found and expected. None if it passes, if its failure is only observed, or if too many probes are unknown.
+    /// and what was found and expected. Empty if it passes, if its failure is only observed, or if too many probes are unknown.
     async fn failures(&self) -> Vec<(Cause, String)> {
         let found = self.probe.ask_all().await;
         let passed = found.iter().map(|(_, finding)| match finding.outcome {
@@ -89,15 +89,17 @@ impl Asked<'_> {
             Outcome::Unknown(_) => None,
         });
         let is_partial = matches!(&self.probe, Probe::Dns(set) if set.fails_in_part(passed));
-        let counted = |cause| if is_partial { Cause::Partial } else { cause };
-        let is_observed = |cause| self.check.on_fail.severity(counted(cause)) == Severity::Observe;
+        let deciding_cause = |cause| if is_partial { Cause::Partial } else { cause };
+        let is_observed = |cause| self.check.on_fail.severity(deciding_cause(cause)) == Severity::Observe;
         let (mut can_pass, mut failures) = (0, vec![]);
         for (probe, finding) in found {
             match finding.outcome {
                 Outcome::Fail(Failure { cause, detail }) if !is_observed(cause) => {
                     let is_named = detail.starts_with(&probe);
-                    failures
-                        .push((counted(cause), if is_named { detail } else { format!("{probe}: {detail}") }));
+                    failures.push((
+                        deciding_cause(cause),
+                        if is_named { detail } else { format!("{probe}: {detail}") },
+                    ));
                 }
                 Outcome::Pass { .. } | Outcome::Fail(_) | Outcome::Unknown(_) => can_pass += 1,
             }
@@ -145,7 +147,7 @@ pub(super) mod tests {
     async fn only_the_server_that_is_reloaded_is_asked() {
         let (own, other, config) = host("").await;
         let backend = &config.backends[0];
-        let answered = Answered::now(&config, backend, &config.targets_of(backend)).await;
+        let answered = ResultsBefore::now(&config, backend, &config.targets_of(backend)).await;
         own.set(Fault::Refuse).await;
         other.set(Fault::Refuse).await;
         let complaints = answered.complaints().await;
@@ -162,7 +164,7 @@ pub(super) mod tests {
         for (on_fail, count) in [("on-fail = { partial = \"observe\" }", 0), ("", 1)] {
             let (own, _other, config) = host(on_fail).await;
             let backend = &config.backends[0];
-            let answered = Answered::now(&config, backend, &config.targets_of(backend)).await;
+            let answered = ResultsBefore::now(&config, backend, &config.targets_of(backend)).await;
             own.set(Fault::UdpOnly).await;
             let complaints = answered.complaints().await;
             assert_eq!(complaints.len(), count, "{on_fail}: {complaints:?}");
@@ -184,7 +186,7 @@ pub(super) mod tests {
             let backend = &config.backends[0];
             own.set(Fault::Refuse).await;
             other.set(Fault::Refuse).await;
-            let answered = Answered::now(&config, backend, &config.targets_of(backend)).await;
+            let answered = ResultsBefore::now(&config, backend, &config.targets_of(backend)).await;
             let still_down = answered.still_down().await;
             assert_eq!(still_down.len(), count, "{on_fail}: {still_down:?}");
             let why = ": answered REFUSED, expected NOERROR; check own of dns failed before the reload, too";
@@ -200,7 +202,7 @@ pub(super) mod tests {
         let (own, _other, config) = host("on-fail = { servfail = \"degraded\" }").await;
         let backend = &config.backends[0];
         own.set(Fault::Servfail).await;
-        let answered = Answered::now(&config, backend, &config.targets_of(backend)).await;
+        let answered = ResultsBefore::now(&config, backend, &config.targets_of(backend)).await;
         assert_eq!(answered.still_down().await, [""; 0]);
         own.set(Fault::Refuse).await;
         assert_eq!(answered.still_down().await.len(), 2);

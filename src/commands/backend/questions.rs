@@ -1,4 +1,5 @@
-//! Questions of a command, of which it tells the helper first: the kernel counts them as it counts those of clients.
+//! Tells the helper how many questions a command sends, since the kernel counts them as it counts those of clients: before
+//! each round as many as in the last one, then the correction.
 
 use std::future::Future;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::answered::Answered;
+use super::answered::ResultsBefore;
 use super::questions::Questions;
 use super::status;
 use crate::backend::Backend;
@@ -56,7 +56,7 @@ pub(super) async fn run(
     let targets = config.targets_of(backend);
     let mut questions = Questions::new(helper);
     let former = async {
-        tokio::join!(Served::now(&targets, backend, removed), Answered::now(config, backend, &targets))
+        tokio::join!(Served::now(&targets, backend, removed), ResultsBefore::now(config, backend, &targets))
     };
     let (served, answered) = questions.ask(former).await;
     match backend.reload().await {
@@ -136,7 +136,7 @@ async fn complaints_since(
     targets: &Targets,
     backend: &Backend,
     served: &Served,
-    answered: &Answered<'_>,
+    answered: &ResultsBefore<'_>,
     questions: &mut Questions<'_>,
 ) -> Complaints {
     if served.all().next().is_none() && answered.none_passed() {
@@ -171,7 +171,7 @@ async fn complaints_since(
 
 /// The complaints about the checks that failed before: a service may have been down for long, therefore no wait for the start
 /// timeout. A server that has just started to answer has the settling time.
-async fn still_down(answered: &Answered<'_>, questions: &mut Questions<'_>) -> Vec<String> {
+async fn still_down(answered: &ResultsBefore<'_>, questions: &mut Questions<'_>) -> Vec<String> {
     let began = Instant::now();
     loop {
         let is_last = began.elapsed() >= SETTLED;
@@ -200,7 +200,7 @@ mod tests {
             own.set(Fault::Refuse).await;
             let backend = &config.backends[0];
             let mut questions = Questions::new(&helper);
-            let answered = Answered::now(&config, backend, &config.targets_of(backend)).await;
+            let answered = ResultsBefore::now(&config, backend, &config.targets_of(backend)).await;
             let before = own.count(Transport::Udp);
             let repair = async {
                 while own.count(Transport::Udp) < before + 2 {

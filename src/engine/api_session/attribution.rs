@@ -49,8 +49,8 @@ impl ApiSession {
         }
     }
 
-    /// A reply arrived that no command awaited: one less is missing.
-    pub(super) fn find_missing(&mut self) {
+    /// A reply arrived that no command awaited: one fewer is missing.
+    pub(super) fn count_down_missing(&mut self) {
         if let Some((_, replies)) = self.attribution.missing.iter_mut().find(|(_, replies)| *replies > 0) {
             *replies -= 1;
         }
@@ -60,7 +60,7 @@ impl ApiSession {
     pub(super) fn discard_proofs(&mut self) {
         self.attribution.done = 0;
         for entry in &mut self.entries {
-            if entry.proof.take().is_some() {
+            if entry.proven_at.take().is_some() {
                 // ExaBGP has answered, so the next pause need not be long.
                 entry.backoff = Backoff::new();
             }
@@ -78,8 +78,9 @@ impl ApiSession {
         }
     }
 
-    /// `done` arrived for the command of this route, or for an earlier one.
-    pub(super) fn accept(
+    /// `done` arrived for the command of this route, or for an earlier one: acknowledges the route, or waits for the replies that
+    /// prove it. A route that is acknowledged as this already needs no proof.
+    pub(super) fn acknowledge_or_await_proof(
         &mut self,
         now: Moment,
         route: usize,
@@ -101,14 +102,14 @@ impl ApiSession {
     /// others again.
     pub(super) fn acknowledge_proven(&mut self, now: Moment, out: &mut Vec<Action>) {
         for entry in &mut self.entries {
-            let Some((proof, sent)) = entry.proof.zip(entry.sent.clone()) else { continue };
-            if proof <= self.attribution.done {
+            let Some((proven_at, sent)) = entry.proven_at.zip(entry.sent.clone()) else { continue };
+            if proven_at <= self.attribution.done {
                 let perhaps_announced = entry.perhaps_announced;
                 entry.acknowledge(now, sent);
                 entry.perhaps_announced |= perhaps_announced;
                 out.push(Action::Save);
             } else if entry.due.is_none() {
-                if proof - self.attribution.done <= FEW {
+                if proven_at - self.attribution.done <= FEW {
                     entry.due = Some(now);
                 }
                 entry.retry(now, Answer::Done);
@@ -120,9 +121,9 @@ impl ApiSession {
 impl RouteEntry {
     /// What was sent is acknowledged once so many replies in a row were `done`.
     fn await_proof(&mut self, replies: u32) {
-        if self.proof.is_none() {
+        if self.proven_at.is_none() {
             self.backoff = Backoff::new();
         }
-        self.proof = Some(self.proof.map_or(replies, |earlier| earlier.min(replies)));
+        self.proven_at = Some(self.proven_at.map_or(replies, |earlier| earlier.min(replies)));
     }
 }

@@ -39,7 +39,7 @@ impl ApiSession {
 
     /// Schedules a restatement of everything, at growing intervals while unexpected replies continue.
     pub(super) fn resync_after_stray(&mut self, now: Moment, out: &mut Vec<Action>) {
-        self.find_missing();
+        self.count_down_missing();
         self.note_trouble(now);
         if self.stray_at.is_none_or(|stray| now.since(stray) > CALM) {
             self.resync = Backoff::new();

@@ -168,7 +168,7 @@ impl ApiSession {
             Command::Route(route, advertisement, line)
                 if done && self.words(&self.entries[route], &advertisement) != line => {}
             Command::Route(route, advertisement, _) if done => {
-                self.accept(now, route, advertisement, out);
+                self.acknowledge_or_await_proof(now, route, advertisement, out);
                 if self.entries[route].stale {
                     self.restate_beside(now, route);
                 }

@@ -37,7 +37,7 @@ pub(crate) struct RouteEntry {
     perhaps_announced_before: bool,
     /// What was sent is not acknowledged until so many replies in a row were `done`.
     #[serde(default)]
-    pub(super) proof: Option<u32>,
+    pub(super) proven_at: Option<u32>,
     /// When to send the desired advertisement; `None` if there is nothing to send.
     pub(crate) due: Option<Moment>,
     /// An earlier helper announced the route, and no service has it now. Once it is withdrawn, the session forgets it.
@@ -105,7 +105,7 @@ impl RouteEntry {
             acknowledged_at: Moment::START,
             perhaps_announced: false,
             perhaps_announced_before: false,
-            proof: None,
+            proven_at: None,
             due: None,
             stale: false,
             reported: None,
@@ -250,7 +250,7 @@ impl RouteEntry {
         self.perhaps_announced_before = self.perhaps_announced;
         self.perhaps_announced |= advertisement.announces();
         if self.sent.as_ref() != Some(advertisement) {
-            self.proof = None;
+            self.proven_at = None;
             self.sent = Some(advertisement.clone());
         }
     }
@@ -298,7 +298,7 @@ impl RouteEntry {
     /// ExaBGP refused or did not understand the command.
     pub(super) fn forget_sent(&mut self) {
         self.sent = None;
-        self.proof = None;
+        self.proven_at = None;
     }
 
     /// Whether the desired advertisement has been sent.
@@ -314,7 +314,7 @@ impl RouteEntry {
         self.answered = true;
         self.refused = false;
         self.given_up = false;
-        self.proof = None;
+        self.proven_at = None;
         let was_announced = std::mem::replace(&mut self.perhaps_announced, advertisement.announces());
         let news =
             self.acknowledged.as_ref() != Some(&advertisement) || was_announced != self.perhaps_announced;

@@ -1,5 +1,5 @@
-//! A check with a long interval after a fault that seems to be over: another check of its service passes again, or an
-//! event shows that what it asks has returned.
+//! Shortens the interval of a check once its fault seems to be over: another check of its service passes again, or an event
+//! shows that what it asks has returned.
 
 use std::time::Duration;
 

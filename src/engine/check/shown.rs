@@ -7,14 +7,14 @@ use crate::engine::hysteresis::{CheckState, Hysteresis, Verdict};
 use crate::text::counted;
 
 impl Check {
-    /// The state that it shows: that of the counter of every failure. A window that another counter keeps is shown as well,
+    /// The state that it shows: that of the counter of failures of any severity. A window that another counter keeps is shown as well,
     /// although a row of passes has ended the failures of that counter.
     pub(crate) fn state(&self) -> CheckState {
         let counters = [&self.downing, &self.degrading];
         let down = counters.into_iter().find(|counter| counter.verdict() == Some(Verdict::Down));
         match (self.shown.state(), down) {
             (CheckState::Up, Some(counter)) => counter.state(),
-            // To the other counter, a failure that is only observed is a pass.
+            // The other counter counts failures of a lower severity as passes.
             (CheckState::Falling(_), Some(_)) if self.shown.verdict() == Some(Verdict::Up) => {
                 CheckState::Down
             }
@@ -27,7 +27,7 @@ impl Check {
         self.deciding().loss().is_some()
     }
 
-    /// The end of a sentence about its window: how many rounds have to pass before the verdict ends.
+    /// The end of a sentence about its window: how many more rounds must pass without a failure.
     pub(crate) fn end_of_loss(&self) -> String {
         match self.deciding().passes_to_rise() {
             _ if !self.is_lossy() => String::new(),
@@ -35,8 +35,8 @@ impl Check {
         }
     }
 
-    /// How long its verdict lasts if every further round passes; zero while it fails.
-    pub(crate) fn passes_for(&self) -> Duration {
+    /// The time until it rises if every further round passes; zero while it fails, so that it sorts first.
+    pub(crate) fn time_to_rise(&self) -> Duration {
         let needed = if self.failure.is_some() { 0 } else { self.deciding().passes_to_rise() };
         self.interval().saturating_mul(needed)
     }

@@ -1,4 +1,5 @@
-//! The receive queue of one socket, from sample to sample.
+//! Follows the receive queue of one socket from sample to sample, to tell a socket that the server does not read from one that
+//! is overloaded.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use crate::engine::moment::Moment;
 /// The shortest time between two samples that count as a step.
 pub(crate) const STEP: Duration = Duration::from_millis(15);
 
-/// After so many steps without a decrease a socket is stuck: a stall of 150 ms is none, wherever the samples fall.
+/// After so many steps without a decrease a socket is stuck: a stall of 150 ms never has so many, wherever the samples fall.
 pub(crate) const STEPS: u32 = 12;
 
 /// Drops and a decrease within this time are signs of overload.
@@ -26,8 +27,9 @@ pub(super) struct Queue {
     /// The last sample that counted as a step.
     stepped_at: Moment,
     pub(super) steps: u32,
-    /// It was seen empty, or decreasing.
-    pub(super) was_read: bool,
+    /// It was seen empty, or decreasing: the server may read it.
+    pub(super) may_be_read: bool,
+    /// When a queue that held something was seen to shrink or to be empty.
     pub(super) read_at: Option<Moment>,
     dropped_at: Option<Moment>,
     /// Drops that [`Self::take_overload`] has not returned.
@@ -45,7 +47,7 @@ impl Queue {
             since: now,
             stepped_at: now,
             steps: 0,
-            was_read: sample.queue == 0,
+            may_be_read: sample.queue == 0,
             read_at: None,
             dropped_at: None,
             dropped: 0,
@@ -53,7 +55,7 @@ impl Queue {
         }
     }
 
-    /// Counts a sample, which may be the one it was made of. Returns how much was dropped, for lack of room, since the one
+    /// Counts a sample, which may be the one passed to [`Self::new`]. Returns how much was dropped, for lack of room, since the one
     /// before.
     pub(super) fn sample(&mut self, now: Moment, sample: &Sample, work: Option<Work>) -> u32 {
         let before = std::mem::replace(&mut self.waiting, sample.queue);
@@ -70,7 +72,7 @@ impl Queue {
             if before > 0 || has_dropped {
                 self.read_at = Some(now);
             }
-            self.was_read = true;
+            self.may_be_read = true;
             self.restart(now);
         } else if before == 0 {
             self.restart(now);
@@ -92,7 +94,7 @@ impl Queue {
         self.work = None;
     }
 
-    /// The number of dropped datagrams, if this is overload: the socket was read at about the same time.
+    /// The number of drops that it has not returned yet, if this is overload: the socket was read at about the same time.
     pub(super) fn take_overload(&mut self, now: Moment) -> Option<u32> {
         let is_recent = |at: Option<Moment>| at.is_some_and(|at| now.since(at) <= TOGETHER);
         if !is_recent(self.dropped_at) {

@@ -269,14 +269,14 @@ impl Notice {
                     checks.join(", ")
                 )
             }
-            Self::OrdersMoved { kind, service, from, with_it } => {
+            Self::OrdersMoved { kind, service, from, orders_follow } => {
                 let were = if from.len() == 1 { "was" } else { "were" };
                 let (done, options) = match kind {
                     Kind::Drain => ("drained", ""),
                     Kind::Hold => ("held", " --for TIME --reason TEXT"),
                 };
                 let from = format!("{}, which {were} {done}", from.join(", "));
-                match with_it {
+                match orders_follow {
                     true => format!("service {service}: {done}: it now has the prefixes of {from}"),
                     false => format!(
                         "service {service}: not {done}: it has a prefix of {from}, but other prefixes as well; to \

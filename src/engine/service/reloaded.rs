@@ -1,4 +1,4 @@
-//! A service that a reload has changed: which of its checks continue.
+//! A service that a reload has changed: which of its checks, its dampening and its time limits continue.
 
 use super::{Service, ServiceState};
 use crate::engine::action::Action;
@@ -14,11 +14,11 @@ pub(in crate::engine) struct Succeeding {
     /// Of those that are unchanged and continue.
     pub(in crate::engine) kept: Vec<(usize, usize)>,
     /// Of those with the same name and probe, whether they continue or begin anew.
-    pub(in crate::engine) renewed: Vec<(usize, usize)>,
+    pub(in crate::engine) same_probe: Vec<(usize, usize)>,
 }
 
 /// The former and present places of the checks whose name and probe are the same.
-fn renewed<'a>(
+fn same_probe<'a>(
     earlier: &'a plan::Service,
     plan: &'a plan::Service,
 ) -> impl Iterator<Item = (usize, usize)> + 'a {
@@ -31,8 +31,8 @@ fn renewed<'a>(
 
 impl Service {
     /// Takes over the checks of `service`, configured as `earlier`, that are unchanged in `plan`, with their counters
-    /// and the round under way. A check with the same name and probe that begins anew, as when its interval has changed, has been
-    /// up if it had been before. A service whose drain ends with the reload
+    /// and the round under way. A check with the same name and probe that begins anew, as when its interval has changed, keeps
+    /// the mark that it was up once. A service whose drain ends with the reload
     /// probes all its checks anew: outcomes during maintenance say nothing. So does one that was not enabled, whose
     /// checks were not probed.
     ///
@@ -45,8 +45,8 @@ impl Service {
         plan: &plan::Service,
         out: &mut Vec<Action>,
     ) -> Succeeding {
-        let renewed: Vec<_> = renewed(earlier, plan).collect();
-        for (former, place) in &renewed {
+        let same_probe: Vec<_> = same_probe(earlier, plan).collect();
+        for (former, place) in &same_probe {
             self.checks[*place].keep_been_up(&service.checks[*former]);
         }
         let mut places = vec![];
@@ -62,8 +62,8 @@ impl Service {
             }
         }
         // If every check continues, a return that waits continues to wait and does not begin anew.
-        let goes_on = places.len() == plan.checks.len();
-        if goes_on && self.dampening.policy == service.dampening.policy {
+        let all_continue = places.len() == plan.checks.len();
+        if all_continue && self.dampening.policy == service.dampening.policy {
             std::mem::swap(&mut self.dampening, &mut service.dampening);
         }
         // The check that continues, or the one that has its name now, decides whether the exit of a process was a fall.
@@ -78,23 +78,23 @@ impl Service {
             self.grace = service.grace.take().map(|grace| grace.translated(present));
         }
         std::mem::swap(&mut self.exits, &mut service.exits);
-        // `start` is about the start of the helper: a statement of this helper stands.
+        // `start` applies to a start of the helper, not to a reload: the last statement stands.
         self.stands_without_verdict = service.stands_without_verdict;
         self.revalidating = service.revalidating && plan.enabled;
         self.before_reload = match service.state {
             ServiceState::Starting => service.before_reload,
             state => Some((state, service.since)),
         };
-        self.note_lost_verdict(&service, earlier, plan, &places, out);
+        self.continue_without_verdict(&service, earlier, plan, &places, out);
         let enforces = |mode| mode == Mode::Enforce;
         let penalty = self.dampening.whole_penalty(now).max(service.dampening.whole_penalty(now));
         if penalty > 0 && enforces(earlier.dampening.mode) != enforces(plan.dampening.mode) {
             self.note_enforced(now, penalty, out);
         }
-        Succeeding { kept: places, renewed }
+        Succeeding { kept: places, same_probe }
     }
 
-    /// Logs what the reload makes of the penalty: it has switched to `enforce`, or taken it back.
+    /// Logs that the reload has switched the mode of dampening to `enforce`, or away from it, while there is a penalty.
     fn note_enforced(&self, now: Moment, penalty: u32, out: &mut Vec<Action>) {
         if !self.enabled {
             return;
@@ -108,7 +108,7 @@ impl Service {
         out.push(Notice::Enforced { service, penalty, suppress, suppresses, max_suppress }.into());
     }
 
-    /// The state before the reload, with the first verdict since. If the state is the same, it began before the reload.
+    /// Takes the state before the reload, once there is a verdict after it. If both agree, it began before the reload.
     pub(in crate::engine) fn take_state_before_reload(&mut self) -> Option<ServiceState> {
         let (state, since) = self.before_reload.take()?;
         if state == self.state {
@@ -117,8 +117,8 @@ impl Service {
         Some(state)
     }
 
-    /// Logs which checks begin anew, if the service has no verdict because of it.
-    fn note_lost_verdict(
+    /// Carries over the time limits and the lack of a verdict, and logs which checks begin anew.
+    fn continue_without_verdict(
         &mut self,
         service: &Self,
         earlier: &plan::Service,
@@ -136,7 +136,7 @@ impl Service {
         }
         self.recovers = service.recovers.filter(|_| !self.recovery.is_zero());
         self.lost_verdict = was_undecided || (!checks.is_empty() && service.health.is_some());
-        // It was made just now.
+        // This service was made at this reload, so its `since` is the time of the reload.
         let undecided_for = was_undecided.then(|| self.since.since(service.since));
         if was_undecided {
             self.since = service.since;

@@ -146,7 +146,7 @@ impl Service {
     /// Of the checks with the worst verdict, the one whose failure is nearest to the root, or if all pass again, the one that
     /// needs the longest to rise; of equals the last. With its place.
     fn blamed(&self) -> Option<(usize, &Check)> {
-        let key = |check: &Check| (check.verdict(), check.nearness_to_root(), check.passes_for());
+        let key = |check: &Check| (check.verdict(), check.nearness_to_root(), check.time_to_rise());
         self.checks.iter().enumerate().max_by_key(|(_, check)| key(check))
     }
 

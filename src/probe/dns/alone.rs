@@ -1,7 +1,7 @@
 //! Asks a service address from itself, when the same question from a management address fails.
 //!
-//! It starts beside the probe once its first question has been unanswered for a third of the timeout, or when the probe
-//! was refused, so the outcome comes hardly later. [`probe_only`](crate::engine::probe_only) has the rule.
+//! It starts beside the probe once its first question has been unanswered for a third of the timeout, or after the probe was
+//! refused, closed or unreachable, which delays the outcome by at most a fifth of the timeout. [`probe_only`](crate::engine::probe_only) has the rule.
 
 use std::pin::pin;
 
@@ -23,8 +23,8 @@ const TIMES: usize = 4;
 /// The most probes that do so at the same time.
 static AT_ONCE: Semaphore = Semaphore::const_new(8);
 
-/// After a refusal it may take this part of the timeout of the probe.
-const PART: u32 = 5;
+/// After a refusal it may take the timeout of the probe divided by this.
+const REFUSAL_DIVISOR: u32 = 5;
 
 impl DnsProbe {
     /// Probes once and returns within the timeout, after a refusal a fifth of it later at most.
@@ -35,24 +35,29 @@ impl DnsProbe {
         if !self.is_from_management() {
             return self.ask_until(deadline).await;
         }
-        let mut asked = pin!(self.ask_until(deadline));
-        let mut beside = pin!(async {
-            sleep_until(deadline.third(1).into()).await;
-            self.passes_from_itself(deadline).await
-        });
         let mut passes = None;
-        let finding = loop {
-            tokio::select! {
-                biased;
-                finding = &mut asked => break finding,
-                passed = &mut beside, if passes.is_none() => passes = Some(passed),
+        // What asks beside the probe ends with this block, and with it its turn.
+        let finding = {
+            let mut asked = pin!(self.ask_until(deadline));
+            let mut beside = pin!(async {
+                sleep_until(deadline.third(1).into()).await;
+                self.passes_from_itself(deadline).await
+            });
+            loop {
+                tokio::select! {
+                    biased;
+                    finding = &mut asked => break finding,
+                    passed = &mut beside, if passes.is_none() => passes = Some(passed),
+                }
             }
         };
         let is_alone = match (&finding.outcome, passes) {
             (Outcome::Fail(failure), _) if !depends_on_the_source(failure.cause) => false,
             (Outcome::Fail(_), Some(passes)) => passes,
             (Outcome::Fail(failure), None) if failure.cause != Cause::Timeout => {
-                timeout(self.timeout / PART, self.passes_from_itself(deadline)).await.unwrap_or(false)
+                timeout(self.timeout / REFUSAL_DIVISOR, self.passes_from_itself(deadline))
+                    .await
+                    .unwrap_or(false)
             }
             _ => false,
         };
@@ -76,12 +81,12 @@ impl DnsProbe {
             let request = self.question.stamp_with(probe.ends(), nonce);
             Request { needs_lookup: request.needs_lookup && time == 0, ..request }
         });
-        let asked = requests.map(|request| probe.passes_at_once(request, deadline));
+        let asked = requests.map(|request| probe.passes_first_time(request, deadline));
         join_all(asked).await.into_iter().all(|passed| passed)
     }
 
     /// Whether one question passes without a repetition.
-    async fn passes_at_once(&self, request: Request, deadline: Deadline) -> bool {
+    async fn passes_first_time(&self, request: Request, deadline: Deadline) -> bool {
         let Ok((response, took)) = self.send(&request, &mut Ignored::default()).await else { return false };
         self.settle(response, took, took, deadline).await.0.passed()
     }
