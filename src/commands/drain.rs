@@ -8,10 +8,10 @@ use super::{await_announced, named, note_lost_sessions, nothing_to_do, runtime};
 use crate::cli::{Drain, Undrain};
 use crate::control::Request;
 use crate::control::client::AskError;
-use crate::engine::drain::{Holder, Lasts, Lift, Order};
+use crate::engine::drain::{Lasts, Lift, Order};
 use crate::exit::Exit;
 use crate::restart::{self, AnnouncedBy, Confirmed, wait_until_acknowledged};
-use crate::status::{Document, Service};
+use crate::status::{self, Document, Service};
 use crate::text::{self, foreign};
 
 mod shared;
@@ -71,7 +71,7 @@ pub(crate) fn drain(options: &Drain) -> anyhow::Result<Exit> {
         writeln!(text::stdout(), "draining {} {until}", named(&services))?;
     }
     let document = client.status()?;
-    print_other_drains(&document, &services, &holder)?;
+    print_other_drains(&document, &services, |drain| drain.holder != holder.as_str())?;
     note_lost_sessions(&document)?;
     Ok(Exit::Success)
 }
@@ -97,7 +97,7 @@ pub(crate) fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
         let service = options.service.as_deref();
         exit = nothing_to_do(options.quiet_if_none, "nothing to undrain: no drain", service, &held)?;
     } else if options.once_healthy {
-        writeln!(text::stdout(), "{} returns once its checks pass", named(&lifted))?;
+        print_return(&document, &lifted)?;
     } else {
         writeln!(text::stdout(), "undrained {}", named(&lifted))?;
     }
@@ -115,11 +115,27 @@ pub(crate) fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
     await_announced(&client, &names, AnnouncedBy::Checks)
 }
 
-/// Prints which drains of others a service has beside that of this holder: it returns only after them.
-fn print_other_drains(document: &Document, drained: &[String], holder: &Holder) -> std::io::Result<()> {
+/// Prints when the `lifted` services return: drains of others may keep them after their checks have passed.
+fn print_return(document: &Document, lifted: &[String]) -> std::io::Result<()> {
+    let remains = |drain: &status::Drain| !drain.returning;
+    let is_kept = |service: &&Service| lifted.contains(&service.name) && service.drains.iter().any(remains);
+    let then = match document.services.iter().any(|service| is_kept(&service)) {
+        true => "once its checks pass and its other drains have ended",
+        false => "once its checks pass",
+    };
+    writeln!(text::stdout(), "{} returns {then}", named(lifted))?;
+    print_other_drains(document, lifted, remains)
+}
+
+/// Prints the drains of these services to which `applies` is true, beside the one that the command is about.
+fn print_other_drains(
+    document: &Document,
+    drained: &[String],
+    applies: impl Fn(&status::Drain) -> bool,
+) -> std::io::Result<()> {
     for service in document.services.iter().filter(|service| drained.contains(&service.name)) {
         let name = foreign(&service.name);
-        for drain in service.drains.iter().filter(|drain| drain.holder != holder.as_str()) {
+        for drain in service.drains.iter().filter(|drain| applies(drain)) {
             let (other, reason) = (foreign(&drain.holder), foreign(&drain.reason));
             let undrain = drain.undrain(&service.name);
             writeln!(text::stdout(), "{name} is also drained by {other}: {reason}; to end that: {undrain}")?;

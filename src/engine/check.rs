@@ -286,6 +286,25 @@ mod tests {
         }
     }
 
+    /// Another check may pass again at any moment, and what it asks may return.
+    #[test]
+    fn the_earliest_rise_is_that_of_a_check_that_is_hastened_now() {
+        let mut check = check(OnFail::always(Severity::Degraded));
+        check.timing.interval = Duration::from_secs(10);
+        let at = |seconds| Moment::START + Duration::from_secs(seconds);
+        for second in 1..=3 {
+            check.start_round(at(second * 10));
+            check.on_outcome(at(second * 10), &Outcome::fail(Cause::Servfail, "no upstream"));
+        }
+        let earliest = |check: &Check, shortest| {
+            check.rises(at(31), Severity::Degraded, Duration::from_secs(shortest)).unwrap().at
+        };
+        assert_eq!(earliest(&check, 10), at(60), "it has the shortest interval");
+        assert_eq!(earliest(&check, 2), at(35), "three passes from now on");
+        check.hasten(at(31), Duration::from_secs(2));
+        assert_eq!(check.due, Some(at(31)));
+    }
+
     #[test]
     fn severity_follows_the_cause() {
         let by_cause = BTreeMap::from([(Cause::Servfail, Severity::Degraded)]);

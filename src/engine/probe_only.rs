@@ -5,7 +5,7 @@
 //! (`timeout`, `refused`, `closed`, `unreachable`) has the cause `probe-only` if all of this holds:
 //!
 //! 1. The same question, asked several times from the service address itself, passed every time, without a repetition and
-//!    before the probe ended. A random loss, a hung worker and a server that fails for every client do not pass this.
+//!    within the timeout, or after a failure other than a timeout within a fifth of it. A random loss, a hung worker and a server that fails for every client do not pass this.
 //! 2. The sockets of the address are read and nothing is dropped there, as the samples of the `listener` check show.
 //! 3. Others are read: since the failures began, this host has read at least a [quarter](SHARE) as many queries of others
 //!    a second as in the ten seconds before. Over UDP these are the datagrams that the kernel counts less our own, over

@@ -8,7 +8,7 @@ use super::event::{CheckId, ServiceId};
 use super::moment::Moment;
 use super::notice::Notice;
 use super::plan::Plan;
-use super::service::{Service, ServiceState, Succeeding};
+use super::service::{Service, ServiceState, SucceedingPlaces};
 use super::succession::{Inheritance, Succession};
 use super::{Engine, Phase, heartbeat, routes, settings};
 
@@ -77,7 +77,7 @@ impl Engine {
                     }
                     let kept = Some((&kept, Duration::ZERO));
                     let mut changed_service = Service::new(now, plan, next.compat, kept, &mut unlogged);
-                    let Succeeding { kept, same_probe } =
+                    let SucceedingPlaces { kept, same_probe } =
                         changed_service.continue_from(now, service, &earlier, plan, &mut out);
                     kept_checks.extend(translated(former, place, kept.into_iter()));
                     remembering.extend(translated(former, place, same_probe.into_iter()));

@@ -26,7 +26,7 @@ use crate::outcome::{Cause, Failure, Outcome};
 
 use self::damped::Grace;
 use self::drained::Disabled;
-pub(super) use self::reloaded::Succeeding;
+pub(super) use self::reloaded::SucceedingPlaces;
 pub use self::state::ServiceState;
 pub(crate) use self::state::StartPolicy;
 use self::unknown::UnknownChecks;
@@ -238,7 +238,8 @@ impl Service {
         }
     }
 
-    fn shortest_interval(&self) -> Duration {
+    /// The shortest interval of its checks.
+    pub(crate) fn shortest_interval(&self) -> Duration {
         self.checks.iter().map(|check| check.timing.interval).min().unwrap_or_default()
     }
 

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!   same name, or a name that is gone and a prefix in common ──► penalty, state, disable-file, drains
-//!   same name                                             ──► holds
+//!   same name                                                ──► holds
 //!   prefixes of drained services, and no others              ──► their drains
 //!   prefixes of held services, and no others                 ──► their holds
-//!   a drain of all services                                  ──► a service that is new
+//!   no saved service of its name                             ──► the drains of all services
 //! ```
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -95,7 +95,8 @@ impl<'a> Succession<'a> {
 
     /// Adds the drains of the other services that had prefixes of `plan`, unless it has other prefixes that are not
     /// drained: the drain is not to withdraw those. A drain of its own of the same holder stays. A new prefix counts as
-    /// drained if its service, under its own name, is drained, or if all services are drained and the service is new.
+    /// drained if its service, under its own name, is drained, or if all services are drained and no service of
+    /// its name was saved.
     fn take_over_drains(
         &self,
         remembered: &mut Remembered,
@@ -105,14 +106,14 @@ impl<'a> Succession<'a> {
         let drains = |owner: &str| self.memory.services.get(owner).map(|kept| &kept.drains);
         let is_drained = |owner: &&str| drains(owner).is_some_and(|drains| !drains.is_empty());
         let of_all = self.memory.drains_of_all();
-        let is_known = saved_name == Some(plan.name.as_str());
-        let new_are_drained = if is_known { !remembered.drains.is_empty() } else { !of_all.is_empty() };
+        let is_own_name = saved_name == Some(plan.name.as_str());
+        let new_are_drained = if is_own_name { !remembered.drains.is_empty() } else { !of_all.is_empty() };
         let owners = plan.routes.iter().map(|route| self.owners.get(&route.prefix).copied());
         let orders_follow = owners.clone().all(|owner| owner.as_ref().map_or(new_are_drained, is_drained));
         let from: BTreeSet<_> =
             ordered(owners.clone().flatten().filter(is_drained).filter(|owner| saved_name != Some(owner)));
         let has_new = owners.clone().any(|owner| owner.is_none());
-        let joins_all = orders_follow && has_new && !is_known;
+        let joins_all = orders_follow && has_new && !is_own_name;
         if orders_follow {
             let others = from.iter().filter_map(|owner| drains(owner)).flatten();
             for (holder, drain) in others.chain(of_all.iter().filter(|_| joins_all)) {

@@ -235,7 +235,7 @@ fn check_status(check: &Check, clock: &Clock) -> CheckStatus {
         rise: thresholds.rise.get(),
         fall: thresholds.fall.get(),
         passes_ahead: check
-            .rises(clock.now(), check.verdict().unwrap_or(Severity::Down))
+            .rises(clock.now(), check.verdict().unwrap_or(Severity::Down), check.timing.interval)
             .map(|forecast| forecast.need - forecast.have),
         severity: check.verdict(),
         unproven: check.is_unproven(),

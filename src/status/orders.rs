@@ -45,10 +45,10 @@ impl Drain {
     }
 
     /// The backend whose restart has failed and has left this drain; `None` if it is another. One that runs has an end, and
-    /// one that healing has left ends once the checks pass.
+    /// one of healing, or after `undrain --once-healthy`, ends once the checks pass.
     pub(crate) fn left_by(&self) -> Option<&str> {
         let backend = self.holder.strip_prefix(RESTARTS)?;
-        self.expires_in_seconds.is_none().then_some(backend)
+        (self.expires_in_seconds.is_none() && !self.returning).then_some(backend)
     }
 }
 

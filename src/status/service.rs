@@ -186,6 +186,9 @@ impl Service {
             _ if !self.enabled => "to end that: `enabled = true` and `dnsherald reload`".to_owned(),
             [] => "to end that: remove the file".to_owned(),
             _ if self.disabled => format!("to end that: remove the file, and dnsherald undrain {name}"),
+            drains if drains.iter().all(|drain| drain.returning) => {
+                "it returns once its checks pass".to_owned()
+            }
             [drain] => format!("to end that: {}", drain.undrain(&self.name)),
             _ => format!("to end them all: dnsherald undrain {name}"),
         }

@@ -26,7 +26,8 @@ struct AskedCheck<'a> {
 }
 
 impl<'a> ResultsBefore<'a> {
-    /// Asks the questions of the checks of the services of this backend, as far as they go to one of its addresses.
+    /// Asks, of each DNS check of the services of this backend, the questions to its addresses, and the lookups whose servers
+    /// are all among them.
     pub(super) async fn now(config: &'a Config, backend: &'a Backend, targets: &Targets) -> Self {
         let addresses: Vec<_> = targets.all().iter().map(|target| target.server.ip()).collect();
         let is_asked = |server: SocketAddr| addresses.contains(&server.ip());

@@ -1,5 +1,5 @@
 //! Tells the helper how many questions a command sends, since the kernel counts them as it counts those of clients: before
-//! each round as many as in the last one, then the correction.
+//! each round as many as in the last one, and nothing before the first; then the correction.
 
 use std::future::Future;
 
@@ -9,20 +9,20 @@ use crate::control::client::Client;
 use crate::control::{CLIENT_TIMEOUT, Request};
 use crate::probe::own::Asked;
 
-/// Asks, and tells the helper of it.
-pub(super) struct Questions<'a> {
+/// Reports to the helper.
+pub(super) struct QuestionReporter<'a> {
     helper: Option<&'a Client>,
-    /// What the last questions were.
+    /// What the last round asked.
     last: Asked,
 }
 
-impl<'a> Questions<'a> {
+impl<'a> QuestionReporter<'a> {
     pub(super) fn new(helper: &'a Client) -> Self {
         Self { helper: helper.has_a_socket().then_some(helper), last: Asked::default() }
     }
 
-    /// Announces as many questions as the last time, asks, and corrects the number.
-    pub(super) async fn ask<T>(&mut self, questions: impl Future<Output = T>) -> T {
+    /// Reports as many questions as in the last round, asks, and corrects the number.
+    pub(super) async fn report<T>(&mut self, questions: impl Future<Output = T>) -> T {
         let expected = self.last;
         self.tell(expected).await;
         let before = Asked::by_us();

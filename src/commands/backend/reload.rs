@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use super::answered::ResultsBefore;
-use super::questions::Questions;
+use super::questions::QuestionReporter;
 use super::status;
 use crate::backend::Backend;
 use crate::backend::served::Served;
@@ -54,11 +54,11 @@ pub(super) async fn run(
         return Ok(Exit::Failure);
     }
     let targets = config.targets_of(backend);
-    let mut questions = Questions::new(helper);
+    let mut reporter = QuestionReporter::new(helper);
     let former = async {
         tokio::join!(Served::now(&targets, backend, removed), ResultsBefore::now(config, backend, &targets))
     };
-    let (served, answered) = questions.ask(former).await;
+    let (served, results_before) = reporter.report(former).await;
     match backend.reload().await {
         Ok(done) => {
             for step in done {
@@ -71,10 +71,10 @@ pub(super) async fn run(
             return Ok(Exit::Failure);
         }
     }
-    // A successful reload command does not prove that each zone was loaded, nor that clients are answered.
-    let mut complaints = complaints_since(&targets, backend, &served, &answered, &mut questions).await;
-    complaints.still_down = still_down(&answered, &mut questions).await;
-    let exit = questions.ask(status::run(config, backend, false)).await?;
+    // A successful reload command does not prove that each zone was loaded, nor that clients are results_before.
+    let mut complaints = complaints_since(&targets, backend, &served, &results_before, &mut reporter).await;
+    complaints.still_down = still_down(&results_before, &mut reporter).await;
+    let exit = reporter.report(status::run(config, backend, false)).await?;
     report_reload(config, backend, helper, complaints.summary(exit)).await;
     for complaint in complaints.all() {
         writeln!(text::stderr(), "{name}: reloaded, but {complaint}")?;
@@ -124,29 +124,30 @@ impl Complaints {
     fn summary(&self, exit: Exit) -> Option<String> {
         if self.is_empty() {
             return (exit != Exit::Success)
-                .then(|| "done, but the server does not run, or is not known to".to_owned());
+                .then(|| "done, but the server does not run, or its state is unknown".to_owned());
         }
         Some(format!("done, but {}", joined(self.all(), "; ")))
     }
 }
 
-/// The complaints about the zones that were `served` and the questions that were `answered`, after a wait of at most the
-/// start timeout of the server.
+/// The complaints about the zones that were `served` and the checks that passed in `results_before`, after at most the start
+/// timeout of the server; a settling time that has begun by then ends first.
 async fn complaints_since(
     targets: &Targets,
     backend: &Backend,
     served: &Served,
-    answered: &ResultsBefore<'_>,
-    questions: &mut Questions<'_>,
+    results_before: &ResultsBefore<'_>,
+    reporter: &mut QuestionReporter<'_>,
 ) -> Complaints {
-    if served.all().next().is_none() && answered.none_passed() {
+    if served.all().next().is_none() && results_before.none_passed() {
         return Complaints::default();
     }
     let began = Instant::now();
     let (mut settled_since, mut is_told) = (None, false);
     loop {
-        let again = async { tokio::join!(served.again(targets, backend.timeout), answered.complaints()) };
-        let (zones, unanswered) = questions.ask(again).await;
+        let again =
+            async { tokio::join!(served.again(targets, backend.timeout), results_before.complaints()) };
+        let (zones, unanswered) = reporter.report(again).await;
         let complaints =
             Complaints { zones: zones.complaints(served), questions: unanswered, still_down: vec![] };
         match (complaints.is_empty(), settled_since) {
@@ -171,11 +172,11 @@ async fn complaints_since(
 
 /// The complaints about the checks that failed before: a service may have been down for long, therefore no wait for the start
 /// timeout. A server that has just started to answer has the settling time.
-async fn still_down(answered: &ResultsBefore<'_>, questions: &mut Questions<'_>) -> Vec<String> {
+async fn still_down(results_before: &ResultsBefore<'_>, reporter: &mut QuestionReporter<'_>) -> Vec<String> {
     let began = Instant::now();
     loop {
         let is_last = began.elapsed() >= SETTLED;
-        let complaints = questions.ask(answered.still_down()).await;
+        let complaints = reporter.report(results_before.still_down()).await;
         if is_last || complaints.is_empty() {
             return complaints;
         }
@@ -199,8 +200,8 @@ mod tests {
             let (own, _other, config) = host("").await;
             own.set(Fault::Refuse).await;
             let backend = &config.backends[0];
-            let mut questions = Questions::new(&helper);
-            let answered = ResultsBefore::now(&config, backend, &config.targets_of(backend)).await;
+            let mut reporter = QuestionReporter::new(&helper);
+            let results_before = ResultsBefore::now(&config, backend, &config.targets_of(backend)).await;
             let before = own.count(Transport::Udp);
             let repair = async {
                 while own.count(Transport::Udp) < before + 2 {
@@ -209,7 +210,7 @@ mod tests {
                 own.set(if is_repaired { Fault::None } else { Fault::Refuse }).await;
             };
             let began = Instant::now();
-            let (complaints, ()) = tokio::join!(still_down(&answered, &mut questions), repair);
+            let (complaints, ()) = tokio::join!(still_down(&results_before, &mut reporter), repair);
             assert_eq!(complaints.is_empty(), is_repaired, "{complaints:?}");
             assert!(began.elapsed() < backend.start_timeout / 2, "it waits for the start timeout");
         }

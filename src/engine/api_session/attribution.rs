@@ -79,7 +79,8 @@ impl ApiSession {
     }
 
     /// `done` arrived for the command of this route, or for an earlier one: acknowledges the route, or waits for the replies that
-    /// prove it. A route that is acknowledged as this already needs no proof.
+    /// prove it. A route that is already acknowledged with `advertisement` needs no
+    /// proof.
     pub(super) fn acknowledge_or_await_proof(
         &mut self,
         now: Moment,

@@ -1,5 +1,7 @@
 //! The earliest next verdict of a check if every further round has the same result.
 
+use std::time::Duration;
+
 use super::{Check, Severity};
 use crate::engine::hysteresis::{CheckState, Hysteresis, Verdict};
 use crate::engine::moment::Moment;
@@ -17,14 +19,22 @@ pub(crate) struct Forecast {
 
 impl Check {
     /// The earliest time at which it no longer brings the service down or degrades it, as `severity` says; `None` if
-    /// its counter is up. A check without a verdict has a forecast, too.
-    pub(crate) fn rises(&self, now: Moment, severity: Severity) -> Option<Forecast> {
+    /// its counter is up. A check without a verdict has a forecast, too. `shortest` is the shortest interval of the service,
+    /// at which the check may be asked once its fault seems to be over ([`Check::hasten`]).
+    pub(crate) fn rises(&self, now: Moment, severity: Severity, shortest: Duration) -> Option<Forecast> {
         let counter = self.counter(severity);
         if counter.verdict() == Some(Verdict::Up) {
             return None;
         }
         let have = if let CheckState::Rising(count) = counter.state() { count } else { 0 };
-        Some(self.forecast(now, have, have + counter.passes_to_rise()))
+        let need = have + counter.passes_to_rise();
+        let mut forecast = self.forecast(now, have, need);
+        if self.timing.interval > shortest
+            && let Some((next, interval)) = self.if_hastened(now, shortest)
+        {
+            forecast.at = forecast.at.min(next + interval.saturating_mul(need.saturating_sub(have + 1)));
+        }
+        Some(forecast)
     }
 
     /// The earliest time at which it brings the service down or degrades it, as `severity` says, if it keeps failing;
@@ -38,7 +48,7 @@ impl Check {
     /// Until when to wait for the last pass that it needs to have no effect on the service any more: for its timeout. `None`
     /// if it lacks more, or has none yet. The rounds under way do not matter, so that no unknown outcome ends the wait.
     pub(crate) fn last_pass_by(&self, now: Moment) -> Option<Moment> {
-        let Forecast { have, need, .. } = self.rises(now, Severity::Degraded)?;
+        let Forecast { have, need, .. } = self.rises(now, Severity::Degraded, self.timing.interval)?;
         (have > 0 && have + 1 == need).then(|| now + self.timing.timeout)
     }
 

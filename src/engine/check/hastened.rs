@@ -24,7 +24,7 @@ pub(super) struct Hastened {
 
 impl Check {
     /// What it asks may be back. If it fails, it is due at once; if it rises, after `interval`. It asks at `interval`, but
-    /// not more than once a second, until it is up or fails.
+    /// not more than once a second, until it is up, or a round that began after this fails.
     pub(crate) fn hasten(&mut self, now: Moment, interval: Duration) {
         let interval = interval.max(SHORTEST);
         if self.last.as_ref().is_some_and(|(_, outcome)| outcome.failure().is_some()) {
@@ -35,6 +35,13 @@ impl Check {
             return;
         }
         self.hastened = Some(Hastened { since: now, interval });
+    }
+
+    /// When it would be due next, and its interval, if it was hastened at `now`; `None` if that would change nothing.
+    pub(super) fn if_hastened(&self, now: Moment, interval: Duration) -> Option<(Moment, Duration)> {
+        let mut hastened = self.clone();
+        hastened.hasten(now, interval);
+        hastened.hastened.map(|_| (hastened.due.unwrap_or(now).max(now), hastened.steady_interval()))
     }
 
     /// Decides after an outcome whether the shorter interval still applies: while it rises, and after a round that began

@@ -1,4 +1,4 @@
-//! The state and the failure that a check shows.
+//! The state that a check shows, and what it needs to rise: from its three counters.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use crate::engine::hysteresis::{CheckState, Hysteresis, Verdict};
 use crate::text::counted;
 
 impl Check {
-    /// The state that it shows: that of the counter of failures of any severity. A window that another counter keeps is shown as well,
-    /// although a row of passes has ended the failures of that counter.
+    /// The state of `shown`, which counts failures of any severity. If `shown` is up while the window of `downing` or
+    /// `degrading` keeps that counter down, the state of that counter.
     pub(crate) fn state(&self) -> CheckState {
         let counters = [&self.downing, &self.degrading];
         let down = counters.into_iter().find(|counter| counter.verdict() == Some(Verdict::Down));

@@ -65,7 +65,11 @@ impl Service {
     }
 
     fn after_drain(&self, now: Moment) -> Next {
-        let undrain = format!("`dnsherald undrain {}`", self.name);
+        // Beside other drains, the one that has no end is named: without `--as` the command ends all.
+        let mut endless = self.drains.iter().filter(|(_, drain)| drain.expires.is_none() && !drain.returning);
+        let only = endless.next().filter(|_| endless.next().is_none() && self.drains.iter().nth(1).is_some());
+        let holder = only.map_or_else(String::new, |(holder, _)| format!(" --as {holder}"));
+        let undrain = format!("`dnsherald undrain {}{holder}`", self.name);
         match self.until(now) {
             Until::FileGone => Next::open(format!("drained until {} is removed", self.named_disable_file())),
             Until::Over(time) => Next::timed("drain ends", now + time, ", then the checks must pass"),
@@ -115,7 +119,9 @@ impl Service {
             let returns = self.returns();
             return Next::open(format!("{returns} once the checks pass{then}"));
         }
-        let Some((last, text)) = self.ahead(|check| check.rises(now, Severity::Down), "passes") else {
+        let Some((last, text)) =
+            self.ahead(|check| check.rises(now, Severity::Down, self.shortest_interval()), "passes")
+        else {
             return Next::open(format!("{} once the checks decide{then}", self.returns()));
         };
         let undampen = || format!(", or `dnsherald undampen {}`", self.name);
@@ -136,7 +142,8 @@ impl Service {
         if self.unknown_checks.all_unknown {
             return Some(Next::open("up once the checks have results again".to_owned()));
         }
-        let (at, text) = self.ahead(|check| check.rises(now, Severity::Degraded), "passes")?;
+        let (at, text) =
+            self.ahead(|check| check.rises(now, Severity::Degraded, self.shortest_interval()), "passes")?;
         Some(Next::timed("up at the earliest", at, format!(" ({text})")))
     }
 
@@ -151,7 +158,8 @@ impl Service {
         if let Some(next) = self.falling(now) {
             return Some(next);
         }
-        let (at, text) = self.ahead(|check| check.rises(now, Severity::Down), "passes")?;
+        let (at, text) =
+            self.ahead(|check| check.rises(now, Severity::Down, self.shortest_interval()), "passes")?;
         Some(Next::timed(
             format!("{} at the earliest", self.becomes(ServiceState::Up)),
             at,

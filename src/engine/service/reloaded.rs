@@ -10,7 +10,7 @@ use crate::engine::plan;
 
 /// The former and the present places of checks that have a successor.
 #[derive(Debug)]
-pub(in crate::engine) struct Succeeding {
+pub(in crate::engine) struct SucceedingPlaces {
     /// Of those that are unchanged and continue.
     pub(in crate::engine) kept: Vec<(usize, usize)>,
     /// Of those with the same name and probe, whether they continue or begin anew.
@@ -30,7 +30,7 @@ fn same_probe<'a>(
 }
 
 impl Service {
-    /// Takes over the checks of `service`, configured as `earlier`, that are unchanged in `plan`, with their counters
+    /// Takes over the checks of the service `before`, configured as `earlier`, that are unchanged in `plan`, with their counters
     /// and the round under way. A check with the same name and probe that begins anew, as when its interval has changed, keeps
     /// the mark that it was up once. A service whose drain ends with the reload
     /// probes all its checks anew: outcomes during maintenance say nothing. So does one that was not enabled, whose
@@ -40,31 +40,31 @@ impl Service {
     pub(in crate::engine) fn continue_from(
         &mut self,
         now: Moment,
-        mut service: Self,
+        mut before: Self,
         earlier: &plan::Service,
         plan: &plan::Service,
         out: &mut Vec<Action>,
-    ) -> Succeeding {
+    ) -> SucceedingPlaces {
         let same_probe: Vec<_> = same_probe(earlier, plan).collect();
         for (former, place) in &same_probe {
-            self.checks[*place].keep_been_up(&service.checks[*former]);
+            self.checks[*place].keep_been_up(&before.checks[*former]);
         }
         let mut places = vec![];
         // A drain whose time is over ends with the reload.
         let expired = self.drains.expire(now);
         self.note_ends(Kind::Drain, expired, OrderEnd::Expired, out);
-        if earlier.enabled == plan.enabled && (!service.is_drained() || self.is_drained()) {
+        if earlier.enabled == plan.enabled && (!before.is_drained() || self.is_drained()) {
             for (place, check) in plan.checks.iter().enumerate() {
                 if let Some(former) = earlier.checks.iter().position(|before| before == check) {
-                    std::mem::swap(&mut self.checks[place], &mut service.checks[former]);
+                    std::mem::swap(&mut self.checks[place], &mut before.checks[former]);
                     places.push((former, place));
                 }
             }
         }
         // If every check continues, a return that waits continues to wait and does not begin anew.
         let all_continue = places.len() == plan.checks.len();
-        if all_continue && self.dampening.policy == service.dampening.policy {
-            std::mem::swap(&mut self.dampening, &mut service.dampening);
+        if all_continue && self.dampening.policy == before.dampening.policy {
+            std::mem::swap(&mut self.dampening, &mut before.dampening);
         }
         // The check that continues, or the one that has its name now, decides whether the exit of a process was a fall.
         let present = |former: usize| {
@@ -75,23 +75,23 @@ impl Service {
             places.iter().find(|(was, _)| *was == former).map(|(_, is)| *is).or_else(named)
         };
         if self.dampening.policy.mode != Mode::Off {
-            self.grace = service.grace.take().map(|grace| grace.translated(present));
+            self.grace = before.grace.take().map(|grace| grace.translated(present));
         }
-        std::mem::swap(&mut self.exits, &mut service.exits);
+        std::mem::swap(&mut self.exits, &mut before.exits);
         // `start` applies to a start of the helper, not to a reload: the last statement stands.
-        self.stands_without_verdict = service.stands_without_verdict;
-        self.revalidating = service.revalidating && plan.enabled;
-        self.before_reload = match service.state {
-            ServiceState::Starting => service.before_reload,
-            state => Some((state, service.since)),
+        self.stands_without_verdict = before.stands_without_verdict;
+        self.revalidating = before.revalidating && plan.enabled;
+        self.before_reload = match before.state {
+            ServiceState::Starting => before.before_reload,
+            state => Some((state, before.since)),
         };
-        self.continue_without_verdict(&service, earlier, plan, &places, out);
+        self.carry_over_time_limits(&before, earlier, plan, &places, out);
         let enforces = |mode| mode == Mode::Enforce;
-        let penalty = self.dampening.whole_penalty(now).max(service.dampening.whole_penalty(now));
+        let penalty = self.dampening.whole_penalty(now).max(before.dampening.whole_penalty(now));
         if penalty > 0 && enforces(earlier.dampening.mode) != enforces(plan.dampening.mode) {
             self.note_enforced(now, penalty, out);
         }
-        Succeeding { kept: places, same_probe }
+        SucceedingPlaces { kept: places, same_probe }
     }
 
     /// Logs that the reload has switched the mode of dampening to `enforce`, or away from it, while there is a penalty.
@@ -117,29 +117,29 @@ impl Service {
         Some(state)
     }
 
-    /// Carries over the time limits and the lack of a verdict, and logs which checks begin anew.
-    fn continue_without_verdict(
+    /// Carries over the time limits, and whether it lacks a verdict; logs which checks begin anew.
+    fn carry_over_time_limits(
         &mut self,
-        service: &Self,
+        before: &Self,
         earlier: &plan::Service,
         plan: &plan::Service,
         places: &[(usize, usize)],
         out: &mut Vec<Action>,
     ) {
-        let was_undecided = service.lost_verdict;
+        let was_undecided = before.lost_verdict;
         let goes_on = |place| places.iter().any(|(_, present)| *present == place);
         let anew = plan.checks.iter().enumerate().filter(|(place, _)| !goes_on(*place));
         let checks: Vec<_> = anew.map(|(_, check)| check.name.clone()).collect();
         // Reloads that change checks do not extend the time limit of the first verdict.
-        if earlier.enabled == plan.enabled && (checks.is_empty() || service.health.is_none()) {
-            self.unknown_checks.continue_from(&service.unknown_checks);
+        if earlier.enabled == plan.enabled && (checks.is_empty() || before.health.is_none()) {
+            self.unknown_checks.continue_from(&before.unknown_checks);
         }
-        self.recovers = service.recovers.filter(|_| !self.recovery.is_zero());
-        self.lost_verdict = was_undecided || (!checks.is_empty() && service.health.is_some());
+        self.recovers = before.recovers.filter(|_| !self.recovery.is_zero());
+        self.lost_verdict = was_undecided || (!checks.is_empty() && before.health.is_some());
         // This service was made at this reload, so its `since` is the time of the reload.
-        let undecided_for = was_undecided.then(|| self.since.since(service.since));
+        let undecided_for = was_undecided.then(|| self.since.since(before.since));
         if was_undecided {
-            self.since = service.since;
+            self.since = before.since;
         }
         if self.lost_verdict && plan.enabled && !checks.is_empty() {
             out.push(Notice::BeginsAnew { service: self.name.clone(), checks, undecided_for }.into());

@@ -23,8 +23,8 @@ const TIMES: usize = 4;
 /// The most probes that do so at the same time.
 static AT_ONCE: Semaphore = Semaphore::const_new(8);
 
-/// After a refusal it may take the timeout of the probe divided by this.
-const REFUSAL_DIVISOR: u32 = 5;
+/// After a failure other than a timeout it may take the timeout of the probe divided by this.
+const FAILURE_DIVISOR: u32 = 5;
 
 impl DnsProbe {
     /// Probes once and returns within the timeout, after a refusal a fifth of it later at most.
@@ -55,7 +55,7 @@ impl DnsProbe {
             (Outcome::Fail(failure), _) if !depends_on_the_source(failure.cause) => false,
             (Outcome::Fail(_), Some(passes)) => passes,
             (Outcome::Fail(failure), None) if failure.cause != Cause::Timeout => {
-                timeout(self.timeout / REFUSAL_DIVISOR, self.passes_from_itself(deadline))
+                timeout(self.timeout / FAILURE_DIVISOR, self.passes_from_itself(deadline))
                     .await
                     .unwrap_or(false)
             }

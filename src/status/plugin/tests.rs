@@ -161,6 +161,13 @@ fn a_drain_that_a_failed_restart_left_is_critical() {
     assert_eq!(alert, Exit::Critical, "{line}");
     let expected = "DNSHERALD CRITICAL - resolver drained by a failed operation on its server, until `dnsherald undrain resolver --as backend/unbound`: ";
     assert!(line.starts_with(expected), "{line}");
+    let (alert, line) = of_restart(None, true, true);
+    assert_eq!(alert, Exit::Critical, "it was to return, and cannot");
+    assert!(
+        line.contains("drained past its end, for the checks fail") && !line.contains("undrain"),
+        "{line}"
+    );
+    assert_eq!(of_restart(None, true, false).0, Exit::Warning, "it returns by itself");
     assert_eq!(of_restart(Some(300.0), true, true).0, Exit::Critical, "healing has failed");
     assert_eq!(of_restart(Some(300.0), false, true).0, Exit::Warning, "the restart runs");
     assert_eq!(of_restart(Some(300.0), true, false).0, Exit::Warning, "it returns");

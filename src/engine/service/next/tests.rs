@@ -161,7 +161,13 @@ fn a_drain_ends_as_its_holders_want() {
     bench.drain("alice", Lasts::For(Duration::from_secs(60)));
     assert_eq!(bench.next(), "drain ends 70.000, then the checks must pass");
     bench.drain("bob", Lasts::UntilLifted);
-    assert_eq!(bench.next(), "drained until `dnsherald undrain resolver`");
+    assert_eq!(bench.next(), "drained until `dnsherald undrain resolver --as bob`");
+    bench.drain("carol", Lasts::UntilLifted);
+    assert_eq!(bench.next(), "drained until `dnsherald undrain resolver`", "it ends all");
+    bench.handle(Event::Undrain(
+        RESOLVER,
+        Lift { holder: Some("carol".parse().unwrap()), once_healthy: false },
+    ));
     bench
         .handle(Event::Undrain(RESOLVER, Lift { holder: Some("bob".parse().unwrap()), once_healthy: false }));
     bench.until(70.0);

@@ -194,6 +194,28 @@ fn once_healthy_ends_a_drain_after_new_passes() {
     helper.says(ANNOUNCE);
 }
 
+/// The command must not promise a return that another holder prevents, nor ask for an undrain once the checks decide.
+#[test]
+fn once_healthy_names_the_drains_that_remain() {
+    let pop = Pop::new();
+    let mut helper = pop.settled();
+    let said = |words: &[&str]| String::from_utf8(pop.command(words).stdout).unwrap();
+    pop.told(&["drain", "--as", "bob", "--for", "5m", "--reason", "new disk"]);
+    helper.says(WITHDRAW);
+    pop.server.becomes(Fault::Closed);
+    pop.comes_to_be(|status| status.services[0].checks[0].state == "down");
+    pop.told(&["drain", "--as", "alice"]);
+    let both = said(&["undrain", "--as", "alice", "--once-healthy"]);
+    assert!(both.contains(" returns once its checks pass and its other drains have ended\n"), "{both}");
+    assert!(both.contains(" is also drained by bob: new disk; to end that: dnsherald undrain "), "{both}");
+    let by_checks = said(&["undrain", "--as", "bob"]);
+    assert!(by_checks.contains("; it returns once its checks pass\n"), "{by_checks}");
+    let alone = said(&["undrain", "--as", "alice", "--once-healthy"]);
+    assert!(alone.ends_with(" returns once its checks pass\n"), "{alone}");
+    pop.server.becomes(Fault::None);
+    helper.says(ANNOUNCE);
+}
+
 #[test]
 fn a_drain_is_stored_before_it_is_confirmed() {
     let pop = Pop::new();
