@@ -23,7 +23,7 @@ pub(crate) enum Backend {
     ///
     /// The command does not touch the server if its configuration is invalid. Exit status: 0 done; 1 not done, the server
     /// does not run afterwards, it does not serve a zone of the services or one that it listed and served before, or a
-    /// check that passed before fails, or one that failed before still takes the service down; 78 bad configuration of
+    /// check that passed before fails, or after a failed reload one still takes the service down; 78 bad configuration of
     /// dnsherald.
     Reload(BackendReload),
     /// Restart the server without losing a query: check, drain, restart, verify, return

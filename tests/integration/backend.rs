@@ -265,14 +265,8 @@ fn a_reload_after_which_questions_are_refused_has_failed() {
     }
     assert_eq!(reload(Fault::Refuse, "observe").0, Some(0), "an observed check decides nothing");
 
-    // A second reload of the same configuration, and the one that repairs it.
-    let (code, said) = reload_from(Fault::Refuse, Fault::Refuse, "down");
-    assert_eq!(code, Some(1), "{said}");
-    let found = "answered REFUSED, expected NOERROR; check answers of resolver failed before the reload, too";
-    assert!(said.contains(&format!("reloaded, but {address} udp localhost. A: {found}")), "{said}");
-    assert!(said.contains("to return, correct the configuration of the server and reload again"), "{said}");
-    assert_eq!(reload_from(Fault::Refuse, Fault::Refuse, "degraded"), (Some(0), String::new()));
-    assert_eq!(reload_from(Fault::Refuse, Fault::None, "down"), (Some(0), String::new()));
+    // No helper tells that an earlier reload has failed: what was down before stays the affair of the checks.
+    assert_eq!(reload_from(Fault::Refuse, Fault::Refuse, "down"), (Some(0), String::new()));
 }
 
 /// The server answers clients at the service address, and need not listen at the management address.

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::control::client::Client;
 use crate::exit::Exit;
 use crate::restart::{Lock, report_reload};
+use crate::status::Service;
 use crate::text::period::Period;
 use crate::text::{self, joined};
 
@@ -71,9 +72,12 @@ pub(super) async fn run(
             return Ok(Exit::Failure);
         }
     }
-    // A successful reload command does not prove that each zone was loaded, nor that clients are results_before.
+    // A successful reload command does not prove that each zone was loaded, nor that clients are answered.
     let mut complaints = complaints_since(&targets, backend, &served, &results_before, &mut reporter).await;
-    complaints.still_down = still_down(&results_before, &mut reporter).await;
+    // Whether the reload before has failed, and this one is to repair what it did.
+    if has_failed_reload(helper, backend).await {
+        complaints.still_down = still_down(&results_before, &mut reporter).await;
+    }
     let exit = reporter.report(status::run(config, backend, false)).await?;
     report_reload(config, backend, helper, complaints.summary(exit)).await;
     for complaint in complaints.all() {
@@ -168,6 +172,13 @@ async fn complaints_since(
         }
         sleep(PAUSE).await;
     }
+}
+
+/// Whether the helper says that the last reload of this server has failed.
+async fn has_failed_reload(helper: &Client, backend: &Backend) -> bool {
+    let Ok(document) = helper.look().await else { return false };
+    let of_backend = |service: &&Service| service.backend.as_deref() == Some(backend.name.as_str());
+    document.services.iter().filter(of_backend).any(|service| service.failed_reload.is_some())
 }
 
 /// The complaints about the checks that failed before: a service may have been down for long, therefore no wait for the start
