@@ -211,7 +211,9 @@ impl Service {
     /// Why the last reload of its server failed, and what ends this warning; `None` if it did not.
     pub(super) fn reload_failure(&self) -> Option<String> {
         let why = self.failed_reload.as_ref()?;
-        Some(format!("{why}; no route moves; until `backend reload` or `backend restart` succeeds"))
+        Some(format!(
+            "{why}; the checks decide what is announced; until `backend reload` or `backend restart` succeeds"
+        ))
     }
 
     /// Whether ExaBGP has acknowledged the desired state of every prefix.

@@ -93,7 +93,10 @@ const fn by_cause(cause: Cause) -> Advice {
         Cause::Overload | Cause::LostInOverload | Cause::Slow => Say(
             "look at the load (`dnsherald metrics`); do not drain, since the traffic would move to the next PoP",
         ),
-        Cause::ListenerUnknown | Cause::ProcessUnknown | Cause::NoCounters => Say(
+        Cause::ListenerUnknown => Say(
+            "no route moves; let the server listen at the address (`dnsherald doctor`), or correct what the reason names",
+        ),
+        Cause::ProcessUnknown | Cause::NoCounters => Say(
             "no route moves; `dnsherald backend status` names the permission or the setting that is missing",
         ),
         Cause::Local => Say("no route moves; free descriptors, ports, memory or threads of this host"),

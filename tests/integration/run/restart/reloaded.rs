@@ -13,7 +13,8 @@ fn a_failed_reload_is_a_warning_until_one_succeeds() {
     };
     assert_eq!(site.pop.command(&["backend", "reload"]).status.code(), Some(1));
     let is_shown = |site: &Site| {
-        let until = "; no route moves; until `backend reload` or `backend restart` succeeds";
+        let until =
+            "; the checks decide what is announced; until `backend reload` or `backend restart` succeeds";
         for command in [&["status"][..], &["explain"]] {
             let said = told(site, command);
             assert!(
