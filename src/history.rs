@@ -52,7 +52,7 @@ words! {
         Hold = "hold",
         /// The restart of a server was done, or failed.
         Restart = "restart",
-        /// A configuration was put in force.
+        /// A configuration was put in force, or refused.
         Reload = "reload",
         /// A BGP session went up or down.
         Session = "session",
@@ -119,7 +119,7 @@ fn kind_of(notice: &Notice) -> Option<(Kind, Option<&str>)> {
         | Notice::HoldOver { service, .. }
         | Notice::HeldOff { service, .. } => (Kind::Hold, service),
         Notice::RestartFailed { service, .. } | Notice::Restarted { service, .. } => (Kind::Restart, service),
-        Notice::Reloaded { .. } => return Some((Kind::Reload, None)),
+        Notice::Reloaded { .. } | Notice::ReloadRefused { .. } => return Some((Kind::Reload, None)),
         // Failed attempts to establish a session are no change.
         Notice::SessionUp { .. } | Notice::SessionDown { lost: true, .. } => {
             return Some((Kind::Session, None));

@@ -58,6 +58,9 @@ struct CheckReport {
     passed: bool,
     /// Whether too many probes are unknown to decide between pass and failure.
     unknown: bool,
+    /// Whether it probes the server or runs a command. Only such a check makes the service unknown.
+    #[serde(skip)]
+    asks: bool,
     /// The effect of the failure on the service; `observe` if there is none.
     severity: Severity,
     need: usize,
@@ -160,7 +163,7 @@ async fn probe(services: &[&config::Service]) -> anyhow::Result<Vec<ServiceRepor
             enabled: service.enabled,
             now: None,
             severity: checks.iter().map(|check| check.severity).max().unwrap_or(Severity::Observe),
-            unknown: checks.iter().any(|check| check.unknown),
+            unknown: checks.iter().any(|check| check.asks && check.unknown),
             checks,
         });
     }
@@ -213,13 +216,13 @@ async fn probe_check(check: config::Check) -> CheckReport {
         // One round does not show that it ever worked.
         worst = Severity::Observe;
     }
-    // An unknown process check does not make the service unknown.
     let asks =
         matches!(check.probe, Probe::Dns(_) | Probe::Command(_) | Probe::Freshness(_) | Probe::Counters(_));
     CheckReport {
         check: check.name.clone(),
         passed,
-        unknown: asks && !passed && passes + unknown >= check.probe.need(),
+        unknown: !passed && passes + unknown >= check.probe.need(),
+        asks,
         severity: if passed { Severity::Observe } else { worst },
         need: check.probe.need(),
         probes,

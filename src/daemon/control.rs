@@ -60,6 +60,8 @@ pub(crate) enum ControlEvent {
     Request(Request, Caller),
     /// [`Request::Reload`], with the configuration that was read for it and is valid.
     Reload(Box<Config>, Caller),
+    /// [`Request::Reload`] of a configuration that has errors or cannot be read. The client has its reply.
+    ReloadRefused(String),
 }
 
 /// The open sockets.

@@ -16,6 +16,7 @@ use crate::control::{Reply, Request};
 use crate::engine::action::Action;
 use crate::engine::drain::Holder;
 use crate::engine::event::{Event, ServiceId};
+use crate::engine::notice::Notice;
 use crate::engine::order::Kind;
 use crate::engine::reload::Reloaded;
 
@@ -72,6 +73,10 @@ impl Daemon<'_> {
             }
             ControlEvent::Reload(config, caller) => {
                 self.carry_out_reload(&config, caller.in_time()?, supervisor)
+            }
+            ControlEvent::ReloadRefused(why) => {
+                let refused = [Notice::ReloadRefused { why }.into()];
+                self.carry_out(self.now(), &refused, supervisor).then_some(Ending::Exit)
             }
             ControlEvent::Status(answer) => {
                 if let Some(control) = &mut self.control {

@@ -133,12 +133,14 @@ pub(crate) enum Notice {
     LeftBehind(LeftBehind),
     /// Another configuration is in force.
     Reloaded { unchanged: usize, changed: Vec<String>, added: Vec<String>, removed: Vec<String> },
+    /// A reload was refused, since the file has errors.
+    ReloadRefused { why: String },
     /// A service takes over the saved state of one that is no longer configured.
     Renamed { service: String, was: String },
     /// A drain of all services includes a new one.
     DrainedWithAll { service: String },
     /// A reload leaves a service without a verdict.
-    BeginsAnew { service: String, checks: Vec<String>, undecided_for: Option<Duration> },
+    BeginsAnew { service: String, checks: Vec<String>, undecided_for: Option<Duration>, held: bool },
     /// A service has prefixes of drained or held ones; `orders_follow` if it is drained or held for it.
     OrdersMoved { kind: Kind, service: String, from: Vec<String>, orders_follow: bool },
     /// Standard input or output is closed.

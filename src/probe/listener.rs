@@ -109,7 +109,8 @@ impl Place {
             Verdict::Reading | Verdict::Hidden => return Outcome::pass(Duration::ZERO),
             Verdict::Unseen => (
                 Cause::ListenerUnknown,
-                "no socket in this network namespace; if the server is in another one, set `address = false`"
+                "no socket in this network namespace; let the server listen there, or set `address = false` if it is in another \
+                 one"
                     .into(),
             ),
             Verdict::NeverRead => (

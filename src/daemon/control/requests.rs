@@ -154,8 +154,10 @@ async fn carry_out(
         Request::Reload => match configuration.read().await {
             Ok(config) => ControlEvent::Reload(Box::new(config), caller),
             Err(why) => {
-                log::warn!("reload refused, the configuration in force stays: {why}");
-                return Reply::Refused(format!("nothing is changed: {why}"));
+                let reply = Reply::Refused(format!("nothing is changed: {why}"));
+                // A helper that is ending logs no refusal.
+                let _ = questions.send(ControlEvent::ReloadRefused(why)).await;
+                return reply;
             }
         },
         request => ControlEvent::Request(request, caller),

@@ -1,8 +1,8 @@
 //! Finds ExaBGP: its process, its files, its version.
 //!
 //! The files are those of the command line of the running ExaBGP, else the usual one. An ExaBGP in this network
-//! namespace is preferred: others run for other hosts, unless it is the only one. The settings are in `exabgp.env`
-//! of its folder (4.2 and 5: `/etc/exabgp/exabgp.env`), and variables of its environment override them.
+//! namespace is preferred: others run for other hosts, unless it is the only one and the usual file does not exist. The
+//! settings are in `exabgp.env` of its folder (4.2 and 5: `/etc/exabgp/exabgp.env`), and variables of its environment override them.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -48,8 +48,7 @@ impl ExaBgp {
         let all = all_pids().into_iter().filter_map(Running::of);
         let running = if asked.is_empty() {
             let is_here = |running: &Running| is_in_our_network(running.pid).unwrap_or(true);
-            let (here, elsewhere): (Vec<_>, Vec<_>) = all.partition(is_here);
-            if here.is_empty() { elsewhere } else { here }
+            running::chosen(all.partition(is_here), Path::new(USUAL).exists())
         } else {
             running::with_files(all.collect(), asked)
         };
@@ -89,7 +88,9 @@ impl ExaBgp {
         paths.sort_unstable();
         paths.dedup();
         if paths.is_empty() {
-            return Err(format!("no ExaBGP runs, and there is no {USUAL}; name its file with --exabgp-conf"));
+            return Err(format!(
+                "no ExaBGP runs in this network namespace, and there is no {USUAL}; name its file with --exabgp-conf"
+            ));
         }
         Ok(paths.into_iter().map(|path| ConfFile { conf: conf(&path), path }).collect())
     }

@@ -254,12 +254,12 @@ fn sentences() -> Vec<String> {
         Notice::NoSession { neighbors: "10.1.0.9".to_owned() },
         Notice::Unanswered { line, after: time },
         Notice::Overtaken { withdraws: 2 },
+        Notice::ReloadRefused { why: "f.toml:1:1: unknown key".to_owned() },
         Notice::SessionDown { neighbor: "10.1.0.1".to_owned(), reason: "peer reset".to_owned(), lost: true },
     ];
     // Tests of the control socket, of a hanging disk, of the last good configuration, of a stopped helper, of one that was killed, of two helpers, of
     // supplied checks and of the rate limit expect these.
     let others = [
-        "reload refused, the configuration in force stays: f.toml:1:1: unknown key",
         "f.toml cannot be used: running the LAST GOOD CONFIGURATION in g.toml",
         "this process did not run for 28s (stopped, or the machine paused): the outcomes of that time are discarded",
         "the helper before (process 7, which last saved its state at 02:04:31 UTC) did not end in order: it was killed or crashed",

@@ -250,22 +250,23 @@ impl Notice {
                 }
                 format!("configuration reloaded: {}", parts.join(", "))
             }
-            Self::Renamed { service, was } => {
-                format!(
-                    "service {service}: takes over the saved state of {was}, which had one of its prefixes"
-                )
-            }
+            Self::ReloadRefused { why } => format!("reload refused, the configuration in force stays: {why}"),
+            Self::Renamed { service, was } => format!(
+                "service {service}: takes over the saved state of {was}, which had one of its prefixes"
+            ),
             Self::DrainedWithAll { service } => format!(
                 "service {service}: new, and included in the drain of all services; to end that for it: dnsherald \
                  undrain {service}"
             ),
-            Self::BeginsAnew { service, checks, undecided_for } => {
+            Self::BeginsAnew { service, checks, undecided_for, held } => {
+                let until =
+                    if *held { "each has a result; the hold then announces it" } else { "its verdict" };
                 let reloads = undecided_for.map_or_else(String::new, |time| {
                     format!("; reloads have left it without a verdict for {}", Shown(time))
                 });
                 format!(
                     "service {service}: no verdict yet on checks that the reload added or changed: {}{reloads}; its \
-                     last announcement or withdraw stands until its verdict",
+                     last announcement or withdraw stands until {until}",
                     checks.join(", ")
                 )
             }

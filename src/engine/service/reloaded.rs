@@ -142,7 +142,8 @@ impl Service {
             self.since = before.since;
         }
         if self.lost_verdict && plan.enabled && !checks.is_empty() {
-            out.push(Notice::BeginsAnew { service: self.name.clone(), checks, undecided_for }.into());
+            let (service, held) = (self.name.clone(), self.is_held());
+            out.push(Notice::BeginsAnew { service, checks, undecided_for, held }.into());
         }
     }
 }

@@ -261,8 +261,11 @@ fn refuses_requests_with_the_reason() {
     pop.is_configured(&pop.configuration().replace("rise = 2", "rise = 0"));
     refused(&["reload"], "nothing is changed");
     refused(&["reload"], "dnsherald.toml:16:8: ");
-    fs::remove_file(pop.configuration_file()).unwrap();
     let control = pop.file("control");
+    let history = || stdout(&pop.command(&["history", "--control", control.to_str().unwrap()]));
+    let refusal = ["reload ", "reload refused, the configuration in force stays: ", "dnsherald.toml:16:8: "];
+    assert!(eventually(|| refusal.iter().all(|words| history().contains(words))), "{}", history());
+    fs::remove_file(pop.configuration_file()).unwrap();
     refused(
         &["reload", "--control", control.to_str().unwrap()],
         "; a helper that starts without this file withdraws every prefix",

@@ -81,6 +81,12 @@ pub(super) fn with_files(all: Vec<Running>, files: &[PathBuf]) -> Vec<Running> {
     all.into_iter().filter(is_one).collect()
 }
 
+/// Those here, else the only one elsewhere, unless this host has the usual file.
+pub(super) fn chosen((here, elsewhere): (Vec<Running>, Vec<Running>), has_usual_file: bool) -> Vec<Running> {
+    let is_only_one = here.is_empty() && elsewhere.len() == 1 && !has_usual_file;
+    if is_only_one { elsewhere } else { here }
+}
+
 impl Running {
     /// The process of this number, if it is a server of ExaBGP.
     pub(super) fn of(pid: Pid) -> Option<Self> {
@@ -181,16 +187,32 @@ mod tests {
         assert_eq!(groups_in("Gid:\t7\n"), None);
     }
 
-    #[test]
-    fn a_process_that_may_have_a_file_counts_only_if_none_has_it() {
-        let process = |pid, files: &[&str], lost: &[&str]| Running {
+    fn process(pid: i32, files: &[&str], lost: &[&str]) -> Running {
+        Running {
             pid: Pid::from_raw(pid),
             user: Uid::from_raw(0),
             program: None,
             files: files.iter().map(PathBuf::from).collect(),
             lost: lost.iter().map(|name| (*name).to_owned()).collect(),
             env: None,
+        }
+    }
+
+    #[test]
+    fn processes_elsewhere_count_only_if_they_cannot_be_of_other_hosts() {
+        let found = |here: &[i32], elsewhere: &[i32], has_usual_file| {
+            let all = |pids: &[i32]| pids.iter().map(|pid| process(*pid, &["/no/a.conf"], &[])).collect();
+            let chosen = chosen((all(here), all(elsewhere)), has_usual_file);
+            chosen.iter().map(|running| running.pid.as_raw()).collect::<Vec<_>>()
         };
+        assert_eq!(found(&[1, 2], &[3], false), [1, 2]);
+        assert_eq!(found(&[], &[3], false), [3], "the only one of a container");
+        assert_eq!(found(&[], &[3, 4], false), [0; 0], "each is of another host");
+        assert_eq!(found(&[], &[3], true), [0; 0], "that of this host is stopped");
+    }
+
+    #[test]
+    fn a_process_that_may_have_a_file_counts_only_if_none_has_it() {
         let found = |files: &[&str]| {
             let all = vec![
                 process(1, &[], &["a.conf"]),
