@@ -113,7 +113,7 @@ pub(crate) enum Command {
     ///
     /// Exit status: 0, or 1 if there was no hold to end (0 with `--quiet-if-none`), no such service, or no helper.
     Unhold(Unhold),
-    /// Clear what repeated falls have left of a service, or of all: penalty, suppression, longer time to return
+    /// Clear the effects of repeated falls on a service, or on all: penalty, suppression, longer time to return
     ///
     /// A service whose checks pass returns at once. Shows what it cleared. Exit status: 0, or 1 if there was nothing to
     /// clear, no such service, or no helper.

@@ -108,7 +108,7 @@ fn kind_of(notice: &Notice) -> Option<(Kind, Option<&str>)> {
         Notice::Stated(stated) if stated.moved => (Kind::Route, &stated.service),
         Notice::RoutesAtExit { service, .. } => (Kind::Route, service),
         Notice::Suppressed { service, .. }
-        | Notice::Held { service, .. }
+        | Notice::ReturnDelayed { service, .. }
         | Notice::Enforced { suppresses: Some(_), service, .. }
         | Notice::Reused { service, .. }
         | Notice::Forgiven { service, .. }

@@ -98,7 +98,8 @@ impl Probe {
             Self::Lookup(lookup) => lookup.ask_all().await,
             Self::Nothing => vec![(self.to_string(), Outcome::pass(Duration::ZERO))],
         };
-        let finding = |outcome| Finding { outcome, strays: 0, lost: 0, is_alone: false, response: None };
+        let finding =
+            |outcome| Finding { outcome, strays: 0, lost: 0, passes_from_itself: false, response: None };
         found.into_iter().map(|(label, outcome)| (label, finding(outcome))).collect()
     }
 

@@ -19,7 +19,8 @@ mod shared;
 /// Starts a drain.
 ///
 /// # Errors
-/// Returns an error if there is no helper or no such service, or with `--wait` if the withdraw is not acknowledged.
+/// Returns an error if there is no helper or no such service, or with `--wait` if ExaBGP does not acknowledge
+/// the withdraw in time. If ExaBGP acknowledges nothing: [`Exit::Unacknowledged`].
 pub(crate) fn drain(options: &Drain) -> anyhow::Result<Exit> {
     let helper = Helper::find(&options.helper);
     helper.print_file_error();
@@ -40,7 +41,7 @@ pub(crate) fn drain(options: &Drain) -> anyhow::Result<Exit> {
     let client = helper.client()?;
     let request = Request::Drain { service: options.service.clone(), order };
     let services = match client.ask(&request) {
-        // A unit that stops ExaBGP needs no other way.
+        // `--until-exit` is for a unit that is about to stop ExaBGP, which ends the routes.
         Err(AskError::Absent(error)) if !options.until_exit && !client.is_there() => {
             anyhow::bail!(
                 "{error:#}. To withdraw without a helper: `systemctl stop exabgp` ends every route, and a disable-file \
@@ -147,10 +148,10 @@ fn print_other_drains(
 /// Prints why a service stays withdrawn after drains of the `lifted` services have ended.
 fn print_remaining_reasons(service: &Service, lifted: &[String]) -> std::io::Result<()> {
     let name = foreign(&service.name);
-    if let Some(held) = service.dampening.held().filter(|_| !service.is_drained()) {
+    if let Some(why) = service.dampening.why_withdrawn().filter(|_| !service.is_drained()) {
         // A service that dampening holds down may not have been drained.
         let not = if lifted.contains(&service.name) { "" } else { "not drained, but " };
-        return writeln!(text::stdout(), "{name} is {not}{held}; {}", service.dampening.remedy(&name));
+        return writeln!(text::stdout(), "{name} is {not}{why}; {}", service.dampening.remedy(&name));
     }
     match service.why_not_announced() {
         Some(why) => writeln!(text::stdout(), "{name} {why}"),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use toml::Spanned;
 
 use super::file::Placed;
-use super::resolve::{CheckScope, Resolver, Result, Scope, addresses};
+use super::resolve::{CheckScope, Refused, Resolver, Result, Scope, addresses};
 use super::value::{Device, Text, WrittenAddress};
 use super::{Check, file};
 use crate::backend::targets::Target;
@@ -51,7 +51,7 @@ impl Resolver<'_> {
             );
             self.rule_error(&["prefixes", "name"], &written.span(), message)
         });
-        refused.last().map_or(Ok(()), Err)
+        all_accepted(refused)
     }
 
     /// The addresses of this host as a check of this service knows them, and the device that its sockets bind to.
@@ -107,7 +107,7 @@ impl Resolver<'_> {
             );
             self.value_error(&written.span(), message)
         });
-        let refused = unknown.last().map_or(Ok(()), Err);
+        let refused = all_accepted(unknown);
         let addresses = self.addresses_for("to watch", check, &written.span());
         refused?;
         Ok(AddressProbe { addresses: addresses?, device: check.locality.device.clone() })
@@ -124,6 +124,11 @@ impl Resolver<'_> {
         let name = free_name("address", others);
         Ok(Some(Check::supplied(name, WATCHED, timing, OnFail::always(Severity::Down), probe)))
     }
+}
+
+/// An error if there is a refusal. Goes through all, since each is recorded as it is made.
+fn all_accepted(refusals: impl Iterator<Item = Refused>) -> Result<()> {
+    refusals.last().map_or(Ok(()), Err)
 }
 
 /// Whether both addresses are of IPv4, or both of IPv6.

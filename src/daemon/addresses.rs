@@ -1,8 +1,9 @@
 //! Watches the addresses of `address` checks and the routes of `route` checks, and reports lost ones, and routes that
 //! return, to the loop.
 //!
-//! A missing address settles the matter. A lost route may be replaced by another in a moment: it makes the check due. So does a route that
-//! returns: the round finds whether the check passes.
+//! A missing address fails its checks at once. A lost route may be replaced by another in a moment: it makes all checks of a
+//! serving service due, and the round decides. A route that returns makes its own check due at once if that fails, or due
+//! sooner if it rises.
 
 use std::collections::HashMap;
 

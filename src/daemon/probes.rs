@@ -40,8 +40,8 @@ pub(super) fn counters_of(probes: &Probes, service: ServiceId) -> Option<Counter
 }
 
 /// A check whose probe a reload does not change keeps it, with the state that it remembers.
-pub(super) fn keep_memory(former: &Probes, present: &mut Probes, remembering: &HashMap<CheckId, CheckId>) {
-    for (before, now) in remembering {
+pub(super) fn keep_memory(former: &Probes, present: &mut Probes, same_probes: &HashMap<CheckId, CheckId>) {
+    for (before, now) in same_probes {
         if let (Some((had, _)), Some((has, _))) = (former.get(before), present.get_mut(now))
             && had == has
         {

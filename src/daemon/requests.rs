@@ -271,13 +271,13 @@ impl Daemon<'_> {
         }
         // Give the engine its new plan. Rounds under way and what probes remember move to the checks that continue.
         let now = self.now();
-        let Reloaded { actions, kept, remembering } = self.engine.reload(now, &config.plan());
+        let Reloaded { actions, kept, same_probes } = self.engine.reload(now, &config.plan());
         changes.extend(actions.iter().filter_map(|action| match action {
             Action::Log(notice) => Some(sentence(notice)),
             _ => None,
         }));
         self.rounds.reassign(&kept);
-        keep_memory(&self.probes, &mut probes, &remembering);
+        keep_memory(&self.probes, &mut probes, &same_probes);
         // Begin a new recording: a trace has only one configuration.
         self.flight = Flight::new(config, self.io.parent);
         // Replace what the loop keeps of the old configuration.

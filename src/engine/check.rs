@@ -2,8 +2,8 @@
 //!
 //! One series of outcomes feeds three counters, which differ in the failures that they count: every failure (the state
 //! shown), those that degrade, and those that bring the service down. To a counter, a failure that is too mild for it is a
-//! pass. Thus the second counter counts a timeout in one row with the SERVFAILs before it, and to the third a SERVFAIL ends a
-//! row of timeouts, since the server answered.
+//! pass. If, for example, `on-fail` lets a SERVFAIL degrade and a timeout bring down, the second counter counts both in one
+//! row. To the third a SERVFAIL ends a row of timeouts, since the server answered.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ mod shown;
 mod timing;
 
 /// Why a check rises or is up though none of its probes has ever passed: their failures count as passes.
-pub(crate) const UNSEEN: &str = "no pass yet: a failure counts as a pass";
+pub(crate) const UNSEEN: &str = "its probes fail, not counted before their first pass";
 
 /// One check of a service. A dump of the flight recorder contains its fields: a change keeps the rule of
 /// [`Service`](super::service::Service).

@@ -130,12 +130,12 @@ impl Dampening {
     }
 
     /// Whether a service whose checks are up must stay withdrawn: it is suppressed, or its return takes longer.
-    pub(crate) fn holds(&self) -> bool {
-        self.held_until().is_some()
+    pub(crate) fn keeps_withdrawn(&self) -> bool {
+        self.returns_at().is_some()
     }
 
     /// When a service whose checks are up returns; `None` if nothing delays it.
-    pub(crate) fn held_until(&self) -> Option<Moment> {
+    pub(crate) fn returns_at(&self) -> Option<Moment> {
         let suppressed = self.reused_at().filter(|_| self.enforced());
         [suppressed, self.return_time.waits_until()].into_iter().flatten().max()
     }
@@ -336,10 +336,10 @@ mod tests {
             dampening.fall(minute(1));
         }
         dampening.return_time.on_checks_up(minute(1), Duration::from_secs(5), MINUTE);
-        assert!(dampening.holds());
+        assert!(dampening.keeps_withdrawn());
         let cleared = dampening.clear(minute(1)).unwrap();
         assert_eq!(cleared.to_string(), "penalty 3000, suppression, 3 falls within 10m");
-        assert!(!dampening.holds() && dampening.return_time.falls(minute(1)) == 0);
+        assert!(!dampening.keeps_withdrawn() && dampening.return_time.falls(minute(1)) == 0);
         assert_eq!(dampening.clear(minute(1)), None);
     }
 
@@ -350,7 +350,7 @@ mod tests {
             dampening.fall(minute(0));
             dampening.fall(minute(1));
             dampening.return_time.on_checks_up(minute(1), Duration::from_secs(5), MINUTE);
-            dampening.held_until()
+            dampening.returns_at()
         };
         assert_eq!(holds(Mode::Observe), Some(minute(1) + Duration::from_secs(5)));
         assert_eq!(holds(Mode::Enforce), holds(Mode::Observe));

@@ -71,7 +71,7 @@ pub(crate) enum Notice {
     /// A fall that suppresses the service, or would in mode `observe`.
     Suppressed { service: String, reuse_in: Duration, fall: Fall },
     /// The checks pass again, and earlier falls delay the return.
-    Held { service: String, falls: u32, returns_in: Duration, suppressed: bool },
+    ReturnDelayed { service: String, falls: u32, returns_in: Duration, suppressed: bool },
     /// A process has ended while its service does not serve.
     Exited { service: String, why: String, exits: u32 },
     /// `restart-grace` has excused the exit of a process.
@@ -262,7 +262,7 @@ impl Notice {
             Self::Check { .. }
             | Self::Restarted { .. }
             | Self::Penalty { .. }
-            | Self::Held { .. }
+            | Self::ReturnDelayed { .. }
             | Self::Exited { .. }
             | Self::Forgiven { .. }
             | Self::Undampened { .. }

@@ -7,8 +7,9 @@
 //! 1. The same question, asked several times from the service address itself, passed every time, without a repetition and
 //!    within the timeout, or after a failure other than a timeout within a fifth of it. A random loss, a hung worker and a server that fails for every client do not pass this.
 //! 2. The sockets of the address are read and nothing is dropped there, as the samples of the `listener` check show.
-//! 3. Others are read: since the failures began, this host has read at least a [quarter](SHARE) as many queries of others
-//!    a second as in the ten seconds before. Over UDP these are the datagrams that the kernel counts less our own, over
+//! 3. Others are read: in the last [five seconds](DURING), or since the failures began if that is shorter, this host has
+//!    read at least a [quarter](SHARE) as many queries of others a second as in the ten seconds before the failures. After
+//!    a refusal the time is at least a second. Over UDP these are the datagrams that the kernel counts less our own, over
 //!    TCP the connections. A firewall that drops what clients send, and not what the host sends to itself, does not pass
 //!    this. A server without clients does not either: there a false withdraw costs nothing.
 //! 4. A probe from the same source to the same server over the same transport has passed since the start of the helper.
@@ -75,7 +76,7 @@ pub(crate) enum Failed {
     Answered,
 }
 
-/// What is known of the queries of others since the failures began.
+/// What is known of the queries of others while a probe fails.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Evidence {
     /// This many a second, rounded: enough.
@@ -193,10 +194,10 @@ impl<K: Ord> ProbeOnly<K> {
         self.paths.insert(path, None);
     }
 
-    /// A probe sent at `asked` has failed. Returns what is known of the queries of others since the failures began.
+    /// A probe sent at `asked` has failed. Returns what is known of the present queries of others.
     pub(crate) fn judge(&mut self, asked: Moment, now: Moment, path: &K, how: Failed) -> Evidence {
         // Note the beginning of the failures and the former rate. Without one there is nothing to compare.
-        let Some(failing) = self.failing(asked, path, how) else { return Evidence::Unknown };
+        let Some(failing) = self.note_failure(asked, path, how) else { return Evidence::Unknown };
         let Some(before) = failing.before else { return Evidence::Unknown };
         // Measure the present rate since the first failure, within its bounds.
         let recent = |time: Duration| Moment::after_start(now.since_start().saturating_sub(time));
@@ -217,8 +218,9 @@ impl<K: Ord> ProbeOnly<K> {
         if is_enough { Evidence::For(rate.round() as u64) } else { Evidence::Against }
     }
 
-    /// The failures on this path; `None` if no probe has passed there.
-    fn failing(&mut self, asked: Moment, path: &K, how: Failed) -> Option<Failing> {
+    /// Returns the failures on this path; `None` if no probe has passed there. At the first one it notes their beginning
+    /// and the former rate.
+    fn note_failure(&mut self, asked: Moment, path: &K, how: Failed) -> Option<Failing> {
         if let Some(failing) = self.paths.get(path)? {
             return Some(*failing);
         }
@@ -231,7 +233,8 @@ impl<K: Ord> ProbeOnly<K> {
         Some(failing)
     }
 
-    /// The readings within this time, and what others sent between the first and the last of them.
+    /// The time between the first and the last reading of this period, and how many queries of others came in it. `None` if
+    /// there are fewer than two readings.
     fn between(&self, from: Moment, to: Moment, how: Failed) -> Option<(Duration, u64)> {
         let mut within = self.readings.iter().filter(|(at, _)| (from..=to).contains(at));
         let (began, first) = within.next()?;

@@ -24,8 +24,9 @@ pub(crate) struct Reloaded {
     /// The checks that continue, each by its former place, with its present one. The outcome of a round under way
     /// counts for these, and must not be reported for any other.
     pub(crate) kept: HashMap<CheckId, CheckId>,
-    /// The checks whose probes go on remembering: these, and those that begin anew with the same probe.
-    pub(crate) remembering: HashMap<CheckId, CheckId>,
+    /// The checks whose new probes take over what the former ones have learned: those of `kept`, and those that begin
+    /// anew with an unchanged probe.
+    pub(crate) same_probes: HashMap<CheckId, CheckId>,
 }
 
 impl Engine {
@@ -39,12 +40,12 @@ impl Engine {
     /// From here on checks have the places of the new configuration; [`Reloaded::kept`] translates. An engine that has
     /// not started, or that is over, ignores `next`: the loop starts it before the first reload, and ends after the last.
     pub(crate) fn reload(&mut self, now: Moment, next: &Plan) -> Reloaded {
-        let (mut out, mut kept_checks, mut remembering) = (vec![], HashMap::new(), HashMap::new());
+        let (mut out, mut kept_checks, mut same_probes) = (vec![], HashMap::new(), HashMap::new());
         if self.phase != Phase::Running {
-            return Reloaded { actions: out, kept: kept_checks, remembering };
+            return Reloaded { actions: out, kept: kept_checks, same_probes };
         }
         self.drains_of_all.expire(now);
-        let held = self.holders_of_all();
+        let drain_holders = self.holders_of_all();
         let memory = self.remember(now).clone();
         let plans = std::mem::replace(&mut self.plans, next.services.clone());
         let services = std::mem::take(&mut self.services);
@@ -63,7 +64,7 @@ impl Engine {
                     unchanged += 1;
                     let places = (0..plan.checks.len()).map(|check| (check, check));
                     kept_checks.extend(translated(former, place, places.clone()));
-                    remembering.extend(translated(former, place, places));
+                    same_probes.extend(translated(former, place, places));
                     (service, settled)
                 }
                 Some((former, (earlier, (service, _)))) => {
@@ -80,7 +81,7 @@ impl Engine {
                     let SucceedingPlaces { kept, same_probe } =
                         changed_service.continue_from(now, service, &earlier, plan, &mut out);
                     kept_checks.extend(translated(former, place, kept.into_iter()));
-                    remembering.extend(translated(former, place, same_probe.into_iter()));
+                    same_probes.extend(translated(former, place, same_probe.into_iter()));
                     (changed_service, None)
                 }
                 None => {
@@ -98,12 +99,12 @@ impl Engine {
         let removed = removed.into_iter().map(|(_, (plan, _))| plan.name).collect();
         out.extend(moved.into_iter().map(Action::from));
         // A drain of all ends with the last service that had it.
-        self.forget_drains_of_all(&held, &mut out);
+        self.forget_drains_of_all(&drain_holders, &mut out);
         self.put_in_force(now, next, &mut out);
         // The log names the reload before its effects.
         let changed = changed.into_iter().map(|changed| changed.told(self)).collect();
         out.insert(0, Notice::Reloaded { unchanged, changed, added, removed }.into());
-        Reloaded { actions: out, kept: kept_checks, remembering }
+        Reloaded { actions: out, kept: kept_checks, same_probes }
     }
 
     /// Takes the routes and settings of `next`, and decides anew.

@@ -198,7 +198,7 @@ impl Service {
         if self.probing_paused() {
             return;
         }
-        // What was seen to go is no expected failure, even of a check with `once-up` that has not been up yet.
+        // `once-up` makes no such failure an expected one: what has gone was there.
         let planned = self.is_drained_for_restart();
         // Several checks may watch one process.
         let is_known =
@@ -219,8 +219,8 @@ impl Service {
         self.probe_now(now);
     }
 
-    /// The server may hang, and its answer to a probe decides. Makes every check due if the service serves. If it does not,
-    /// extra passes would let it return too early.
+    /// An event is a sign of trouble that only a round confirms: the server may hang, or a route is lost. Makes every check
+    /// due if the service serves. If it does not, extra passes would let it return too early.
     pub(crate) fn on_probe_now(&mut self, now: Moment) {
         if self.is_serving() && !self.probing_paused() {
             self.probe_now(now);

@@ -5,7 +5,8 @@
 //!   same name                                                ──► holds
 //!   prefixes of drained services, and no others              ──► their drains
 //!   prefixes of held services, and no others                 ──► their holds
-//!   no saved service of its name                             ──► the drains of all services
+//!   no saved service of its name, a prefix that is new, and
+//!   otherwise prefixes of drained services only              ──► the drains of all services
 //! ```
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -128,9 +129,9 @@ impl<'a> Succession<'a> {
         Some(Notice::OrdersMoved { kind: Kind::Drain, service, from, orders_follow })
     }
 
-    /// Gives a service that was not held under its own name the holds of the services that had its prefixes, if each of
-    /// them was held: a hold is not to announce other prefixes against their checks. A renamed service otherwise loses
-    /// its holds.
+    /// Gives a service that was not held under its own name the holds of the services that had its prefixes, if each prefix
+    /// was one of a held service. A new prefix prevents that: a hold must not announce it against its checks. A renamed
+    /// service otherwise loses its holds.
     fn take_over_holds(
         &self,
         remembered: &mut Remembered,

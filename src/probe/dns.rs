@@ -174,7 +174,7 @@ pub(crate) struct Finding {
     /// ended the exchange.
     pub(crate) lost: u32,
     /// The probe failed from a management address, while the same question passed from the address of the server itself.
-    pub(crate) is_alone: bool,
+    pub(crate) passes_from_itself: bool,
     /// The response, if there was one.
     pub(crate) response: Option<Box<Message>>,
 }

@@ -48,9 +48,9 @@ pub struct Dampening {
 }
 
 impl Dampening {
-    /// What holds the service down, in words that follow "it is"; `None` if it is not held down.
+    /// Why a service whose checks pass is withdrawn, in words that follow "it is"; `None` if dampening does not withdraw it.
     #[must_use]
-    pub(crate) fn held(&self) -> Option<String> {
+    pub(crate) fn why_withdrawn(&self) -> Option<String> {
         if let Some(reuse_in) = self.reuse_in_seconds {
             return Some(format!("suppressed for {} more", shown(reuse_in)));
         }
@@ -63,7 +63,7 @@ impl Dampening {
         counted_in_window(self.returns_after_falls.unwrap_or(self.falls), "fall")
     }
 
-    /// What the operator does about [`held`](Self::held). A suppressed service may fail, so that it does not return at once.
+    /// What the operator does about [`why_withdrawn`](Self::why_withdrawn). A suppressed service may fail, so that it does not return at once.
     #[must_use]
     pub(crate) fn remedy(&self, service: &str) -> String {
         let purpose = if self.reuse_in_seconds.is_some() { "to end it" } else { "to return at once" };

@@ -169,7 +169,7 @@ fn find_in_check(service: &str, check: &CheckStatus, found: &mut Findings) {
 
 /// Why a service is down, and the remedy.
 fn down(service: &Service) -> String {
-    match service.dampening.held() {
+    match service.dampening.why_withdrawn() {
         Some(held) => format!("{held} ({})", service.dampening.remedy(&service.name)),
         None => service.reason.clone(),
     }

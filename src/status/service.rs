@@ -163,7 +163,7 @@ impl Service {
                 foreign(missing)
             ));
         }
-        if let Some(held) = self.dampening.held() {
+        if let Some(held) = self.dampening.why_withdrawn() {
             let begins = withdrawn.map_or_else(String::new, |withdrawn| format!("{withdrawn}: it "));
             return Some(format!("{begins}is {held}; {}", self.dampening.remedy(&foreign(&self.name))));
         }

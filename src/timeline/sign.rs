@@ -63,7 +63,7 @@ impl Sign {
             ServiceState::Up => Self::Good,
             ServiceState::Degraded => Self::Degraded,
             ServiceState::Drained => Self::Drained,
-            ServiceState::Down if service.dampening.holds() => Self::Held,
+            ServiceState::Down if service.dampening.keeps_withdrawn() => Self::Held,
             ServiceState::Down => Self::Down,
         }
     }

@@ -14,7 +14,8 @@ use crate::probe::Probe;
 
 /// The checks that ask the server, by their result before the reload.
 pub(super) struct ResultsBefore<'a> {
-    passed: Vec<AskedCheck<'a>>,
+    /// Those that passed, were unknown, or had a failure that is only observed.
+    not_failed: Vec<AskedCheck<'a>>,
     failed: Vec<AskedCheck<'a>>,
 }
 
@@ -46,20 +47,20 @@ impl<'a> ResultsBefore<'a> {
         });
         let asked: Vec<_> = asked.collect();
         let failures = join_all(asked.iter().map(AskedCheck::failures)).await;
-        let (passed, failed): (Vec<_>, Vec<_>) =
+        let (not_failed, failed): (Vec<_>, Vec<_>) =
             asked.into_iter().zip(failures).partition(|(_, failures)| failures.is_empty());
         let checks = |pairs: Vec<(AskedCheck<'a>, _)>| pairs.into_iter().map(|(asked, _)| asked).collect();
-        Self { passed: checks(passed), failed: checks(failed) }
+        Self { not_failed: checks(not_failed), failed: checks(failed) }
     }
 
-    /// Whether no check passed.
-    pub(super) const fn none_passed(&self) -> bool {
-        self.passed.is_empty()
+    /// Whether every check failed.
+    pub(super) const fn all_failed(&self) -> bool {
+        self.not_failed.is_empty()
     }
 
-    /// Asks again the checks that passed, and describes the questions that fail now.
+    /// Asks again the checks that did not fail, and describes the questions that fail now.
     pub(super) async fn complaints(&self) -> Vec<String> {
-        again(&self.passed, |_, _| true, "passed before the reload").await
+        again(&self.not_failed, |_, _| true, "did not fail before the reload").await
     }
 
     /// Asks again the checks that failed, and describes the questions that still fail and take the service down.
@@ -92,7 +93,7 @@ impl AskedCheck<'_> {
         let is_partial = matches!(&self.probe, Probe::Dns(set) if set.fails_in_part(passed));
         let deciding_cause = |cause| if is_partial { Cause::Partial } else { cause };
         let is_observed = |cause| self.check.on_fail.severity(deciding_cause(cause)) == Severity::Observe;
-        let (mut can_pass, mut failures) = (0, vec![]);
+        let (mut not_failed, mut failures) = (0, vec![]);
         for (probe, finding) in found {
             match finding.outcome {
                 Outcome::Fail(Failure { cause, detail }) if !is_observed(cause) => {
@@ -102,10 +103,10 @@ impl AskedCheck<'_> {
                         if is_named { detail } else { format!("{probe}: {detail}") },
                     ));
                 }
-                Outcome::Pass { .. } | Outcome::Fail(_) | Outcome::Unknown(_) => can_pass += 1,
+                Outcome::Pass { .. } | Outcome::Fail(_) | Outcome::Unknown(_) => not_failed += 1,
             }
         }
-        if can_pass >= self.probe.need() { vec![] } else { failures }
+        if not_failed >= self.probe.need() { vec![] } else { failures }
     }
 }
 
@@ -154,7 +155,7 @@ pub(super) mod tests {
         let complaints = answered.complaints().await;
         assert_eq!(complaints.len(), 2, "{complaints:?}");
         assert!(
-            complaints.iter().all(|complaint| complaint.contains("check own of dns passed")),
+            complaints.iter().all(|complaint| complaint.contains("check own of dns did not fail")),
             "{complaints:?}"
         );
         assert!(other.received().is_empty());

@@ -25,8 +25,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// A server may serve its old zones while it reads the new ones; therefore all must be well for this time.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// Reloads, unless the configuration is invalid or a restart is under way. The helper logs the result, and does not take
-/// the questions for those of clients.
+/// Reloads, unless the configuration is invalid or a restart is under way. The helper logs the result, unless a restart is
+/// under way, and does not take the questions for those of clients.
 pub(super) async fn run(
     config: &Config,
     backend: &Backend,
@@ -41,6 +41,7 @@ pub(super) async fn run(
             return Ok(Exit::Failure);
         }
     };
+    // A server without a reload has none to check for: `Backend::reload` refuses it.
     if !backend.reload.is_empty()
         && let Err(trouble) = backend.check().await
     {
@@ -109,7 +110,7 @@ pub(super) async fn run(
 #[derive(Debug, Default)]
 struct Complaints {
     zones: Vec<String>,
-    /// Of checks that passed before.
+    /// Of checks that did not fail before.
     questions: Vec<String>,
     /// Of checks that failed before, too, and take the service down.
     still_down: Vec<String>,
@@ -134,8 +135,9 @@ impl Complaints {
     }
 }
 
-/// The complaints about the zones that were `served` and the checks that passed in `results_before`, after at most the start
-/// timeout of the server; a settling time that has begun by then ends first.
+/// The complaints about zones that are worse than in `served`, about zones of the services that are not served, and about
+/// checks that did not fail in `results_before`. They are those after at most the start timeout of the server; a settling
+/// time that has begun by then ends first.
 async fn complaints_since(
     targets: &Targets,
     backend: &Backend,
@@ -143,7 +145,7 @@ async fn complaints_since(
     results_before: &ResultsBefore<'_>,
     reporter: &mut QuestionReporter<'_>,
 ) -> Complaints {
-    if served.all().next().is_none() && results_before.none_passed() {
+    if served.all().next().is_none() && results_before.all_failed() {
         return Complaints::default();
     }
     let began = Instant::now();
@@ -165,7 +167,7 @@ async fn complaints_since(
                     let (name, limit) = (&backend.name, Period(backend.start_timeout));
                     let _ = writeln!(
                         text::stderr(),
-                        "{name}: waiting up to {limit} for the zones and answers of before"
+                        "{name}: waiting up to {limit} for the zones and the answers"
                     );
                 }
             }

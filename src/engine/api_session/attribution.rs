@@ -60,7 +60,7 @@ impl ApiSession {
     pub(super) fn discard_proofs(&mut self) {
         self.attribution.done = 0;
         for entry in &mut self.entries {
-            if entry.proven_at.take().is_some() {
+            if entry.dones_needed.take().is_some() {
                 // ExaBGP has answered, so the next pause need not be long.
                 entry.backoff = Backoff::new();
             }
@@ -103,14 +103,15 @@ impl ApiSession {
     /// others again.
     pub(super) fn acknowledge_proven(&mut self, now: Moment, out: &mut Vec<Action>) {
         for entry in &mut self.entries {
-            let Some((proven_at, sent)) = entry.proven_at.zip(entry.sent.clone()) else { continue };
-            if proven_at <= self.attribution.done {
+            let Some((dones_needed, sent)) = entry.dones_needed.zip(entry.sent.clone()) else { continue };
+            if dones_needed <= self.attribution.done {
                 let perhaps_announced = entry.perhaps_announced;
                 entry.acknowledge(now, sent);
                 entry.perhaps_announced |= perhaps_announced;
                 out.push(Action::Save);
             } else if entry.due.is_none() {
-                if proven_at - self.attribution.done <= FEW {
+                // If it lacks few, it is due at once, which `retry` leaves; otherwise after the next pause.
+                if dones_needed - self.attribution.done <= FEW {
                     entry.due = Some(now);
                 }
                 entry.retry(now, Answer::Done);
@@ -122,9 +123,9 @@ impl ApiSession {
 impl RouteEntry {
     /// What was sent is acknowledged once so many replies in a row were `done`.
     fn await_proof(&mut self, replies: u32) {
-        if self.proven_at.is_none() {
+        if self.dones_needed.is_none() {
             self.backoff = Backoff::new();
         }
-        self.proven_at = Some(self.proven_at.map_or(replies, |earlier| earlier.min(replies)));
+        self.dones_needed = Some(self.dones_needed.map_or(replies, |earlier| earlier.min(replies)));
     }
 }

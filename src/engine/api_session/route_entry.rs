@@ -37,7 +37,7 @@ pub(crate) struct RouteEntry {
     perhaps_announced_before: bool,
     /// What was sent is not acknowledged until so many replies in a row were `done`.
     #[serde(default)]
-    pub(super) proven_at: Option<u32>,
+    pub(super) dones_needed: Option<u32>,
     /// When to send the desired advertisement; `None` if there is nothing to send.
     pub(crate) due: Option<Moment>,
     /// An earlier helper announced the route, and no service has it now. Once it is withdrawn, the session forgets it.
@@ -105,7 +105,7 @@ impl RouteEntry {
             acknowledged_at: Moment::START,
             perhaps_announced: false,
             perhaps_announced_before: false,
-            proven_at: None,
+            dones_needed: None,
             due: None,
             stale: false,
             reported: None,
@@ -250,7 +250,7 @@ impl RouteEntry {
         self.perhaps_announced_before = self.perhaps_announced;
         self.perhaps_announced |= advertisement.announces();
         if self.sent.as_ref() != Some(advertisement) {
-            self.proven_at = None;
+            self.dones_needed = None;
             self.sent = Some(advertisement.clone());
         }
     }
@@ -298,7 +298,7 @@ impl RouteEntry {
     /// ExaBGP refused or did not understand the command.
     pub(super) fn forget_sent(&mut self) {
         self.sent = None;
-        self.proven_at = None;
+        self.dones_needed = None;
     }
 
     /// Whether the desired advertisement has been sent.
@@ -314,7 +314,7 @@ impl RouteEntry {
         self.answered = true;
         self.refused = false;
         self.given_up = false;
-        self.proven_at = None;
+        self.dones_needed = None;
         let was_announced = std::mem::replace(&mut self.perhaps_announced, advertisement.announces());
         let news =
             self.acknowledged.as_ref() != Some(&advertisement) || was_announced != self.perhaps_announced;
@@ -322,7 +322,8 @@ impl RouteEntry {
         news
     }
 
-    /// It was refused or not answered: to be said again, after a pause. Returns the pause.
+    /// It was refused, not answered, or its `done` proves nothing: to be said again after a pause, unless it is due already.
+    /// Returns the pause.
     pub(super) fn retry(&mut self, now: Moment, answer: Answer) -> Duration {
         self.answer = Some((now, answer));
         self.answered = true;

@@ -45,8 +45,9 @@ impl Check {
         Some(self.forecast(now, have, self.timing.thresholds.fall.get()))
     }
 
-    /// Until when to wait for the last pass that it needs to have no effect on the service any more: for its timeout. `None`
-    /// if it lacks more, or has none yet. The rounds under way do not matter, so that no unknown outcome ends the wait.
+    /// The end of the wait for the last pass, after which the check has no effect on the service: `now` plus its timeout.
+    /// `None` unless it has passes and lacks exactly one. A round under way does not matter, so that an unknown outcome
+    /// does not end the wait.
     pub(crate) fn last_pass_by(&self, now: Moment) -> Option<Moment> {
         let Forecast { have, need, .. } = self.rises(now, Severity::Degraded, self.timing.interval)?;
         (have > 0 && have + 1 == need).then(|| now + self.timing.timeout)

@@ -23,8 +23,9 @@ pub(super) struct Hastened {
 }
 
 impl Check {
-    /// What it asks may be back. If it fails, it is due at once; if it rises, after `interval`. It asks at `interval`, but
-    /// not more than once a second, until it is up, or a round that began after this fails.
+    /// What it asks may be back. If its last outcome was no pass, it is due at once; if it rises, after `interval`;
+    /// otherwise nothing changes. It asks at `interval`, but not more than once a second, until it is up. A round that
+    /// began after this and fails ends that, or one without a result if the check does not rise.
     pub(crate) fn hasten(&mut self, now: Moment, interval: Duration) {
         let interval = interval.max(SHORTEST);
         if self.last.as_ref().is_some_and(|(_, outcome)| outcome.failure().is_some()) {

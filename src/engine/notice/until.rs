@@ -17,6 +17,8 @@ pub(crate) enum Until {
     Open,
     /// Its checks pass.
     ChecksPass,
+    /// Its checks pass for this time: it has fallen repeatedly.
+    ChecksPassFor(Duration),
     /// Its checks pass, and dampening has held it down for this time.
     ChecksPassAnd(Duration),
     /// The operator lifts the drain of this service.
@@ -47,6 +49,7 @@ impl fmt::Display for Until {
         match self {
             Self::Open => Ok(()),
             Self::ChecksPass => f.write_str("; until its checks pass"),
+            Self::ChecksPassFor(time) => write!(f, "; until its checks have passed for {}", Shown(*time)),
             Self::ChecksPassAnd(time) => {
                 write!(f, "; until its checks pass, held down for {} at least", Shown(*time))
             }

@@ -117,7 +117,7 @@ impl Notice {
                     ),
                 }
             }
-            Self::Held { service, falls, returns_in, suppressed } => {
+            Self::ReturnDelayed { service, falls, returns_in, suppressed } => {
                 let (returns, at) = (Shown(*returns_in), by_clock(clock, "at", *returns_in));
                 let returns = match suppressed {
                     true => format!("suppressed, returns in {returns}{at}"),

@@ -150,13 +150,15 @@ impl Service {
             && !self.is_drained()
             && !self.revalidating
             && !self.is_pinned()
-            && self.dampening.holds();
+            && self.dampening.keeps_withdrawn();
         let awaited_return = std::mem::replace(&mut self.awaits_return, awaits_return);
-        if let Some(until) = self.dampening.held_until().filter(|_| awaits_return && !awaited_return) {
+        if let Some(until) = self.dampening.returns_at().filter(|_| awaits_return && !awaited_return) {
             let falls = self.dampening.return_time.withdrawn_by();
             let suppressed = self.dampening.enforced();
             let service = self.name.clone();
-            out.push(Notice::Held { service, falls, returns_in: until.since(now), suppressed }.into());
+            out.push(
+                Notice::ReturnDelayed { service, falls, returns_in: until.since(now), suppressed }.into(),
+            );
         }
     }
 

@@ -150,7 +150,8 @@ impl Service {
         self.state.serves() || (self.state == ServiceState::Starting && self.served_before)
     }
 
-    /// In this order: drains, a missing address, holds, dampening, health.
+    /// In this order: not enabled, drains and the checks after one (`revalidating`), holds, dampening, health. A missing
+    /// address overrides a hold ([`Self::is_held`]), and brings its check down.
     fn conclude(&self) -> ServiceState {
         if !self.enabled || self.is_drained() || self.revalidating {
             ServiceState::Drained
@@ -187,7 +188,7 @@ impl Service {
     /// Its state by checks and dampening alone. A missing address has failed its check.
     pub(super) fn by_checks(&self) -> ServiceState {
         match self.health {
-            Some(_) if self.dampening.holds() => ServiceState::Down,
+            Some(_) if self.dampening.keeps_withdrawn() => ServiceState::Down,
             None => ServiceState::Starting,
             Some(Severity::Observe) if self.unknown_checks.all_unknown => ServiceState::Degraded,
             Some(Severity::Observe) => ServiceState::Up,

@@ -102,7 +102,7 @@ impl Service {
         }
         // Its checks are up, and its falls hold it down.
         let undampen = format!(", or `dnsherald undampen {}`", self.name);
-        match self.dampening.held_until() {
+        match self.dampening.returns_at() {
             Some(at) if self.dampening.enforced() => Next::timed("suppressed until", at, undampen),
             Some(at) => {
                 let falls = counted_in_window(self.dampening.return_time.withdrawn_by(), "fall");

@@ -33,8 +33,8 @@ impl Service {
     /// Takes over the checks of the service `before`, configured as `earlier`, that are unchanged in `plan`, with their counters
     /// and the round under way. A check with the same name and probe that begins anew, as when its interval has changed, keeps
     /// the mark that it was up once. A service whose drain ends with the reload
-    /// probes all its checks anew: outcomes during maintenance say nothing. So does one that was not enabled, whose
-    /// checks were not probed.
+    /// probes all its checks anew: outcomes during maintenance say nothing. So does one that the reload enables, whose
+    /// checks were not probed. One that it disables keeps none of them.
     ///
     /// Without a verdict the last statement stands until there is one.
     pub(in crate::engine) fn continue_from(
@@ -61,7 +61,8 @@ impl Service {
                 }
             }
         }
-        // If every check continues, a return that waits continues to wait and does not begin anew.
+        // The record of falls is restored already ([`Service::recall`]). If every check continues, so does a return that
+        // waits; otherwise it begins anew.
         let all_continue = places.len() == plan.checks.len();
         if all_continue && self.dampening.policy == before.dampening.policy {
             std::mem::swap(&mut self.dampening, &mut before.dampening);
@@ -87,6 +88,7 @@ impl Service {
         };
         self.carry_over_time_limits(&before, earlier, plan, &places, out);
         let enforces = |mode| mode == Mode::Enforce;
+        // After an exchange either of them is the record before.
         let penalty = self.dampening.whole_penalty(now).max(before.dampening.whole_penalty(now));
         if penalty > 0 && enforces(earlier.dampening.mode) != enforces(plan.dampening.mode) {
             self.note_enforced(now, penalty, out);

@@ -51,7 +51,7 @@ impl Service {
 
     /// The remaining time for which it stays withdrawn though its checks are up; `None` if it does not.
     pub(crate) fn returns_in(&self, now: Moment) -> Option<Duration> {
-        self.dampening.held_until().filter(|_| self.awaits_return).map(|until| until.since(now))
+        self.dampening.returns_at().filter(|_| self.awaits_return).map(|until| until.since(now))
     }
 
     /// The desired advertisement of its route at this place; `None` as long as there is none.
@@ -84,6 +84,7 @@ impl Service {
             ServiceState::Down if self.health == Some(Severity::Down) => {
                 match self.dampening.reused_at().filter(|_| self.dampening.enforced()) {
                     Some(at) => Until::ChecksPassAnd(at.since(now)),
+                    None if self.return_takes() > self.rises_in => Until::ChecksPassFor(self.return_takes()),
                     None => Until::ChecksPass,
                 }
             }
@@ -92,7 +93,7 @@ impl Service {
         }
     }
 
-    /// The checks that are not up though the service is, in parentheses.
+    /// The checks that are down or unknown though the service is up, in parentheses.
     fn ignored(&self) -> String {
         let is_ignored = |check: &&Check| matches!(check.state(), CheckState::Unknown | CheckState::Down);
         let ignored = self.checks.iter().filter(is_ignored);
@@ -117,8 +118,8 @@ impl Service {
         self.entry_reason.clone().unwrap_or_else(|| self.explain())
     }
 
-    /// The statement in a state that ends once the checks pass.
-    pub(super) fn standing_state(&self, state: ServiceState) -> String {
+    /// Says which announcement or withdraw stands until the checks pass.
+    pub(super) fn what_stands(&self, state: ServiceState) -> String {
         let announces =
             (0..self.ladders.len()).any(|place| self.stated(place).is_some_and(Advertisement::announces));
         let stays = if announces { "stays announced as" } else { "stays withdrawn" };
@@ -133,14 +134,16 @@ impl Service {
         }
     }
 
-    /// The end of a sentence if no check has a result.
+    /// The end of a sentence if no witness has a result ([`Self::are_all_unknown`]).
     fn unknown_suffix(&self) -> String {
-        if !self.are_all_unknown() {
-            return String::new();
-        }
+        if self.are_all_unknown() { format!("; {}", self.explain_unknown()) } else { String::new() }
+    }
+
+    /// Says that no witness has a result, and why.
+    fn explain_unknown(&self) -> String {
         let mut deciding = self.checks.iter().filter(|check| check.decides());
         let which = if deciding.all(|check| check.unknown.is_some()) { "all" } else { "all dns" };
-        format!("; {which} checks unknown: {}", self.why_unknown())
+        format!("{which} checks unknown: {}", self.why_unknown())
     }
 
     /// Of the checks with the worst verdict, the one whose failure is nearest to the root, or if all pass again, the one that
@@ -179,7 +182,7 @@ impl Service {
                 format!("{} {exists}", self.named_disable_file())
             }
             ServiceState::Drained if self.drains.is_empty() => {
-                self.standing_state(state) + &self.unknown_suffix()
+                self.what_stands(state) + &self.unknown_suffix()
             }
             ServiceState::Drained => {
                 let drains = self.drains.reasons("drains it");
@@ -196,9 +199,7 @@ impl Service {
             ServiceState::Degraded if self.recovers.is_some() && self.health == Some(Severity::Observe) => {
                 format!("returns with the attributes of `degraded` for {}", Period(self.recovery))
             }
-            ServiceState::Degraded if self.unknown_checks.all_unknown => {
-                format!("its checks have no result: {}", self.why_unknown())
-            }
+            ServiceState::Degraded if self.unknown_checks.all_unknown => self.explain_unknown(),
             ServiceState::Down | ServiceState::Degraded => {
                 let worst = self.blamed().map(|(_, check)| check);
                 let why = worst.map_or_else(String::new, |check| match check.failure() {

@@ -169,7 +169,7 @@ impl Service {
             }
             Alarm::Degraded => Notice::AllUnknown { service, after, why }.into(),
             Alarm::Stays(state) => {
-                let stays = self.standing_state(state);
+                let stays = self.what_stands(state);
                 Notice::StaysUnknown { service, stays, after, why }.into()
             }
         });

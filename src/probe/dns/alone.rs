@@ -27,7 +27,8 @@ static AT_ONCE: Semaphore = Semaphore::const_new(8);
 const FAILURE_DIVISOR: u32 = 5;
 
 impl DnsProbe {
-    /// Probes once and returns within the timeout, after a refusal a fifth of it later at most.
+    /// Probes once and returns within the timeout. If the answer is a refusal, or the server closes or cannot be reached, it
+    /// returns at most a fifth of the timeout after that, perhaps after the timeout.
     ///
     /// Await it on a tokio runtime with I/O and time enabled. Dropping it leaves nothing behind.
     pub(crate) async fn ask(&self) -> Finding {
@@ -36,7 +37,7 @@ impl DnsProbe {
             return self.ask_until(deadline).await;
         }
         let mut passes = None;
-        // What asks beside the probe ends with this block, and with it its turn.
+        // The end of this block drops `beside`, which returns its permit of `AT_ONCE`.
         let finding = {
             let mut asked = pin!(self.ask_until(deadline));
             let mut beside = pin!(async {
@@ -51,7 +52,7 @@ impl DnsProbe {
                 }
             }
         };
-        let is_alone = match (&finding.outcome, passes) {
+        let passes_from_itself = match (&finding.outcome, passes) {
             (Outcome::Fail(failure), _) if !depends_on_the_source(failure.cause) => false,
             (Outcome::Fail(_), Some(passes)) => passes,
             (Outcome::Fail(failure), None) if failure.cause != Cause::Timeout => {
@@ -61,7 +62,7 @@ impl DnsProbe {
             }
             _ => false,
         };
-        Finding { is_alone, ..finding }
+        Finding { passes_from_itself, ..finding }
     }
 
     /// Whether it asks a service address from a management address.

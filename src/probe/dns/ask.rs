@@ -34,7 +34,7 @@ struct Exchanged {
 }
 
 impl DnsProbe {
-    /// Probes as [`Self::ask`] does, but asks nothing from the service address itself; `is_alone` is false.
+    /// Probes as [`Self::ask`] does, but asks nothing from the service address itself; `passes_from_itself` is false.
     pub(crate) async fn ask_from_its_source(&self) -> Finding {
         self.ask_until(Deadline::after(self.timeout)).await
     }
@@ -59,7 +59,7 @@ impl DnsProbe {
         let outcome = Self::unless_asleep(outcome, deadline);
         let outcome = self.explain(outcome, ignored, lost).with(self.loss(lost));
         let response = response.map(|response| response.message);
-        Finding { outcome, strays: ignored.sum(), lost, is_alone: false, response }
+        Finding { outcome, strays: ignored.sum(), lost, passes_from_itself: false, response }
     }
 
     async fn exchange(&self, deadline: Deadline) -> Exchanged {

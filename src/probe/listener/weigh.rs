@@ -61,7 +61,7 @@ impl Watch {
         let by_kernel = lock(&self.failures).judge(asked, now, &path, how);
         let by_counters =
             counters.map_or(Evidence::Unknown, |counters| counters.judge(now.since(asked), &path, how));
-        if !finding.is_alone {
+        if !finding.passes_from_itself {
             return Outcome::Fail(failure);
         }
         let sockets = self.sockets(Place(probe.server, probe.transport.protocol()));

@@ -252,7 +252,7 @@ fn a_reload_after_which_questions_are_refused_is_in_the_log() {
     refusing.join().unwrap();
     site.helper.logs("WARN  dnsherald: service resolver: reload srv done, but ");
     site.helper
-        .logs("answered REFUSED, expected NOERROR; check answers of resolver passed before the reload");
+        .logs("answered REFUSED, expected NOERROR; check answers of resolver did not fail before the reload");
     site.helper.comes_to_say(WITHDRAW);
 }
 

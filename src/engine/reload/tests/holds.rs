@@ -21,7 +21,8 @@ fn held() -> Bench {
 fn a_reload_with_a_new_check_withdraws_no_held_service() {
     let mut bench = held();
     bench.reload("a unit=other.service 192.0.2.1/32");
-    let until = "its last announcement or withdraw stands until each has a result; the hold then announces it";
+    let until =
+        "its last announcement or withdraw stands until each has a result; the hold then announces it";
     assert!(bench.logged.iter().any(|line| line.ends_with(until)), "{:?}", bench.logged);
     bench.passes(Duration::from_millis(100));
     assert_eq!((bench.commands(), bench.states()[0].1), (vec![], ServiceState::Starting));

@@ -79,7 +79,7 @@ async fn asked(source: &str, does: fn(IpAddr, usize) -> Does) -> Finding {
 }
 
 fn found(finding: &Finding) -> (Option<Cause>, bool) {
-    (finding.outcome.failure().map(|failure| failure.cause), finding.is_alone)
+    (finding.outcome.failure().map(|failure| failure.cause), finding.passes_from_itself)
 }
 
 #[tokio::test]

@@ -224,7 +224,7 @@ fn asked_alone(sockets: Sockets, before: Option<i64>, counters: Option<i64>, sou
     }
     let counters = counters.map(|then| answering(path, then));
     let outcome = Outcome::fail(Cause::Timeout, "no answer");
-    let finding = Finding { outcome, strays: 0, lost: 3, is_alone: true, response: None };
+    let finding = Finding { outcome, strays: 0, lost: 3, passes_from_itself: true, response: None };
     watch.weigh(&probe, Moment::after_start(Duration::from_secs(19)), finding, counters.as_ref())
 }
 
