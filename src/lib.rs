@@ -10,12 +10,11 @@
 //! # Data flow
 //!
 //! ```text
-//!  timers ─► probes ─────┐                                        ┌─► API session ─► stdout (announce, withdraw)
-//!  process exits ────────┤                                        ├─► probe again
-//!  stdin ─► API session ─┤  Event   ┌────────┐   Action           │
-//!  control, files ───────┼────────► │ Engine │ ─────────► ────────┼─► log, status
-//!  signals ──────────────┘  (now)   └────────┘                    ├─► state that survives a restart
-//!                                 pure, no clock                  └─► next deadline
+//!  timers ─► probes ──────┐            ┌─────────────────────┐            ┌─► stdout (announce, withdraw)
+//!  process exits ─────────┤   Event    │ Engine: services,   │   Action   ├─► probe again
+//!  stdin (replies) ───────┼──────────► │ API session         ├──────────► ┼─► log, status
+//!  control, files ────────┤   (now)    └─────────────────────┘            ├─► state that survives a restart
+//!  signals ───────────────┘               pure, no clock                  └─► next deadline
 //! ```
 //!
 //! # Layers
@@ -55,8 +54,8 @@
 //!   prefix is stated, announced or withdrawn.
 //! * One command to ExaBGP is in flight at a time; only a withdraw overtakes it, after 200 ms at most. A missing or wrong
 //!   reply never stops the probes.
-//! * Only the API session writes to standard output of `run`, and the dead-man thread, which writes the withdraws that
-//!   the session has prepared. Standard input is always read.
+//! * Only lines of the API session go to standard output of `run`: the loop writes them, or the dead-man thread the withdraws
+//!   that the session has prepared. Standard input is always read.
 //! * When the process ends while ExaBGP runs, it tries to withdraw first. Only SIGKILL, a crash (SIGSEGV, SIGBUS,
 //!   SIGABRT …) and a bad command line leave this to the next process. It does not end because of a bad probe or, without
 //!   `--exit-on-bad-config`, a bad file.

@@ -9,9 +9,9 @@
 //! A withdraw never waits long for the reply to another command ([`WITHDRAW_WAIT`]): after that all due withdraws are
 //! sent together, out of turn, and the pairing of replies is re-established afterwards ([`overtake`]).
 //!
-//! A late reply may arrive even after that. Until then, and at most for [`CALM`], a single `done` acknowledges nothing
-//! ([`attribution`]). After a lost or unexpected reply, routes acknowledged meanwhile are stated once more after [`CALM`]
-//! without another one, so that no wrong pairing outlives it.
+//! A late reply may arrive even after the session has stopped expecting it. Until it arrives, and at most for [`CALM`], a
+//! single `done` acknowledges no route ([`attribution`]). The routes acknowledged since the first lost or unexpected reply
+//! are stated once more, [`CALM`] after the last such reply, so that a wrong pairing does not last ([`recovery`]).
 //!
 //! The session never blocks: while ExaBGP is silent, the newest desired state of a route replaces the older.
 //!
@@ -75,7 +75,7 @@ const HANDSHAKE: Duration = Duration::from_millis(500);
 pub(crate) struct Record {
     /// The time from the last answered command to its reply.
     pub(crate) latency: Option<Duration>,
-    /// Commands that ExaBGP answered with `error`.
+    /// Commands for routes that ExaBGP answered with `error`.
     pub(crate) refused: u64,
     /// Commands that ExaBGP did not answer in time.
     pub(crate) unanswered: u64,

@@ -157,7 +157,8 @@ impl Dampening {
         self.return_time.fall(now);
     }
 
-    /// The service serves. True if a suppression that is only observed has not held it down, which is news for the memory.
+    /// The service serves. True if it does so for the first time since the fall that suppresses it, in mode `observe`: the
+    /// memory has to be saved.
     pub(crate) const fn note_serving(&mut self) -> bool {
         let is_news = self.suppressed && !self.served_since;
         self.served_since = self.suppressed;

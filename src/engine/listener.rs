@@ -20,7 +20,8 @@
 //! is `Reading` while the kernel drops queries.
 //!
 //! A reload looks like a hang, but uses the CPU; therefore the CPU time of the process decides between `NotReading` and
-//! `Stalled`. Only a socket that was seen empty or shrinking can be found to hang, since the server reads it.
+//! `Stalled`. Only a socket that was seen empty or shrinking can be found to hang: nothing shows that the server
+//! ever reads another one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -134,7 +135,7 @@ pub(crate) struct Seen {
     pub(crate) sockets: usize,
     /// What waits to be read in all of them, in the unit of [`Sample::queue`].
     pub(crate) queue: u64,
-    /// Dropped datagrams since the first sample.
+    /// Datagrams and connections that the kernel has dropped since the first sample, since the server left no room.
     pub(crate) drops: u64,
 }
 
@@ -154,7 +155,7 @@ pub(crate) struct Listener {
     answered: Option<Moment>,
     overload: Option<Overload>,
     verdict: Verdict,
-    /// Datagrams dropped since the first sample.
+    /// As [`Seen::drops`].
     drops: u64,
     /// How many probes the present suspicion has called for, at most two: the first at [`SUSPECT`] steps or when no socket is
     /// left, the other at [`STEPS`]. One that [`PROBE_PAUSE`] left out counts as well.
@@ -291,7 +292,7 @@ impl Listener {
                 Some(_) => self.verdict,
             };
         }
-        // No socket is stuck that was read before.
+        // Of the stuck sockets only those count that the server may read. If there are none, the others may prove nothing.
         let stuck = self.queues.values().filter(|queue| queue.is_stuck() && queue.may_be_read);
         let mut stuck: Vec<_> = stuck.collect();
         stuck.sort_unstable_by_key(|queue| queue.since);

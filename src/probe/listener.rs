@@ -73,7 +73,8 @@ impl ListenerProbe {
 /// the kernel chooses one by a hash of addresses and ports (`SO_REUSEPORT`).
 fn queries_to_meet(sockets: usize) -> u32 {
     let count = sockets as f64;
-    // The probability that a query misses one of them, and the least power of it that all of them together allow.
+    // The probability that one query misses a given socket. That all queries miss any of the sockets has at most the
+    // probability `count` × `missed`^queries.
     let missed = 1.0 - 1.0 / count;
     (1..=MOST_QUERIES)
         .find(|queries| count * libm::pow(missed, f64::from(*queries)) <= 0.01)
@@ -115,7 +116,7 @@ impl Place {
             ),
             Verdict::NeverRead => (
                 Cause::ListenerUnknown,
-                "queries have waited since the start: the sockets prove nothing".to_owned(),
+                "queries have waited since the socket was first seen: it was never read, and proves nothing".to_owned(),
             ),
             Verdict::Missing => {
                 (Cause::ListenerMissing, "the server has closed its sockets there".to_owned())

@@ -120,6 +120,8 @@ fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
     let event = prop_oneof![
         8 => (0..2_usize, outcome()).prop_map(|(at, outcome)| Event::Outcome(check(at), outcome)),
         1 => (0..2_usize, "[a-z ]{0,9}").prop_map(|(at, why)| Event::SuddenFailure(check(at), Failure::new(Cause::ProcessGone, why.trim()))),
+        1 => (0..2_usize).prop_map(|at| Event::ProbeNow(check(at))),
+        1 => (0..2_usize).prop_map(|at| Event::Returned(check(at))),
         6 => line.prop_map(Event::Received),
         1 => any::<bool>().prop_map(|present| Event::DisableFile(ServiceId(0), present)),
         1 => (holder(), proptest::option::of(0..5_000_u64), any::<bool>()).prop_map(|(holder, lasts, of_all)| {
@@ -190,6 +192,17 @@ impl Bench {
     fn handle(&mut self, later: u64, event: Event) -> Vec<Action> {
         self.now = self.now + Duration::from_millis(later);
         self.engine.handle(self.now, event)
+    }
+
+    /// Handles an event as the loop does, which wakes at each deadline.
+    fn handle_in_time(&mut self, later: u64, event: Event) {
+        let at = self.now + Duration::from_millis(later);
+        while let Some(deadline) = self.engine.deadline().filter(|deadline| *deadline <= at) {
+            self.now = self.now.max(deadline);
+            self.engine.handle(self.now, Event::Tick);
+        }
+        self.now = at;
+        self.engine.handle(at, event);
     }
 
     fn wishes(&self) -> Vec<Option<Advertisement>> {
@@ -405,10 +418,10 @@ proptest! {
         };
         let events = events.into_iter().filter(|(_, event)| !forgets(event));
         for ((later, event), before) in events.zip(ticks) {
-            plain.handle(later, event.clone());
+            plain.handle_in_time(later, event.clone());
             let before = before.min(later);
-            ticked.handle(before, Event::Tick);
-            ticked.handle(later - before, event);
+            ticked.handle_in_time(before, Event::Tick);
+            ticked.handle_in_time(later - before, event);
             prop_assert_eq!(plain.wishes(), ticked.wishes());
         }
     }

@@ -86,7 +86,7 @@ impl ApiSession {
     /// Carries out a step.
     pub(super) fn apply(&mut self, now: Moment, step: Step, out: &mut Vec<Action>) {
         match step {
-            // A restatement is scheduled where the reply is at hand.
+            // `on_reply` carries out `Complete`, since it has the reply.
             Step::Stay | Step::Complete => {}
             Step::AskVersion => self.ask_again(now, out),
             Step::GiveUpGreeting => {

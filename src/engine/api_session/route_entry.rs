@@ -40,7 +40,8 @@ pub(crate) struct RouteEntry {
     pub(super) dones_needed: Option<u32>,
     /// When to send the desired advertisement; `None` if there is nothing to send.
     pub(crate) due: Option<Moment>,
-    /// An earlier helper announced the route, and no service has it now. Once it is withdrawn, the session forgets it.
+    /// No service has the route: a reload removed it, or an earlier helper announced it. It is withdrawn, and then never sent
+    /// again.
     #[serde(rename = "left_behind")]
     pub(crate) stale: bool,
     /// A fingerprint of the last log line about the route. Not the line: there may be many entries.
@@ -136,7 +137,7 @@ impl RouteEntry {
         self.restate(now);
     }
 
-    /// Another configuration does not have the route: it is to be withdrawn and forgotten.
+    /// Another configuration does not have the route: withdraws it.
     pub(super) fn become_stale(mut self, now: Moment) -> Self {
         self.stale = true;
         // If it is configured again later, its next announcement is news.
@@ -295,7 +296,7 @@ impl RouteEntry {
         !std::mem::replace(&mut self.given_up, true)
     }
 
-    /// ExaBGP refused or did not understand the command.
+    /// What was sent no longer counts: ExaBGP refused or did not understand the command, or words it differently now.
     pub(super) fn forget_sent(&mut self) {
         self.sent = None;
         self.dones_needed = None;

@@ -6,6 +6,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::RouteState;
+use crate::engine::dampening::RESTARTS_EXCUSED;
+use crate::engine::dampening::window::{WINDOW, counted_in_window};
+use crate::text::period::{Period, Shown};
 
 /// A fall from serving, and its consequences.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -15,13 +18,31 @@ pub(crate) struct Fall {
     pub(crate) penalty: u32,
     /// Whether a suppression would hold the service down.
     pub(crate) enforced: bool,
-    /// The falls of the last [`WINDOW`](crate::engine::dampening::window::WINDOW), this one among them.
+    /// The falls of the last [`WINDOW`], this one among them.
     pub(crate) falls: u32,
     /// The length of the return, if it is longer than usual.
     pub(crate) return_takes: Option<Duration>,
     /// Whether the process ended and may be back within `restart-grace`, but that has excused too many restarts
     /// already.
     pub(crate) grace_used_up: bool,
+}
+
+impl Fall {
+    /// Why the exit of a process is a fall at once, if it is.
+    pub(super) fn used_up(&self) -> String {
+        if self.grace_used_up {
+            format!(" (restart-grace has excused {RESTARTS_EXCUSED} restarts within {})", Period(WINDOW))
+        } else {
+            String::new()
+        }
+    }
+
+    /// The effect of repeated falls on the return, if any.
+    pub(super) fn longer(&self) -> String {
+        self.return_takes.map_or_else(String::new, |takes| {
+            format!("; {}: the return takes {}", counted_in_window(self.falls, "fall"), Shown(takes))
+        })
+    }
 }
 
 /// Why a drain or a hold ended.

@@ -21,6 +21,8 @@ pub(crate) enum Until {
     ChecksPassFor(Duration),
     /// Its checks pass, and dampening has held it down for this time.
     ChecksPassAnd(Duration),
+    /// Its address is back: it is held.
+    AddressBack,
     /// The operator lifts the drain of this service.
     Undrained(String),
     /// The operator lifts the drains of all services: that of this holder, or of several.
@@ -53,6 +55,7 @@ impl fmt::Display for Until {
             Self::ChecksPassAnd(time) => {
                 write!(f, "; until its checks pass, held down for {} at least", Shown(*time))
             }
+            Self::AddressBack => f.write_str("; until its address is back: it is held"),
             Self::Undrained(service) => write!(f, "; until `dnsherald undrain {service}`"),
             Self::UndrainedAll(Some(holder)) => {
                 write!(f, "; until `dnsherald undrain --as {holder}` (it ends the drain of all services)")

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Desired, Fall, Notice, RouteState, Stated, Until};
+use super::{Desired, Notice, RouteState, Stated, Until};
 use crate::engine::dampening::RESTARTS_EXCUSED;
 use crate::engine::dampening::window::{WINDOW, counted_in_window};
 use crate::engine::drain::{FailedRestart, RestartEnd};
@@ -94,7 +94,7 @@ impl Notice {
                 format!("{service}: {still}{route} {prefixes} ({how}): {why}{}", until_by_clock(clock, until))
             }
             Self::Penalty { service, suppress, fall } => {
-                let (used_up, longer) = (used_up(fall), longer(fall));
+                let (used_up, longer) = (fall.used_up(), fall.longer());
                 let limit = match fall.enforced {
                     true => format!("suppressed at {suppress}"),
                     false => format!("would be suppressed at {suppress}; mode observe"),
@@ -102,7 +102,7 @@ impl Notice {
                 format!("service {service}: fell{used_up}, penalty now {} ({limit}){longer}", fall.penalty)
             }
             Self::Suppressed { service, reuse_in, fall } => {
-                let (used_up, longer, penalty) = (used_up(fall), longer(fall), fall.penalty);
+                let (used_up, longer, penalty) = (fall.used_up(), fall.longer(), fall.penalty);
                 let reuse = Shown(*reuse_in);
                 match fall.enforced {
                     true => format!(
@@ -197,11 +197,15 @@ impl Notice {
             Self::HoldBegun { service, holder, reason, lasts, uid, withdrawn } => {
                 let (holder, lasts, until) =
                     (AskedBy(holder, *uid), Period(*lasts), by_clock(clock, "until", *lasts));
-                let withdrawn = withdrawn.as_ref().map(|why| format!("; no hold overrides this: {why}"));
+                let (held, stays) = match withdrawn {
+                    None => ("held announced against its checks", String::new()),
+                    Some(why) => {
+                        ("hold", format!("; it stays withdrawn, since no hold overrides this: {why}"))
+                    }
+                };
                 format!(
-                    "service {service}: held announced against its checks by {holder} for {lasts}{until}: {reason}; to \
-                     end it: dnsherald unhold {service}{}",
-                    withdrawn.unwrap_or_default()
+                    "service {service}: {held} by {holder} for {lasts}{until}: {reason}{stays}; to end it: dnsherald \
+                     unhold {service}"
                 )
             }
             Self::HoldOver { service, holder, end } => {
@@ -366,22 +370,6 @@ impl Notice {
 fn until_by_clock(clock: Option<Clock<'_>>, until: &Until) -> String {
     let at = until.ends_in().map(|time| by_clock(clock, "until", time));
     format!("{until}{}", at.unwrap_or_default())
-}
-
-/// Why the exit of a process is a fall at once, if it is.
-fn used_up(fall: &Fall) -> String {
-    if fall.grace_used_up {
-        format!(" (restart-grace has excused {RESTARTS_EXCUSED} restarts within {})", Period(WINDOW))
-    } else {
-        String::new()
-    }
-}
-
-/// The effect of repeated falls on the return, if any.
-fn longer(fall: &Fall) -> String {
-    fall.return_takes.map_or_else(String::new, |takes| {
-        format!("; {}: the return takes {}", counted_in_window(fall.falls, "fall"), Shown(takes))
-    })
 }
 
 /// The reason why a BGP session ended, with the name of a NOTIFICATION.

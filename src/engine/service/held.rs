@@ -41,7 +41,7 @@ impl Service {
         !self.enabled || self.is_drained() || self.lacks_address()
     }
 
-    /// The state that its checks or its falls would give it without the hold, if that is withdrawn or degraded.
+    /// The state that its checks and its falls would give it without the hold, unless that is `up`.
     pub(crate) fn without_hold(&self) -> Option<ServiceState> {
         Some(self.by_checks())
             .filter(|state| self.is_pinned() && !self.revalidating && *state != ServiceState::Up)

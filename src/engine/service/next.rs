@@ -76,8 +76,8 @@ impl Service {
             Until::Exit => Next::open(format!("drained until the helper exits, or {undrain}")),
             Until::Undrained(_) => Next::open(format!("drained until {undrain}")),
             // Only the checks remain to wait for.
-            _ if self.drains.is_empty() => self.announced(now, ""),
-            _ => self.announced(now, ", then the drain ends"),
+            _ if self.drains.is_empty() => self.after_checks_pass(now, ""),
+            _ => self.after_checks_pass(now, ", then the drain ends"),
         }
     }
 
@@ -98,7 +98,7 @@ impl Service {
 
     fn after_down(&self, now: Moment) -> Next {
         if self.health == Some(Severity::Down) {
-            return self.announced(now, "");
+            return self.after_checks_pass(now, "");
         }
         // Its checks are up, and its falls hold it down.
         let undampen = format!(", or `dnsherald undampen {}`", self.name);
@@ -114,7 +114,7 @@ impl Service {
     }
 
     /// The return of a service whose checks have to pass first.
-    fn announced(&self, now: Moment, then: &str) -> Next {
+    fn after_checks_pass(&self, now: Moment, then: &str) -> Next {
         if self.are_all_unknown() {
             let returns = self.returns();
             return Next::open(format!("{returns} once the checks pass{then}"));

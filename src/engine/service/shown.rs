@@ -81,6 +81,7 @@ impl Service {
                 None if self.drains.iter().all(|(_, drain)| drain.until_exit) => Until::Exit,
                 None => Until::Undrained(self.name.clone()),
             },
+            ServiceState::Down if self.lacks_address() && !self.holds.is_empty() => Until::AddressBack,
             ServiceState::Down if self.health == Some(Severity::Down) => {
                 match self.dampening.reused_at().filter(|_| self.dampening.enforced()) {
                     Some(at) => Until::ChecksPassAnd(at.since(now)),

@@ -40,7 +40,7 @@ enum Alarm {
 /// Which checks of a service are unknown, and for how long.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct UnknownChecks {
-    /// The places of the checks that ask the server itself.
+    /// The places of the witnesses.
     witnesses: Vec<usize>,
     /// `unknown-after`.
     #[serde(rename = "patience")]
@@ -60,7 +60,7 @@ pub(super) struct UnknownChecks {
 }
 
 impl UnknownChecks {
-    /// For checks that begin at `now`; those at `witnesses` ask the server itself.
+    /// For checks that begin at `now`.
     pub(super) const fn new(now: Moment, witnesses: Vec<usize>, unknown_after: Duration) -> Self {
         Self {
             witnesses,
