@@ -259,7 +259,7 @@ fn a_reload_after_which_questions_are_refused_has_failed() {
         let (code, said) = reload(becomes, "down");
         assert_eq!(code, Some(1), "{said}");
         let question = format!("reloaded, but {address} udp localhost. A: {found}");
-        for words in [&question, "; check answers of resolver passed before", "reload again"] {
+        for words in [&question, "; check answers of resolver did not fail before", "reload again"] {
             assert!(said.contains(words), "`{words}` is not in\n{said}");
         }
     }
