@@ -23,6 +23,7 @@ use self::notice::Notice;
 use self::notice::prefixes::Prefixes;
 use self::order::Orders;
 use self::plan::Plan;
+use self::removed::RemovedServices;
 use self::service::{Service, StartPolicy};
 use self::settled::Confirmation;
 use self::succession::{Inheritance, Succession};
@@ -48,6 +49,7 @@ pub(crate) mod plan;
 pub(crate) mod probe_only;
 pub(crate) mod reload;
 mod remember;
+pub(crate) mod removed;
 pub mod service;
 mod settled;
 mod succession;
@@ -68,6 +70,8 @@ pub(crate) struct Engine {
     api_session: ApiSession,
     /// Drains of all services; a service that is added later has them, too.
     drains_of_all: Orders,
+    #[serde(default)]
+    removed: RemovedServices,
     memory: Memory,
     /// What to log once the engine starts. A snapshot leaves it out: it tells of the saved memory, which a replay that
     /// begins in the middle does not read.
@@ -110,6 +114,8 @@ impl Engine {
             let remembered = remembered.as_ref().map(|remembered| (remembered, age));
             services.push(Service::at_start(service, plan.compat, remembered, &mut prelude));
         }
+        let removed =
+            RemovedServices::new(Moment::START, &succession, &plan.services, age, None, &mut prelude);
         let (owners, routes) = routes(plan);
         let settings = settings(plan, parent);
         let announced = memory.announced().cloned().collect();
@@ -119,6 +125,7 @@ impl Engine {
             owners,
             api_session: ApiSession::new(settings, routes, announced),
             drains_of_all: Orders::recall(Moment::START, memory.drains_of_all(), age),
+            removed,
             memory,
             prelude,
             heartbeat: heartbeat(plan),

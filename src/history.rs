@@ -114,7 +114,9 @@ fn kind_of(notice: &Notice) -> Option<(Kind, Option<&str>)> {
         | Notice::Forgiven { service, .. }
         | Notice::Undampened { service, .. } => (Kind::Dampening, service),
         Notice::Exited { service, .. } => (Kind::Exit, service),
-        Notice::Drained { service, .. } | Notice::DrainOver { service, .. } => (Kind::Drain, service),
+        Notice::Drained { service, .. }
+        | Notice::DrainOver { service, .. }
+        | Notice::Removed { service, .. } => (Kind::Drain, service),
         Notice::HoldBegun { service, .. }
         | Notice::HoldOver { service, .. }
         | Notice::HeldOff { service, .. } => (Kind::Hold, service),

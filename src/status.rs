@@ -78,6 +78,9 @@ pub struct Document {
     /// `drains`.
     #[serde(default)]
     pub drains_of_all: Vec<Drain>,
+    /// Drained services that are no longer configured. One that gets their prefixes begins drained.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) removed_drained: Vec<String>,
     /// Prefixes that are no longer configured, and not yet withdrawn.
     #[serde(rename = "left-behind")]
     pub stale_routes: Vec<String>,

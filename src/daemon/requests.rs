@@ -215,7 +215,13 @@ impl Daemon<'_> {
             };
             changes.then(|| name.clone())
         };
-        concerned.iter().filter_map(named).collect()
+        let removed = match request {
+            Request::Undrain { service: None, lift } => Some(lift.holder.as_ref()),
+            _ => None,
+        };
+        let removed =
+            removed.into_iter().flat_map(|whose| self.engine.removed_services().drained_by(now, whose));
+        concerned.iter().filter_map(named).chain(removed.cloned()).collect()
     }
 
     /// The services of a request, or why it is refused.
@@ -230,7 +236,12 @@ impl Daemon<'_> {
             let known: Vec<_> = services.iter().map(|(_, name)| name.clone()).collect();
             services.retain(|(_, name)| name == wanted);
             if services.is_empty() {
-                return Err(format!("no service `{wanted}`, expected one of {}", known.join(", ")));
+                let mut drained = self.engine.removed_services().drained_by(self.now(), None);
+                let undrain = match drained.any(|name| name == wanted) {
+                    true => "; `dnsherald undrain` ends its drain, with all others",
+                    false => "",
+                };
+                return Err(format!("no service `{wanted}`, expected one of {}{undrain}", known.join(", ")));
             }
         }
         let (kind, holder, done, undo) = match request {

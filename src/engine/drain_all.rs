@@ -10,6 +10,7 @@ use super::action::Action;
 use super::moment::Moment;
 use super::notice::Until;
 use super::order::{Holder, Lift, Order, Orders};
+use super::removed::RemovedServices;
 use super::service::Service;
 use crate::text::ordered;
 
@@ -17,6 +18,11 @@ impl Engine {
     /// Drains of all services, those added later included.
     pub(crate) const fn drains_of_all(&self) -> &Orders {
         &self.drains_of_all
+    }
+
+    /// Drained services that are no longer configured.
+    pub(crate) const fn removed_services(&self) -> &RemovedServices {
+        &self.removed
     }
 
     pub(super) fn drain_all(&mut self, now: Moment, order: &Order, out: &mut Vec<Action>) {
@@ -60,6 +66,9 @@ impl Engine {
             service.undrain(now, lift, out);
         }
         self.undrain_later(lift.holder.as_ref(), out);
+        if self.removed.lift(lift.holder.as_ref()) {
+            out.push(Action::Save);
+        }
     }
 
     /// The holders of drains of all that at least one service has.

@@ -179,6 +179,16 @@ impl Hysteresis {
         row.max(clears)
     }
 
+    /// How many failures in a row take it down, by the row or by the window.
+    pub(crate) fn failures_to_fall(&self) -> u32 {
+        let mut next = self.clone();
+        let falls = |_: &u32| {
+            next.on_result(Observed::Fail, Lost::NONE);
+            next.verdict == Some(Verdict::Down)
+        };
+        (1..=self.thresholds.fall.get()).find(falls).unwrap_or(self.thresholds.fall.get())
+    }
+
     /// Forgets the rounds in the window. The verdict stands.
     pub(crate) fn clear_window(&mut self) {
         if let Some(window) = &mut self.window {
@@ -290,6 +300,19 @@ mod tests {
         assert_eq!(after(3, 2, "+++").state(), CheckState::Up);
         assert_eq!(after(3, 2, "+++-").state(), CheckState::Falling(1));
         assert_eq!(after(3, 2, "+++--").state(), CheckState::Down);
+    }
+
+    #[test]
+    fn the_window_may_take_it_down_before_the_row() {
+        let window = WindowRule { failures: 4.try_into().unwrap(), of: 10.try_into().unwrap() };
+        let [rise, fall] = [2, 3].map(|count| NonZeroU32::new(count).unwrap());
+        let thresholds = Thresholds { rise, fall, relapse: RelapsePolicy::Returns, window: Some(window) };
+        let mut hysteresis = Hysteresis::new(thresholds);
+        for failed in [false, false, true, false, true, false, true] {
+            let result = if failed { Observed::Fail } else { Observed::Pass };
+            hysteresis.on_result(result, Lost::NONE);
+        }
+        assert_eq!((hysteresis.state(), hysteresis.failures_to_fall()), (CheckState::Falling(1), 1));
     }
 
     #[test]

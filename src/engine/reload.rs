@@ -8,6 +8,7 @@ use super::event::{CheckId, ServiceId};
 use super::moment::Moment;
 use super::notice::Notice;
 use super::plan::Plan;
+use super::removed::RemovedServices;
 use super::service::{Service, ServiceState, SucceedingPlaces};
 use super::succession::{Inheritance, Succession};
 use super::{Engine, Phase, heartbeat, routes, settings};
@@ -34,8 +35,8 @@ impl Engine {
     /// keeps its drains, holds, disable-file and penalty, and its unchanged checks unless it begins anew
     /// ([`Service::continue_from`]). A service of another name follows one that is gone if it has one of its prefixes
     /// ([`Succession::inherit`]). A new or changed check begins anew; until the service has a verdict, its last statement
-    /// stands. A service takes over the drains, or the holds, of its prefixes if all of them had one. Routes that are no longer
-    /// configured are withdrawn.
+    /// stands. Drains and holds follow the prefixes ([`Succession::inherit`]). The drains of a service that is gone go on
+    /// ([`RemovedServices`]). Routes that are no longer configured are withdrawn.
     ///
     /// From here on checks have the places of the new configuration; [`Reloaded::kept`] translates. An engine that has
     /// not started, or that is over, ignores `next`: the loop starts it before the first reload, and ends after the last.
@@ -98,6 +99,9 @@ impl Engine {
         removed.sort_unstable_by_key(|(former, _)| *former);
         let removed = removed.into_iter().map(|(_, (plan, _))| plan.name).collect();
         out.extend(moved.into_iter().map(Action::from));
+        let known = std::mem::take(&mut self.removed);
+        self.removed =
+            RemovedServices::new(now, &succession, &next.services, Duration::ZERO, Some(&known), &mut out);
         // A drain of all ends with the last service that had it.
         self.forget_drains_of_all(&drain_holders, &mut out);
         self.put_in_force(now, next, &mut out);

@@ -16,6 +16,7 @@ impl Engine {
             let earlier = self.memory.services.get(service.name());
             memory.services.insert(service.name().to_owned(), self.remember_service(now, place, earlier));
         }
+        memory.services.extend(self.removed.remember(now));
         let of_all = self.drains_of_all.remember(now);
         if !of_all.is_empty() {
             let remembered = Remembered { drains: of_all, ..Remembered::default() };

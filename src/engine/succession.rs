@@ -82,6 +82,16 @@ impl<'a> Succession<'a> {
         }
     }
 
+    /// The saved services that no service follows, once all have inherited.
+    pub(super) fn unfollowed(&self) -> impl Iterator<Item = (&'a str, &'a Remembered)> {
+        let saved = self.memory.services.iter().map(|(name, remembered)| (name.as_str(), remembered));
+        saved.filter(|(name, _)| {
+            ![NO_LONGER_CONFIGURED, ALL_SERVICES].contains(name)
+                && !self.configured.contains(name)
+                && !self.succeeded.contains(name)
+        })
+    }
+
     /// The saved name of this service: its own, or one that is no longer configured and had a prefix of it.
     fn predecessor(&mut self, plan: &Service) -> Option<&'a str> {
         if let Some((name, _)) = self.memory.services.get_key_value(&plan.name) {
@@ -124,6 +134,10 @@ impl<'a> Succession<'a> {
         let service = plan.name.clone();
         if from.is_empty() {
             return joins_all.then_some(Notice::DrainedWithAll { service });
+        }
+        if !orders_follow && !remembered.drains.is_empty() {
+            // It has drains of its own, and stays drained by them.
+            return None;
         }
         let from = from.into_iter().map(ToOwned::to_owned).collect();
         Some(Notice::OrdersMoved { kind: Kind::Drain, service, from, orders_follow })

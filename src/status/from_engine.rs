@@ -53,6 +53,7 @@ impl Document {
             },
             services: (0..engine.services().len()).map(|place| service(engine, place, clock)).collect(),
             drains_of_all: drains(engine.drains_of_all(), engine.drains_of_all(), clock),
+            removed_drained: engine.removed_services().drained_by(now, None).cloned().collect(),
             stale_routes: engine.overdue_routes().map(RouteEntry::with_neighbors).collect(),
             totals: Totals::default(),
         }

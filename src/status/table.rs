@@ -33,6 +33,10 @@ impl fmt::Display for Table<'_> {
             writeln!(f)?;
             self.service(f, service)?;
         }
+        for name in &document.removed_drained {
+            writeln!(f)?;
+            self.entry(f, &format!("{name} is no longer configured, and drained until `dnsherald undrain`"))?;
+        }
         for prefix in &document.stale_routes {
             writeln!(f)?;
             self.entry(f, &format!("{prefix} is no longer configured and not yet withdrawn"))?;

@@ -42,7 +42,7 @@ impl Check {
     pub(crate) fn falls(&self, now: Moment, severity: Severity) -> Option<Forecast> {
         let counter = self.counter(severity);
         let CheckState::Falling(have) = counter.state() else { return None };
-        Some(self.forecast(now, have, self.timing.thresholds.fall.get()))
+        Some(self.forecast(now, have, have + counter.failures_to_fall()))
     }
 
     /// The end of the wait for the last pass, after which the check has no effect on the service: `now` plus its timeout.

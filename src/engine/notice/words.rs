@@ -258,6 +258,14 @@ impl Notice {
             Self::Renamed { service, was } => format!(
                 "service {service}: takes over the saved state of {was}, which had one of its prefixes"
             ),
+            Self::Removed { service, drained, held } => {
+                let hold = if *held { "; its hold has ended" } else { "" };
+                let drain = match drained {
+                    true => "; a service that gets its prefixes begins drained, until `dnsherald undrain`",
+                    false => "",
+                };
+                format!("service {service}: no longer configured{hold}{drain}")
+            }
             Self::DrainedWithAll { service } => format!(
                 "service {service}: new, and included in the drain of all services; to end that for it: dnsherald \
                  undrain {service}"

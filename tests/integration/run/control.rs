@@ -321,6 +321,32 @@ fn the_status_is_an_alert_for_monitoring() {
 }
 
 #[test]
+fn the_drain_of_a_service_that_a_reload_removes_goes_on_until_undrain() {
+    let pop = Pop::new();
+    let _helper = pop.settled();
+    let text = pop.configuration();
+    pop.told(&["drain", "resolver", "--reason", "new disk", "--wait"]);
+    pop.is_configured(&text.replace("\"resolver\"", "\"other\"").replace("192.0.2.53", "192.0.2.59"));
+    let goes_on = "resolver: no longer configured; a service that gets its prefixes begins drained";
+    let told = pop.told(&["reload"]);
+    assert!(told.contains(goes_on), "{told}");
+    let status = pop.told(&["status"]);
+    assert!(
+        status.contains("resolver is no longer configured, and drained until `dnsherald undrain`"),
+        "{status}"
+    );
+    let by_name = stderr(&pop.command(&["undrain", "resolver"]));
+    assert!(by_name.contains("expected one of other; `dnsherald undrain` ends its drain"), "{by_name}");
+    pop.is_configured(&text);
+    let told = pop.told(&["reload"]);
+    assert!(pop.status().services[0].state == ServiceState::Drained, "{told}");
+    pop.is_configured(&text.replace("\"resolver\"", "\"other\"").replace("192.0.2.53", "192.0.2.59"));
+    pop.told(&["reload"]);
+    assert_eq!(pop.told(&["undrain"]), "undrained resolver\n");
+    assert!(!pop.told(&["status"]).contains("no longer configured, and drained"));
+}
+
+#[test]
 fn shows_first_what_a_start_would_do() {
     let pop = Pop::with(Plan { service: "disable-file = \"FOLDER/off\"", ..Plan::default() });
     assert!(!pop.told(&["check-config"]).contains("now: "));

@@ -41,7 +41,8 @@ fn withdraws_a_disabled_service_until_a_reload_enables_it() {
     let said = String::from_utf8(held.stderr).unwrap();
     let expected = "the hold of resolver has no effect while it has `enabled = false`";
     assert!(held.status.code() == Some(1) && said.contains(expected), "{said}");
-    successor.logs("; it stays withdrawn, since no hold overrides this: `enabled = false` in the configuration");
+    successor
+        .logs("; it stays withdrawn, since no hold overrides this: `enabled = false` in the configuration");
     pop.told(&["unhold", "resolver"]);
     assert_eq!(pop.server.queries(), asked, "it is not probed");
     becomes(&pop, true);

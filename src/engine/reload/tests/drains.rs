@@ -53,6 +53,67 @@ fn a_drain_outlives_the_name_of_its_service() {
     assert_eq!(bench.commands(), [""; 0]);
 }
 
+/// An inventory that lacks the service for one run must not bring it back.
+#[test]
+fn a_drain_outlives_the_removal_of_its_service() {
+    let without = "a 192.0.2.1/32 192.0.2.2/32";
+    let mut bench = Bench::up(TWO);
+    bench.drain(1, Lasts::For(Duration::from_secs(100)));
+    bench.reload(without);
+    let stays = "service b: no longer configured; a service that gets its prefixes begins drained, until `dnsherald undrain`";
+    assert!(bench.logged.contains(&stays.to_owned()), "{:?}", bench.logged);
+    bench.reload(without);
+    assert_eq!(bench.logged.iter().filter(|line| *line == stays).count(), 1);
+    bench.passes(Duration::from_secs(50));
+    bench.commands();
+    // Its own name, and another one that gets its prefix.
+    for again in [TWO, "a 192.0.2.1/32 192.0.2.2/32\nc 192.0.2.3/32"] {
+        bench.reload(without);
+        bench.reload(again);
+        bench.finds(1, &[true, true]);
+        assert_eq!(bench.states()[1].1, ServiceState::Drained);
+        assert!(!bench.commands().iter().any(|line| line.contains("announce")));
+    }
+    // Another helper, which is started twice.
+    bench.reload(without);
+    let memory = bench.engine.remember(bench.now).clone();
+    let mut between = Bench::started(memory, without, Duration::from_secs(1));
+    let mut next = Bench::started(between.engine.remember(between.now).clone(), TWO, Duration::ZERO);
+    next.finds(1, &[true, true]);
+    assert_eq!(next.states()[1].1, ServiceState::Drained);
+    // The drain ends by itself, or with those of all.
+    next.passes(Duration::from_secs(50));
+    next.finds(1, &[true, true]);
+    assert_eq!(next.states()[1].1, ServiceState::Up);
+    let lift = Lift { holder: None, once_healthy: false };
+    assert_eq!(bench.engine.removed_services().drained_by(bench.now, None).count(), 1);
+    bench.handle(Event::UndrainAll(lift));
+    assert_eq!(bench.engine.removed_services().drained_by(bench.now, None).count(), 0);
+    bench.reload(TWO);
+    bench.finds(1, &[true, true]);
+    assert_eq!(bench.states()[1].1, ServiceState::Up);
+}
+
+#[test]
+fn a_hold_ends_with_its_service() {
+    let mut bench = Bench::up(TWO);
+    bench.hold(1);
+    bench.reload("a 192.0.2.1/32 192.0.2.2/32");
+    let ended = "service b: no longer configured; its hold has ended";
+    assert!(bench.logged.contains(&ended.to_owned()), "{:?}", bench.logged);
+}
+
+/// It has a drain of its own, so it needs no other.
+#[test]
+fn a_drained_service_that_gets_prefixes_of_others_is_not_said_to_attract_traffic() {
+    let mut bench = Bench::up("a 192.0.2.1/32\nb 192.0.2.2/32\nc 192.0.2.3/32");
+    bench.drain(0, Lasts::UntilLifted);
+    bench.drain(1, Lasts::UntilLifted);
+    bench.reload("a 192.0.2.1/32 192.0.2.2/32 192.0.2.3/32");
+    assert_eq!(bench.states(), [("a", ServiceState::Drained)]);
+    assert!(!bench.logged.iter().any(|line| line.contains("not drained")), "{:?}", bench.logged);
+}
+
 #[test]
 fn a_drain_that_returns_does_so_under_another_configuration() {
     let mut bench = Bench::up(TWO);
