@@ -306,7 +306,8 @@ fn plugin_line(reports: &[ServiceReport]) -> String {
     for report in reports {
         let probes = || report.checks.iter().flat_map(|check| &check.probes);
         let failed = report.checks.iter().filter(|check| !check.passed).flat_map(|check| &check.probes);
-        let why = failed.filter_map(|probe| probe.detail.as_deref()).next();
+        // What does not matter to the service is no reason for its state.
+        let why = failed.filter_map(|probe| probe.detail.as_deref()).next().filter(|_| state(report) != "up");
         let passed = probes().filter(|probe| probe.passed).count();
         let now = report.now.as_ref().map_or_else(String::new, |now| format!(" (would be {now})"));
         let message = match why {

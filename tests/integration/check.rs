@@ -137,6 +137,8 @@ fn check_shows_the_process_or_why_it_is_missing() {
     assert!(text.starts_with("service resolver: up\n  check alive: UNKNOWN"), "{text}");
     assert!(text.contains(missing), "{text}");
     assert_eq!(output.status.code(), Some(0), "nothing certain, so nothing is wrong with the service");
+    let line = stdout(&dnsherald(&["check", "-c", configuration("/nowhere/x.pid").path(), "--plugin"]));
+    assert!(line.starts_with("DNS OK - resolver up: 0 of 1 probes passed"), "{line}");
 }
 
 /// The helper counts such a probe once it has passed.
