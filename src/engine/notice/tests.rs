@@ -109,6 +109,21 @@ fn a_line_that_moves_a_route_names_the_prefix_and_its_end() {
     assert_eq!(notice.to_string(), format!("service resolver: up -> down: why{asked}"));
 }
 
+/// Without the holder the command would end the holds of others, too.
+#[test]
+fn the_begin_of_a_hold_names_the_command_that_ends_it_alone() {
+    let begun = Notice::HoldBegun {
+        service: "resolver".to_owned(),
+        holder: "carol".parse().unwrap(),
+        reason: "check is wrong".to_owned().into(),
+        lasts: Duration::from_secs(60),
+        uid: Some(1000),
+        withdrawn: None,
+    };
+    let end = ": check is wrong; to end it: dnsherald unhold resolver --as carol";
+    assert!(begun.to_string().ends_with(end), "{begun}");
+}
+
 #[test]
 fn a_suppression_says_until_when_and_how_to_end_it() {
     let fall = Fall { penalty: 2828, enforced: true, falls: 3, return_takes: None, grace_used_up: false };

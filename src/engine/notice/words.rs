@@ -195,7 +195,7 @@ impl Notice {
                 format!("service {service}: the drain by {holder} {end}{then}")
             }
             Self::HoldBegun { service, holder, reason, lasts, uid, withdrawn } => {
-                let (holder, lasts, until) =
+                let (by, lasts, until) =
                     (AskedBy(holder, *uid), Period(*lasts), by_clock(clock, "until", *lasts));
                 let (held, stays) = match withdrawn {
                     None => ("held announced against its checks", String::new()),
@@ -204,8 +204,8 @@ impl Notice {
                     }
                 };
                 format!(
-                    "service {service}: {held} by {holder} for {lasts}{until}: {reason}{stays}; to end it: dnsherald \
-                     unhold {service}"
+                    "service {service}: {held} by {by} for {lasts}{until}: {reason}{stays}; to end it: dnsherald \
+                     unhold {service} --as {holder}"
                 )
             }
             Self::HoldOver { service, holder, end } => {
