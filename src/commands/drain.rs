@@ -53,9 +53,10 @@ pub(crate) fn drain(options: &Drain) -> anyhow::Result<Exit> {
     if has_neither {
         writeln!(
             text::stderr(),
-            "dnsherald: note: this drain has neither an end nor a reason; to give it both: dnsherald drain{} --for 2h \
+            "dnsherald: note: this drain has neither an end nor a reason; to give it both: dnsherald drain{}{} --for 2h \
              --reason TEXT",
-            options.service.as_deref().map_or_else(String::new, |name| format!(" {}", foreign(name)))
+            options.service.as_deref().map_or_else(String::new, |name| format!(" {}", foreign(name))),
+            options.holder.as_ref().map_or_else(String::new, |holder| format!(" --as {holder}"))
         )?;
     }
     if options.wait {

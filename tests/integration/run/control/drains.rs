@@ -105,6 +105,10 @@ fn a_drain_without_end_and_reason_gives_a_hint() {
     assert!(drained.status.success());
     let hint = "to give it both: dnsherald drain resolver --for 2h --reason TEXT\n";
     assert!(stderr(&drained).ends_with(hint), "{drained:?}");
+    // With the same holder, so that it replaces this drain.
+    let of_maint = pop.command(&["drain", "--as", "maint"]);
+    let hint = "to give it both: dnsherald drain --as maint --for 2h --reason TEXT\n";
+    assert!(stderr(&of_maint).ends_with(hint), "{of_maint:?}");
     for words in
         [&["drain", "--for", "1h"][..], &["drain", "--reason", "new disk"], &["drain", "--until-exit"]]
     {
