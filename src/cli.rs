@@ -290,8 +290,8 @@ pub(crate) struct Status {
     /// `once-up` check that has not been up yet is no finding); a BGP session is down for 30 seconds; a prefix
     /// that is no longer configured is not yet withdrawn.
     ///
-    /// 2 critical: a service is down, suppressed, drained past its end, or starting for 30 seconds without an announcement;
-    /// no usable configuration, or no service in it; a route is refused or not acknowledged for 30 seconds; ExaBGP answers
+    /// 2 critical: a service is down, suppressed, drained past its end or until its failing checks pass, or starting for 30
+    /// seconds without an announcement; no usable configuration, or no service in it; a route is refused or not acknowledged for 30 seconds; ExaBGP answers
     /// no commands; every BGP session that ExaBGP has reported is down for 30 seconds, also the one that went down last.
     ///
     /// 3 unknown: no helper runs.

@@ -136,7 +136,9 @@ impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (verb, holder) = match self {
             Self::Drain { order, .. } => ("drain", Some(&order.holder)),
-            Self::Undrain { lift, .. } => ("undrain", lift.holder.as_ref()),
+            Self::Undrain { lift, .. } => {
+                (if lift.once_healthy { "undrain --once-healthy" } else { "undrain" }, lift.holder.as_ref())
+            }
             Self::Hold { order, .. } => ("hold", Some(&order.holder)),
             Self::Unhold { holder, .. } => ("unhold", holder.as_ref()),
             Self::Undampen { .. } => ("undampen", None),
@@ -213,6 +215,16 @@ pub(crate) enum Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_log_names_the_command_with_the_option_that_changes_its_effect() {
+        let undrain = |once_healthy| {
+            let lift = Lift { holder: "maint".parse().ok(), once_healthy };
+            Request::Undrain { service: None, lift }.to_string()
+        };
+        assert_eq!(undrain(false), "undrain all services as maint");
+        assert_eq!(undrain(true), "undrain --once-healthy all services as maint");
+    }
 
     #[test]
     fn a_request_counts_for_a_while_and_never_again() {

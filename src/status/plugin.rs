@@ -175,7 +175,8 @@ fn down(service: &Service) -> String {
     }
 }
 
-/// A drain is planned, unless its end has passed, or a failed operation on the server has left it.
+/// A drain is planned, unless its end has passed, or a failed operation on the server has left it, or it only waits for
+/// checks that fail.
 fn drained(service: &Service) -> (Exit, String) {
     if let Some(drain) = service.drains.iter().find(|drain| drain.left_by().is_some()) {
         let undrain = drain.undrain(&service.name);
@@ -184,9 +185,11 @@ fn drained(service: &Service) -> (Exit, String) {
     let fails = service.checks.iter().any(|check| check.severity == Some(Severity::Down));
     let is_late = |drain: &Drain| drain.expires_in_seconds.is_some_and(|left| left <= 0.0);
     let waits = service.is_drained() && !service.is_drained_for_good() && fails;
-    if waits || service.drains.iter().any(is_late) {
-        let why = if waits { " past its end, for the checks fail" } else { " past its end" };
-        return (Exit::Critical, why.to_owned());
+    if service.drains.iter().any(is_late) {
+        return (Exit::Critical, " past its end".to_owned());
+    }
+    if waits {
+        return (Exit::Critical, " until its checks pass, and they fail".to_owned());
     }
     let mut ends = service.drains.iter().map(|drain| drain.expires_in_seconds);
     let left = ends.try_fold(0.0, |most: f64, left| Some(most.max(left?))).filter(|left| *left > 0.0);

@@ -164,11 +164,14 @@ fn a_drain_that_a_failed_restart_left_is_critical() {
     let (alert, line) = of_restart(None, true, true);
     assert_eq!(alert, Exit::Critical, "it was to return, and cannot");
     assert!(
-        line.contains("drained past its end, for the checks fail") && !line.contains("undrain"),
+        line.contains("resolver drained until its checks pass, and they fail: ") && !line.contains("undrain"),
         "{line}"
     );
     assert_eq!(of_restart(None, true, false).0, Exit::Warning, "it returns by itself");
-    assert_eq!(of_restart(Some(300.0), true, true).0, Exit::Critical, "healing has failed");
+    let (alert, line) = of_restart(Some(300.0), true, true);
+    assert_eq!(alert, Exit::Critical, "healing has failed");
+    assert!(!line.contains("past its end"), "{line}");
+    assert!(of_restart(Some(0.0), true, true).1.contains("resolver drained past its end: "));
     assert_eq!(of_restart(Some(300.0), false, true).0, Exit::Warning, "the restart runs");
     assert_eq!(of_restart(Some(300.0), true, false).0, Exit::Warning, "it returns");
 }
