@@ -117,15 +117,17 @@ pub(crate) fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
     await_announced(&client, &names, AnnouncedBy::Checks)
 }
 
-/// Prints when the `lifted` services return: drains of others may keep them after their checks have passed.
+/// Prints when the `lifted` services return: drains of others, or dampening, may keep them after their checks have passed.
 fn print_return(document: &Document, lifted: &[String]) -> std::io::Result<()> {
     let remains = |drain: &status::Drain| !drain.returning;
-    let is_kept = |service: &&Service| lifted.contains(&service.name) && service.drains.iter().any(remains);
-    let then = match document.services.iter().any(|service| is_kept(&service)) {
-        true => "once its checks pass and its other drains have ended",
-        false => "once its checks pass",
+    let any = |applies: fn(&Service) -> bool| {
+        document.services.iter().any(|service| lifted.contains(&service.name) && applies(service))
     };
-    writeln!(text::stdout(), "{} returns {then}", named(lifted))?;
+    let is_kept = any(|service| service.drains.iter().any(|drain| !drain.returning));
+    let drains = if is_kept { " and its other drains have ended" } else { "" };
+    let is_suppressed = any(|service| service.dampening.reuse_in_seconds.is_some());
+    let reuse = if is_suppressed { " and dampening releases it" } else { "" };
+    writeln!(text::stdout(), "{} returns once its checks pass{drains}{reuse}", named(lifted))?;
     print_other_drains(document, lifted, remains)
 }
 

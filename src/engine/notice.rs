@@ -99,17 +99,18 @@ pub(crate) enum Notice {
     TooOldToAdopt { service: String, state: ServiceState, age: Duration, limit: Duration },
     /// A drain has begun.
     Drained { service: String, holder: Holder, reason: Reason, lasts: Lasts, uid: Option<u32> },
-    /// The disable-file is gone; `drained` if other drains remain.
-    FileGone { service: String, file: String, drained: bool },
+    /// The disable-file is gone; `then` says what follows.
+    FileGone { service: String, file: String, then: String },
     /// Drains wait only for the checks.
     Returning { service: String },
-    /// A drain has ended; `anew` if it was the last, and the checks must pass anew before the service returns.
+    /// A drain has ended; `then` says what follows, if it was the last, and the checks must pass anew before the service
+    /// returns.
     DrainOver {
         service: String,
         holder: Holder,
         end: OrderEnd,
         #[serde(skip)]
-        anew: bool,
+        then: String,
     },
     /// A hold has begun.
     HoldBegun {

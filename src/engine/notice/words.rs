@@ -183,15 +183,13 @@ impl Notice {
             Self::Drained { service, holder, reason, lasts, uid } => {
                 format!("service {service}: drained by {} {lasts}: {reason}", AskedBy(holder, *uid))
             }
-            Self::FileGone { service, file, drained } => {
-                let then = if *drained { "other drains remain" } else { "it returns once its checks pass" };
+            Self::FileGone { service, file, then } => {
                 format!("service {service}: the disable-file {file} is gone; {then}")
             }
             Self::Returning { service } => {
                 format!("service {service}: its drain ends as soon as its checks pass")
             }
-            Self::DrainOver { service, holder, end, anew } => {
-                let then = if *anew { "; its checks begin anew, and it returns once they pass" } else { "" };
+            Self::DrainOver { service, holder, end, then } => {
                 format!("service {service}: the drain by {holder} {end}{then}")
             }
             Self::HoldBegun { service, holder, reason, lasts, uid, withdrawn } => {

@@ -32,8 +32,13 @@ impl Service {
         let was_disabled = self.is_disabled();
         self.disabled = if disabled { Disabled::Found } else { Disabled::No };
         if let Some(file) = self.disable_file.as_ref().filter(|_| was_disabled && !disabled) {
+            let then = match self.is_drained() {
+                true => "other drains remain".to_owned(),
+                false if self.is_held() => "its hold announces it".to_owned(),
+                false => format!("it returns once its checks pass{}", self.and_reuse()),
+            };
             let (service, file) = (self.name.clone(), file.display().to_string());
-            out.push(Notice::FileGone { service, file, drained: self.is_drained() }.into());
+            out.push(Notice::FileGone { service, file, then }.into());
         }
     }
 
@@ -123,14 +128,21 @@ impl Service {
 
     pub(super) fn note_ends(&self, kind: Kind, holders: Vec<Holder>, end: OrderEnd, out: &mut Vec<Action>) {
         let anew = end != OrderEnd::Healthy && self.begins_anew_after_drains();
+        let begins_anew =
+            || format!("; its checks begin anew, and it returns once they pass{}", self.and_reuse());
         for holder in holders {
-            let service = self.name.clone();
+            let (service, then) = (self.name.clone(), if anew { begins_anew() } else { String::new() });
             out.push(Action::Log(match kind {
-                Kind::Drain => Notice::DrainOver { service, holder, end, anew },
+                Kind::Drain => Notice::DrainOver { service, holder, end, then },
                 Kind::Hold => Notice::HoldOver { service, holder, end },
             }));
             out.push(Action::Save);
         }
+    }
+
+    /// The condition for its return beside that its checks pass, as the end of a sentence.
+    pub(super) fn and_reuse(&self) -> &'static str {
+        if self.dampening.enforced() { " and dampening releases it" } else { "" }
     }
 
     /// Whether only restarts by dnsherald drain it: failures of its checks are then expected.

@@ -129,7 +129,9 @@ impl Service {
                 "its drain ends as soon as its checks pass".to_owned()
             }
             (ServiceState::Drained, true) => format!("drain ended; {stays} drained until its checks pass"),
-            (ServiceState::Drained, false) => format!("drain ended; {stays} until its checks pass"),
+            (ServiceState::Drained, false) => {
+                format!("drain ended; {stays} until its checks pass{}", self.and_reuse())
+            }
             (_, true) => format!("{stays} {state} until its checks pass"),
             (_, false) => format!("{state}, and {stays} until its checks pass"),
         }
