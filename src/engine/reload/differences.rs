@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::engine::Engine;
 use crate::engine::api_session::route_entry::RouteEntry;
 use crate::engine::plan::Service;
+use crate::engine::service::ServiceState;
 use crate::exabgp::{Advertisement, Route};
 
 /// A service that a reload has changed, before the log names it.
@@ -14,6 +15,8 @@ pub(super) struct Changed {
     place: usize,
     /// Its names and its changes, for people.
     what: String,
+    /// Whether it becomes enabled.
+    begins: bool,
     /// Its routes, each with what was desired for it, if their configuration lets them stay.
     stood: Option<Vec<(Route, Option<Advertisement>)>>,
 }
@@ -30,12 +33,21 @@ impl Changed {
         let was = if renamed { format!(" (was {})", earlier.name) } else { String::new() };
         let stood = may_stay(earlier, plan)
             .then(|| entries.map(|entry| (entry.route.clone(), entry.desired.clone())).collect());
-        Self { place, what: format!("{}{was} ({}", plan.name, differences(earlier, plan)), stood }
+        let what = format!("{}{was} ({}", plan.name, differences(earlier, plan));
+        Self { place, what, begins: plan.enabled && !earlier.enabled, stood }
     }
 
-    /// The words for the log, once the reload is in force: whether each of its routes is desired as before.
+    /// The words for the log, once the reload is in force: whether each of its routes is desired as before, or waits for a
+    /// first verdict.
     pub(super) fn told(self, engine: &Engine) -> String {
-        let Self { place, what, stood } = self;
+        let Self { place, what, begins, stood } = self;
+        let service = &engine.services[place];
+        let waits_for_checks = service.state() == ServiceState::Starting
+            && service.holds.is_empty()
+            && !service.dampening.enforced();
+        if begins && waits_for_checks {
+            return format!("{what}; announced once its checks pass)");
+        }
         let stays = |(route, desired): &(Route, Option<Advertisement>)| {
             let mut entries = engine.entries_of(place);
             entries.any(|entry| entry.route.is_the_same_as(route) && entry.desired == *desired)
@@ -52,7 +64,7 @@ impl Changed {
 /// verdict.
 fn may_stay(earlier: &Service, plan: &Service) -> bool {
     let is_kept = |route: &Route| plan.routes.contains(route);
-    plan.enabled && earlier.ladders == plan.ladders && earlier.routes.iter().all(is_kept)
+    earlier.enabled && plan.enabled && earlier.ladders == plan.ladders && earlier.routes.iter().all(is_kept)
 }
 
 /// The keys and checks in which `plan` differs from `earlier`.

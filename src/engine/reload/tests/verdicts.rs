@@ -2,6 +2,22 @@
 
 use super::*;
 
+/// Nothing is announced yet, so that no route is kept.
+#[test]
+fn a_service_that_becomes_enabled_is_announced_once_its_checks_pass() {
+    let enabled = |drained: bool| {
+        let mut bench = Bench::up("a enabled=false 192.0.2.1/32");
+        if drained {
+            bench.drain(0, Lasts::UntilLifted);
+        }
+        bench.reload("a 192.0.2.1/32");
+        bench.logged.iter().find_map(|line| line.strip_prefix("configuration reloaded: ").map(str::to_owned))
+    };
+    let begins = "changed: a (enabled; announced once its checks pass)";
+    assert_eq!(enabled(false).as_deref(), Some(begins));
+    assert_eq!(enabled(true).as_deref(), Some("changed: a (enabled)"));
+}
+
 /// The lines about a change of the service, and the states for which `on-change` ran, of a service that was in `former`
 /// for a minute when a reload changed its check, which then found this.
 fn after_a_reload(serves: bool, then: bool) -> (Vec<String>, Vec<String>) {
