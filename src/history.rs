@@ -106,6 +106,7 @@ fn kind_of(notice: &Notice) -> Option<(Kind, Option<&str>)> {
     let (kind, service) = match notice {
         Notice::Service { service, .. } => (Kind::Transition, service),
         Notice::Stated(stated) if stated.moved => (Kind::Route, &stated.service),
+        Notice::StaleWithdrawn { .. } => return Some((Kind::Route, None)),
         Notice::RoutesAtExit { service, .. } => (Kind::Route, service),
         Notice::Suppressed { service, .. }
         | Notice::ReturnDelayed { service, .. }

@@ -132,6 +132,9 @@ pub(crate) enum Notice {
     Restarted { service: String, what: Reason },
     /// A route is no longer configured.
     LeftBehind(LeftBehind),
+    /// ExaBGP has got its withdraw, of which `silence` is as in [`Stated`]; `what` is its prefix, and its neighbors if not all.
+    #[serde(rename = "stated")]
+    StaleWithdrawn { what: String, route: RouteState, silence: Option<String> },
     /// Another configuration is in force.
     Reloaded { unchanged: usize, changed: Vec<String>, added: Vec<String>, removed: Vec<String> },
     /// A reload was refused, since the file has errors.
@@ -261,6 +264,7 @@ impl Notice {
             }
             Self::Stated(stated) if stated.planned || !stated.moved => Urgency::Info,
             Self::Stated(stated) if stated.returns || stated.state == ServiceState::Up => Urgency::Notice,
+            Self::StaleWithdrawn { silence: None, .. } => Urgency::Notice,
             Self::Detected { understood, spoken, .. } if understood == spoken => Urgency::Info,
             Self::Check { .. }
             | Self::Restarted { .. }

@@ -25,6 +25,7 @@ pub(super) enum Confirmation {
 impl Engine {
     /// Reports each service whose present state has reached ExaBGP for all its prefixes.
     pub(super) fn note_settled(&mut self, now: Moment, out: &mut Vec<Action>) {
+        self.note_removed(out);
         for place in 0..self.services.len() {
             let state = self.services[place].state();
             if state == service::ServiceState::Starting {
@@ -55,6 +56,31 @@ impl Engine {
         }
     }
 
+    /// Logs each withdraw of a route that is no longer configured, once ExaBGP has acknowledged it or is known to acknowledge
+    /// nothing.
+    fn note_removed(&mut self, out: &mut Vec<Action>) {
+        for place in self.owners.len()..self.api_session.entries().len() {
+            let (configured, stale) = self.api_session.entries().split_at(self.owners.len());
+            let entry = &stale[place - configured.len()];
+            let Some(how) =
+                self.confirmation_of(std::slice::from_ref(entry)).filter(|_| entry.is_unreported())
+            else {
+                continue;
+            };
+            let mut what = entry.with_neighbors();
+            let prefix = entry.route.prefix;
+            if entry.route.neighbors.is_empty() && configured.iter().any(|entry| entry.route.prefix == prefix)
+            {
+                what += " to every neighbor";
+            }
+            let (route, silence) = (RouteState::Withdrawn, self.silence(how));
+            self.api_session.report(place..place + 1);
+            if self.parent == Parent::ExaBgp {
+                out.push(Notice::StaleWithdrawn { what, route, silence }.into());
+            }
+        }
+    }
+
     /// Logs the statement for the prefixes of a service, its reason, and its end.
     fn report(&self, now: Moment, place: usize, how: Confirmation, returns: bool, out: &mut Vec<Action>) {
         // On a terminal a person reads the commands themselves; there is no ExaBGP.
@@ -62,12 +88,7 @@ impl Engine {
             return;
         }
         let service = &self.services[place];
-        let silence = match how {
-            Confirmation::Acknowledged => None,
-            Confirmation::Said => {
-                Some(self.api_session.silence().unwrap_or("ExaBGP answers no commands").to_owned())
-            }
-        };
+        let silence = self.silence(how);
         for route in [RouteState::Announced, RouteState::Withdrawn] {
             let is_known = |entry: &RouteEntry| how == Confirmation::Said || entry.is_settled();
             let said = |entry: &&RouteEntry| entry.route_state() == Some(route) && is_known(entry);
@@ -142,10 +163,21 @@ impl Engine {
 
     /// How it is known that ExaBGP has got the statement of the service at this place; `None` if it has not.
     pub(super) fn confirmation(&self, place: usize) -> Option<Confirmation> {
-        if self.entries_of(place).all(RouteEntry::is_settled) {
+        self.confirmation_of(&self.api_session.entries()[self.routes_of(place)])
+    }
+
+    /// How it is known that ExaBGP has got what is desired for these routes; `None` if it has not.
+    fn confirmation_of(&self, routes: &[RouteEntry]) -> Option<Confirmation> {
+        if routes.iter().all(RouteEntry::is_settled) {
             return Some(Confirmation::Acknowledged);
         }
-        let said = !self.api_session.answers && self.entries_of(place).all(RouteEntry::is_sent);
+        let said = !self.api_session.answers && routes.iter().all(RouteEntry::is_sent);
         said.then_some(Confirmation::Said)
+    }
+
+    /// Why ExaBGP has not acknowledged a statement; `None` if it has.
+    fn silence(&self, how: Confirmation) -> Option<String> {
+        let silence = || self.api_session.silence().unwrap_or("ExaBGP answers no commands").to_owned();
+        (how == Confirmation::Said).then(silence)
     }
 }

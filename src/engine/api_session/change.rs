@@ -11,7 +11,7 @@ use super::{ApiSession, Settings};
 use crate::engine::action::Action;
 use crate::engine::moment::Moment;
 use crate::engine::notice::{LeftBehind, Notice};
-use crate::exabgp::Route;
+use crate::exabgp::{Advertisement, Route};
 use crate::text::joined;
 
 impl ApiSession {
@@ -174,7 +174,8 @@ pub(super) fn take_over(
 fn left_behind(entry: &RouteEntry, beside: &[&Route]) -> LeftBehind {
     let (prefix, neighbors) = (entry.route.prefix.to_string(), &entry.route.neighbors);
     if beside.is_empty() {
-        return LeftBehind::Gone { route: entry.with_neighbors() };
+        let acknowledged = entry.acknowledged.as_ref().is_some_and(Advertisement::announces);
+        return LeftBehind::Gone { route: entry.with_neighbors(), acknowledged };
     }
     let has = |neighbor: &&IpAddr| beside.iter().any(|route| route.is_for(neighbor));
     let lost: Vec<_> = neighbors.iter().filter(|neighbor| !has(neighbor)).copied().collect();

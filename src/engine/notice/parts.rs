@@ -45,6 +45,11 @@ impl Fall {
     }
 }
 
+/// Whether ExaBGP has acknowledged a statement.
+pub(super) fn acknowledgment(silence: Option<&str>) -> String {
+    silence.map_or_else(|| "acknowledged".to_owned(), |silence| format!("NOT acknowledged: {silence}"))
+}
+
 /// Why a drain or a hold ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -80,8 +85,9 @@ impl fmt::Display for RouteState {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum LeftBehind {
-    /// Its prefix is not configured: it, and its neighbors if not all.
-    Gone { route: String },
+    /// Its prefix is not configured: it, and its neighbors if not all; `acknowledged` if ExaBGP has acknowledged its
+    /// announcement.
+    Gone { route: String, acknowledged: bool },
     /// Its prefix is configured for these neighbors, and was announced to every one.
     Narrowed { prefix: String, others: String },
     /// Its prefix is configured for other neighbors, but not for these.
@@ -93,8 +99,9 @@ pub(crate) enum LeftBehind {
 impl fmt::Display for LeftBehind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Gone { route } => {
-                write!(f, "{route} is no longer configured, but may be announced: withdrawing it")
+            Self::Gone { route, acknowledged } => {
+                let perhaps = if *acknowledged { "" } else { ", but may be announced" };
+                write!(f, "{route} is no longer configured{perhaps}: withdrawing it")
             }
             Self::Narrowed { prefix, others } => write!(
                 f,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::parts::acknowledgment;
 use super::{Desired, Notice, RouteState, Stated, Until};
 use crate::engine::dampening::RESTARTS_EXCUSED;
 use crate::engine::dampening::window::{WINDOW, counted_in_window};
@@ -89,9 +90,11 @@ impl Notice {
             Self::Stated(stated) => {
                 let Stated { service, route, prefixes, moved, silence, why, until, .. } = &**stated;
                 let still = if *moved { "" } else { "still " };
-                let silence = silence.as_ref().map(|silence| format!("NOT acknowledged: {silence}"));
-                let how = silence.as_deref().unwrap_or("acknowledged");
-                format!("{service}: {still}{route} {prefixes} ({how}): {why}{}", until_by_clock(clock, until))
+                let (how, until) = (acknowledgment(silence.as_deref()), until_by_clock(clock, until));
+                format!("{service}: {still}{route} {prefixes} ({how}): {why}{until}")
+            }
+            Self::StaleWithdrawn { what, route, silence } => {
+                format!("{what}: {route} ({}): no longer configured", acknowledgment(silence.as_deref()))
             }
             Self::Penalty { service, suppress, fall } => {
                 let (used_up, longer) = (fall.used_up(), fall.longer());

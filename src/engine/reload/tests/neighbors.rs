@@ -298,8 +298,36 @@ fn the_log_names_the_neighbors_that_lose_a_prefix() {
           10.0.0.1"
         ]
     );
-    assert_eq!(
-        reloaded(plain, "a 192.0.2.2/32"),
-        ["192.0.2.1/32 is no longer configured, but may be announced: withdrawing it"]
-    );
+    let gone = "192.0.2.1/32 is no longer configured: withdrawing it";
+    assert_eq!(reloaded(plain, "a 192.0.2.2/32"), [gone]);
+}
+
+/// The lines about withdraws after a reload from the first configuration to the second one.
+fn removed(mut bench: Bench, to: &str) -> Vec<String> {
+    bench.logged.clear();
+    bench.reload(to);
+    bench.passes(Duration::from_secs(1));
+    bench.logged.retain(|line| line.contains(": WITHDRAWN "));
+    bench.logged
+}
+
+#[test]
+fn the_withdraw_of_a_route_that_is_no_longer_configured_is_logged_once() {
+    let one = "a neighbor=10.0.0.1 192.0.2.1/32\nb 192.0.2.3/32";
+    let withdrawn = "192.0.2.1/32 to 10.0.0.1: WITHDRAWN (acknowledged): no longer configured";
+    assert_eq!(removed(Bench::up(one), "b 192.0.2.3/32"), [withdrawn]);
+    let narrowed = "192.0.2.1/32 to every neighbor: WITHDRAWN (acknowledged): no longer configured";
+    assert_eq!(removed(Bench::up("a 192.0.2.1/32"), "a neighbor=10.0.0.1 192.0.2.1/32"), [narrowed]);
+    let mut refusing = Bench::up(one);
+    refusing.refuses = Some("10.0.0.1 withdraw");
+    assert_eq!(removed(refusing, "b 192.0.2.3/32"), [""; 0], "a refusal has a line of its own");
+    let mut silent = Bench::begun(Memory::default(), one, Duration::ZERO, false);
+    // Timeouts of the greeting, of the question for the version, and of a command.
+    for _ in 0..30 {
+        silent.passes(Duration::from_secs(1));
+    }
+    silent.finds(0, &[true, true]);
+    let unknown =
+        "192.0.2.1/32 to 10.0.0.1: WITHDRAWN (NOT acknowledged: exabgp.api.ack is off): no longer configured";
+    assert_eq!(removed(silent, "b 192.0.2.3/32"), [unknown]);
 }

@@ -28,12 +28,15 @@ fn a_reload_applies_the_difference() {
     helper.says_all((0..2).map(|nth| announce(nth).replace("med 100", "med 200")));
     pop.is_configured(&before.replace(", \"198.18.0.1/32\"", "").replace("\"test\"", "\"renamed\""));
     let said = pop.told(&["reload"]);
-    let gone = "198.18.9.9/32 is no longer configured, but may be announced: withdrawing it";
+    let gone = "198.18.9.9/32 is no longer configured: withdrawing it";
     assert!(said.contains(", gone: other\n") && said.contains(gone), "{said}");
     assert_eq!(pop.status().node, "renamed");
     let mut said = [helper.next(), helper.next(), helper.next()];
     said.sort();
     assert_eq!(said, [announce(0), withdraw(1), WITHDRAW.replace("192.0.2.53", "198.18.9.9")]);
+    let withdrawn = "198.18.9.9/32: WITHDRAWN (acknowledged): no longer configured";
+    helper.logs(withdrawn);
+    assert!(eventually(|| pop.told(&["history"]).contains(&format!("route      {withdrawn}"))));
     assert!(pop.status().stale_routes.is_empty() || eventually(|| pop.status().stale_routes.is_empty()));
 }
 
