@@ -5,7 +5,8 @@
 //! ```
 //!
 //! The last [`KEPT`] files stay. At most one a minute is written: the first transition at once, further ones together
-//! once the minute is over, so that a hundred services that go down together are one incident.
+//! once the minute is over, so that a hundred services that go down together are one incident. A reload, which empties the
+//! recorder, does not let them wait.
 
 use std::fs;
 use std::io;
@@ -116,6 +117,15 @@ impl Incidents {
         {
             let size = excerpt.size();
             self.queue.offer((excerpt, fall), size);
+        }
+    }
+
+    /// Keeps an incident that waits for its minute, before a reload empties the flight recorder.
+    pub(super) fn keep_before_reload(&mut self, flight: Option<&Flight>) {
+        if self.pending.is_some() {
+            self.kept_at = None;
+            self.keep(&[], flight);
+            self.pending = None;
         }
     }
 }

@@ -131,6 +131,27 @@ fn the_minute_before_a_service_went_down_is_kept_and_replays_to_the_same_command
     assert!(file.exists());
 }
 
+/// The second one would wait for the end of its minute. A reload empties the recorder.
+#[test]
+fn an_incident_that_waits_is_kept_before_a_reload() {
+    let pop = Pop::new();
+    let mut helper = pop.settled();
+    for nth in 1..=2 {
+        pop.server.becomes(Fault::Refuse);
+        helper.says(WITHDRAW);
+        let file = pop.state_file().with_extension(format!("incident-{nth}.trace"));
+        if nth == 2 {
+            assert!(!file.exists());
+            pop.told(&["reload"]);
+        }
+        assert!(eventually(|| file.exists()));
+        let lines: Vec<_> = replayed(&file, &[]).into_iter().map(|(_, line)| line).collect();
+        assert_eq!(lines.last().map(String::as_str), Some(WITHDRAW), "{lines:?}");
+        pop.server.becomes(Fault::None);
+        helper.says(ANNOUNCE);
+    }
+}
+
 /// As after a crash of the host, or from another version.
 #[test]
 fn an_incident_that_is_torn_or_of_another_version_is_replayed_or_refused_with_its_line() {
