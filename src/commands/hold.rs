@@ -56,17 +56,38 @@ pub(crate) fn unhold(options: &Unhold) -> anyhow::Result<Exit> {
     // Without a helper the request reports that.
     let before = helper.status().map_or_else(|_| vec![], |document| document.services);
     let (client, ended) = helper.ask(&request)?;
+    let services = client.status()?.services;
+    let by = options.holder.as_ref().map_or_else(String::new, |holder| format!(" by {holder}"));
+    let is_held =
+        |name: &String| services.iter().any(|service| service.name == *name && !service.holds.is_empty());
+    let (held, free): (Vec<_>, Vec<_>) = ended.iter().cloned().partition(is_held);
+    let mut exit = Exit::Success;
     if ended.is_empty() {
-        let by = options.holder.as_ref().map_or_else(String::new, |holder| format!(" by {holder}"));
         let service = options.service.as_deref();
-        return nothing_to_do(options.quiet_if_none, "nothing to end: no hold", service, &by);
-    }
-    writeln!(text::stdout(), "no longer held: {}; the checks decide", named(&ended))?;
-    for service in client.status()?.services.iter().filter(|service| ended.contains(&service.name)) {
-        let before = before.iter().find(|before| before.name == service.name);
-        if let Some(effect) = service.after_holds(before) {
-            writeln!(text::stdout(), "{} {effect}", foreign(&service.name))?;
+        exit = nothing_to_do(options.quiet_if_none, "nothing to end: no hold", service, &by)?;
+        if options.quiet_if_none {
+            return Ok(exit);
         }
     }
-    Ok(Exit::Success)
+    if !held.is_empty() {
+        writeln!(text::stdout(), "no longer held{by}: {}", named(&held))?;
+    }
+    if !free.is_empty() {
+        writeln!(text::stdout(), "no longer held: {}; the checks decide", named(&free))?;
+    }
+    for service in
+        services.iter().filter(|service| options.service.as_ref().is_none_or(|name| service.name == *name))
+    {
+        let name = foreign(&service.name);
+        for hold in &service.holds {
+            let (holder, reason, unhold) =
+                (foreign(&hold.holder), foreign(&hold.reason), hold.unhold(&service.name));
+            writeln!(text::stdout(), "{name} is still held by {holder}: {reason}; to end that: {unhold}")?;
+        }
+        let before = before.iter().find(|before| before.name == service.name);
+        if let Some(effect) = service.after_holds(before).filter(|_| ended.contains(&service.name)) {
+            writeln!(text::stdout(), "{name} {effect}")?;
+        }
+    }
+    Ok(exit)
 }

@@ -74,3 +74,10 @@ pub struct Hold {
     #[serde(default)]
     pub uid: Option<u32>,
 }
+
+impl Hold {
+    /// The command that ends it for this service.
+    pub(crate) fn unhold(&self, service: &str) -> String {
+        format!("dnsherald unhold {} --as {}", foreign(service), foreign(&self.holder))
+    }
+}

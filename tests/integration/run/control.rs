@@ -173,6 +173,11 @@ fn a_hold_announces_against_the_checks_until_its_end_over_a_restart() {
     pop.told(&["undrain"]);
     successor.says(ANNOUNCE);
     pop.comes_to_be(|status| status.services[0].without_hold == Some(ServiceState::Down));
+    pop.told(&["hold", "resolver", "--for", "1h", "--reason", "test", "--as", "bob"]);
+    let still = "resolver is still held by operator: check is wrong; to end that: dnsherald unhold resolver --as operator\n";
+    assert_eq!(pop.told(&["unhold", "--as", "bob"]), format!("no longer held by bob: resolver\n{still}"));
+    let nothing = pop.command(&["unhold", "--as", "bob"]);
+    assert_eq!((nothing.status.code(), stdout(&nothing)), (Some(1), still.to_owned()));
     let unheld = pop.told(&["unhold", "resolver"]);
     assert!(
         unheld.starts_with(
