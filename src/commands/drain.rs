@@ -74,6 +74,8 @@ pub(crate) fn drain(options: &Drain) -> anyhow::Result<Exit> {
     }
     let document = client.status()?;
     print_other_drains(&document, &services, |drain| drain.holder != holder.as_str())?;
+    let mut drained = document.services.iter().filter(|service| services.contains(&service.name));
+    drained.try_for_each(print_holds)?;
     note_lost_sessions(&document)?;
     Ok(Exit::Success)
 }
@@ -144,6 +146,22 @@ fn print_other_drains(
             let undrain = drain.undrain(&service.name);
             writeln!(text::stdout(), "{name} is also drained by {other}: {reason}; to end that: {undrain}")?;
         }
+    }
+    Ok(())
+}
+
+/// Prints the holds of a service that may outlast its drains: they announce it without a pass.
+fn print_holds(service: &Service) -> std::io::Result<()> {
+    let ends_in = service.drains_end_in();
+    let outlasts = |hold: &&status::Hold| ends_in.is_none_or(|end| hold.expires_in_seconds > end);
+    for hold in service.holds.iter().filter(outlasts) {
+        let (name, holder, reason) = (foreign(&service.name), foreign(&hold.holder), foreign(&hold.reason));
+        let unhold = hold.unhold(&service.name);
+        writeln!(
+            text::stdout(),
+            "{holder} holds {name} announced: {reason}; while that lasts, it returns at once when it is no longer drained, \
+             whatever its checks say; to end that: {unhold}"
+        )?;
     }
     Ok(())
 }

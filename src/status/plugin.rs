@@ -191,8 +191,7 @@ fn drained(service: &Service) -> (Exit, String) {
     if waits {
         return (Exit::Critical, " until its checks pass, and they fail".to_owned());
     }
-    let mut ends = service.drains.iter().map(|drain| drain.expires_in_seconds);
-    let left = ends.try_fold(0.0, |most: f64, left| Some(most.max(left?))).filter(|left| *left > 0.0);
+    let left = service.drains_end_in().filter(|left| *left > 0.0);
     (Exit::Warning, left.map_or_else(String::new, |left| format!(" for {} more", shown(left))))
 }
 

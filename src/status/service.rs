@@ -108,6 +108,12 @@ impl Service {
         !self.enabled || self.disabled || self.drains.iter().any(|drain| !drain.returning)
     }
 
+    /// The time until the last of its drains ends; `None` if one has no end of its own.
+    pub(crate) fn drains_end_in(&self) -> Option<f64> {
+        let mut ends = self.drains.iter().map(|drain| drain.expires_in_seconds);
+        ends.try_fold(0.0, |most: f64, left| Some(most.max(left?)))
+    }
+
     /// Whether it attracts traffic.
     #[must_use]
     pub const fn is_serving(&self) -> bool {

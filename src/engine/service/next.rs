@@ -72,7 +72,14 @@ impl Service {
         let undrain = format!("`dnsherald undrain {}{holder}`", self.name);
         match self.until(now) {
             Until::FileGone => Next::open(format!("drained until {} is removed", self.named_disable_file())),
-            Until::Over(time) => Next::timed("drain ends", now + time, ", then the checks must pass"),
+            Until::Over(time) => {
+                let end = now + time;
+                let is_held =
+                    self.holds.all_over_at().is_some_and(|over| over > end) && !self.lacks_address();
+                let then =
+                    if is_held { ", then its hold announces it" } else { ", then the checks must pass" };
+                Next::timed("drain ends", end, then)
+            }
             Until::Exit => Next::open(format!("drained until the helper exits, or {undrain}")),
             Until::Undrained(_) => Next::open(format!("drained until {undrain}")),
             // Only the checks remain to wait for.

@@ -167,6 +167,11 @@ fn a_hold_announces_against_the_checks_until_its_end_over_a_restart() {
     successor.says(ANNOUNCE);
     let drained = pop.told(&["drain", "--for", "1h", "--wait"]);
     assert!(drained.starts_with("drained resolver for 1h"), "{drained}");
+    assert!(!drained.contains("announced"), "the hold ends first: {drained}");
+    let drained = pop.told(&["drain", "--for", "5m"]);
+    let held = "operator holds resolver announced: check is wrong; while that lasts, it returns at once when it is no longer \
+                drained, whatever its checks say; to end that: dnsherald unhold resolver --as operator\n";
+    assert!(drained.ends_with(held), "{drained}");
     successor.says(WITHDRAW);
     let all_the_same = pop.told(&["hold", "resolver", "--for", "1h", "--reason", "check is wrong"]);
     assert!(all_the_same.contains("resolver is still drained: "), "{all_the_same}");

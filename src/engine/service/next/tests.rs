@@ -84,6 +84,13 @@ impl Bench {
         self.handle(Event::Drain(RESOLVER, order));
     }
 
+    /// A hold by alice for this number of seconds.
+    fn hold(&mut self, seconds: u64) {
+        let (holder, reason) = ("alice".parse().unwrap(), "check is wrong".to_owned().into());
+        let lasts = Duration::from_secs(seconds).try_into().unwrap();
+        self.handle(Event::Hold(RESOLVER, HoldOrder { holder, reason, lasts, uid: None }));
+    }
+
     fn next(&self) -> String {
         let next = self.engine.services()[0].next(self.now);
         next.map_or_else(String::new, |next| next.text(|at| at.to_string()))
@@ -179,6 +186,20 @@ fn a_drain_ends_as_its_holders_want() {
     assert_eq!(bench.next(), returning);
 }
 
+/// Although its checks fail.
+#[test]
+fn a_hold_announces_at_the_end_of_a_drain_that_it_outlasts() {
+    let mut bench = Bench::up("");
+    bench.hold(600);
+    bench.drain("bob", Lasts::For(Duration::from_secs(60)));
+    bench.fails(Cause::Timeout, 15.0);
+    assert_eq!(bench.next(), "drain ends 70.000, then its hold announces it");
+    bench.until(70.0);
+    assert_eq!(bench.engine.services()[0].state().to_string(), "up");
+    bench.drain("bob", Lasts::For(Duration::from_secs(3600)));
+    assert_eq!(bench.next(), "drain ends 3670.000, then the checks must pass");
+}
+
 #[test]
 fn a_file_drains_until_it_is_removed() {
     let mut bench = Bench::up("disable-file = \"/etc/dnsherald.disabled\"");
@@ -189,14 +210,7 @@ fn a_file_drains_until_it_is_removed() {
 #[test]
 fn a_hold_shows_its_end_and_the_next_state() {
     let mut bench = Bench::up("");
-    let lasts = Duration::from_secs(600).try_into().unwrap();
-    let order = HoldOrder {
-        holder: "alice".parse().unwrap(),
-        reason: "check is wrong".to_owned().into(),
-        lasts,
-        uid: None,
-    };
-    bench.handle(Event::Hold(RESOLVER, order));
+    bench.hold(600);
     assert_eq!(bench.next(), "held until 610.000 by alice, then the checks decide");
     bench.fails(Cause::Timeout, 15.0);
     assert_eq!(bench.next(), "held until 610.000 by alice, then withdrawn");
