@@ -115,6 +115,9 @@ impl Transaction<'_> {
     ) -> Result<String, Trouble> {
         let names = self.names();
         let holder = self.backend.holder.to_string();
+        let is_held = |service: &Service| service.drains.iter().any(|drain| drain.holder == holder);
+        let is_not_returning = |drain: &Drain| drain.holder == holder && !drain.returning;
+        let mut is_first_look = true;
         loop {
             let document = match self.helper.look().await {
                 Ok(document) => document,
@@ -126,15 +129,26 @@ impl Transaction<'_> {
             };
             let ours: Vec<_> =
                 document.services.iter().filter(|service| names.contains(&service.name)).collect();
-            let is_not_returning = |drain: &Drain| drain.holder == holder && !drain.returning;
-            if ours.iter().flat_map(|service| &service.drains).any(is_not_returning) {
-                for name in &names {
-                    self.ask(&self.undrain_request(name.clone(), true)).await?;
+            // A drain of another holder stands in for no check: this one is asked for again, to end once they pass.
+            let is_first = std::mem::take(&mut is_first_look);
+            let lacks_drain = |service: &Service| {
+                service.enabled
+                    && service.is_drained()
+                    && !is_held(service)
+                    && (is_first || service.checks.iter().any(blocks))
+            };
+            for service in &ours {
+                let name = || service.name.clone();
+                if lacks_drain(service) {
+                    self.ask(&self.drain_request(name(), &self.drain_reason())).await?;
+                }
+                if lacks_drain(service) || service.drains.iter().any(is_not_returning) {
+                    self.ask(&self.undrain_request(name(), true)).await?;
                 }
             }
             let is_waiting = |service: &&&Service| {
-                let is_held = service.drains.iter().any(|drain| drain.holder == holder);
-                is_held
+                is_held(service)
+                    || lacks_drain(service)
                     || service.warm_up.is_some()
                     || is_kept_by_its_checks(service)
                     || (!service.settled() && document.exabgp.answers)
@@ -199,6 +213,15 @@ fn is_kept_by_its_checks(service: &Service) -> bool {
         ServiceState::Starting | ServiceState::Up | ServiceState::Degraded => false,
     };
     kept && !service.is_drained()
+}
+
+/// Whether a service is not to return because of this check: it fails, or has no verdict and counts.
+fn blocks(check: &CheckStatus) -> bool {
+    check
+        .severity
+        .map_or(check.unknown_for_seconds.is_none() && check.on_fail != Some(Severity::Observe), |severity| {
+            severity == Severity::Down
+        })
 }
 
 /// What these services wait for: the checks that are not up, then the prefixes that ExaBGP has not acknowledged, if it
@@ -281,6 +304,17 @@ mod tests {
         assert_eq!(why_waiting(&[&announced], false), "a is up: why");
         let failing = service("drained", "", &check("down", "\"down\""));
         assert_eq!(why_waiting(&[&failing], true), "check c is down: not yet probed");
+    }
+
+    #[test]
+    fn a_check_that_counts_blocks_the_return_until_it_has_a_verdict() {
+        let of = |severity, more: &str| {
+            let text = check("rising", severity).replace("\"last\": null", &format!("\"last\": null{more}"));
+            blocks(&serde_json::from_str(&text).unwrap())
+        };
+        assert!(of("null", "") && of("\"down\"", "") && of("null", ", \"on-fail\": \"degraded\""));
+        assert!(!of("\"degraded\"", "") && !of("null", ", \"on-fail\": \"observe\""));
+        assert!(!of("null", ", \"unknown-for-seconds\": 3.0"));
     }
 
     #[test]

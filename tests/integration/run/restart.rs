@@ -15,6 +15,7 @@ use crate::support::binary;
 use crate::support::helper::{ANNOUNCE, Helper, Plan, Pop, WITHDRAW, eventually, ideal};
 use crate::support::namespace::in_namespace;
 
+mod checks;
 mod inside;
 mod left;
 mod lifted;

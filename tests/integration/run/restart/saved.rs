@@ -6,7 +6,7 @@ use super::*;
 
 impl Site {
     /// Whether this is the content of the saved main file.
-    fn has_saved(&self, text: &str) -> bool {
+    pub(super) fn has_saved(&self, text: &str) -> bool {
         let place = if geteuid().is_root() { "state-rollback" } else { "state/rollback" };
         let saved = fs::read_to_string(self.pop.file(place).join("srv/snapshot.json")).unwrap();
         saved.contains(&serde_json::to_string(text.as_bytes()).unwrap())
