@@ -4,7 +4,8 @@
 //!  lock ─► configuration ─► drain ─► quiet ─► restart ─► process ─► listeners ─► zones ─► checks ─► done
 //!    └──────────┴─────────────┴────────┘         └──────────┴───────────┴──────────┴────────┘
 //!      fails: the drain ends, as before            fails: stays drained, until an operator ends that;
-//!                                                  with a rollback: again with the configuration before
+//!                                                  with a rollback: again with the configuration before;
+//!                                                  a service whose checks pass has returned in the step "checks"
 //! ```
 //!
 //! A command runs it, not the helper: the helper only drains, checks, and announces again, as requested. Whatever
@@ -65,23 +66,26 @@ pub(crate) enum Outcome {
     Restarted,
     /// The server was not touched, and the drain has ended.
     Untouched,
-    /// The server was touched and did not recover: the services stay drained.
+    /// The server was touched and did not recover: its services stay drained, those whose checks pass excepted if only checks
+    /// failed.
     LeftDrained,
     /// The server did not recover with the new configuration, but did with the previous one.
     RolledBack,
 }
 
 /// The end of the transaction.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct End {
     pub(crate) outcome: Outcome,
+    /// The services that stay drained.
+    pub(crate) drained: Vec<String>,
     /// The drain of a failure ends by itself within this time, since the helper could not be told that it has no end.
     pub(crate) drain_ends: Option<Duration>,
 }
 
 impl From<Outcome> for End {
     fn from(outcome: Outcome) -> Self {
-        Self { outcome, drain_ends: None }
+        Self { outcome, drained: vec![], drain_ends: None }
     }
 }
 
@@ -198,8 +202,12 @@ impl Transaction<'_> {
                 (if trouble.untouched { Step::Quiet } else { step }, why)
             }
         };
-        if failed_at.is_harmless() || !self.rollback || guard.interrupted.get() {
-            return self.leave(failed_at, before.drains.get(), &why).await;
+        if self.rollback && journal.failed_before {
+            journal.note("no rollback: what fails failed before the restart, too");
+        }
+        let is_rolled_back = self.rollback && !journal.failed_before && !guard.interrupted.get();
+        if failed_at.is_harmless() || !is_rolled_back {
+            return self.leave(failed_at, before.drains.get(), &journal.returned, &why).await;
         }
         // The second attempt, with the previous configuration.
         let Before { baseline, restored, .. } = before;
@@ -220,14 +228,15 @@ impl Transaction<'_> {
     ) -> End {
         match rollback {
             Ok(()) => {
-                self.report_failure(RestartEnd::RolledBack, &with_files(why, restored.as_deref())).await;
+                let why = with_files(why, restored.as_deref());
+                self.report_failure(&self.names(), RestartEnd::RolledBack, &why).await;
                 Outcome::RolledBack.into()
             }
             Err(trouble) => {
                 let step = journal.fail(&trouble);
                 // The end of a long reason is cut, so the latest failure stands first.
                 let why = format!("{} failed, rollback too: {step}: {trouble}", self.what());
-                self.stay_drained(&with_files(&why, restored.as_deref())).await
+                self.stay_drained(&journal.returned, &with_files(&why, restored.as_deref())).await
             }
         }
     }
@@ -266,12 +275,12 @@ impl Transaction<'_> {
         journal.run(Step::Drain, self.drain(&self.drain_reason())).await?;
         journal.run(Step::Quiet, async { Ok(wait_until_quiet(self.config, self.backend).await) }).await?;
         let baseline = Baseline::new(self.config, self.backend, &self.removed).await;
-        let baseline = before.baseline.get_or_init(|| baseline);
         for warning in several_servers(&shared(baseline.listeners.clone())) {
             journal.note(&format!("WARNING: {warning}"));
         }
         // Still a part of the step before: a failure or an interruption leaves the server untouched.
-        ensure_drained(self.helper, &self.names()).await?;
+        let services = ensure_drained(self.helper, &self.names()).await?;
+        let baseline = before.baseline.get_or_init(|| Baseline { services, ..baseline });
         journal.start(Step::Restart);
         let snapshot = Snapshot::new(&self.config.state, self.backend);
         let is_restart = self.operation == Operation::Restart;
@@ -327,7 +336,7 @@ impl Transaction<'_> {
         let found = self.wait_for_zones(baseline, recovery, journal).await?;
         journal.finish(found);
         journal.start(Step::Checks);
-        let found = self.wait_for_checks(recovery, journal).await?;
+        let found = self.wait_for_checks(baseline, recovery, journal).await?;
         journal.finish(found);
         Ok(())
     }
@@ -357,14 +366,20 @@ impl Transaction<'_> {
     }
 
     /// The result of a failure at `step`. A harmless one restores the drains of `earlier` transactions.
-    async fn leave(&self, step: Step, earlier: Option<&EarlierDrains>, why: &str) -> End {
+    async fn leave(
+        &self,
+        step: Step,
+        earlier: Option<&EarlierDrains>,
+        returned: &[String],
+        why: &str,
+    ) -> End {
         if step.is_harmless() {
             if let Some(earlier) = earlier.filter(|_| step > Step::Configuration) {
                 self.restore_drains(earlier).await;
             }
             return Outcome::Untouched.into();
         }
-        self.stay_drained(why).await
+        self.stay_drained(returned, why).await
     }
 }
 

@@ -75,6 +75,8 @@ pub(crate) struct BackendRestart {
     pub(crate) limit: Option<Period>,
     /// If the server does not recover, restore the configuration of the last good restart and restart the server once;
     /// neither --command nor --reload is repeated
+    ///
+    /// A check that failed before with the same cause is no reason, unless every service of the server failed before.
     #[arg(long)]
     pub(crate) rollback: bool,
     /// A zone that the server need not serve afterwards, since it was removed from its configuration; may be repeated

@@ -11,6 +11,7 @@ use crate::backend::served::Served;
 use crate::config::Config;
 use crate::probe::Probe;
 use crate::process::handle::ProcessHandle;
+use crate::status::Service;
 use crate::sys::procfs::ProcStat;
 use crate::text::ordered;
 
@@ -26,6 +27,8 @@ pub(super) struct Baseline {
     pub(super) zones: Served,
     pub(super) version: Option<String>,
     pub(super) identity: Option<String>,
+    /// Its services as the helper shows them.
+    pub(super) services: Vec<Service>,
 }
 
 impl Baseline {
@@ -43,6 +46,7 @@ impl Baseline {
             zones,
             version: version.ok(),
             identity,
+            services: vec![],
         }
     }
 
@@ -188,6 +192,7 @@ mod tests {
             zones: Served::default(),
             version: None,
             identity: None,
+            services: vec![],
         };
         let why = before.not_replaced_by(&process, true).unwrap();
         assert!(why.contains("has not exited: end it (kill -s KILL "), "{why}");

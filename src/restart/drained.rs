@@ -139,12 +139,16 @@ pub(crate) async fn wait_until_acknowledged(helper: &Client, names: &[String]) -
 }
 
 /// Makes sure that these services stay drained, even if their checks pass. An operator may have ended the drain since its
-/// withdraw was acknowledged.
+/// withdraw was acknowledged. Returns all services.
 ///
 /// # Errors
 /// If one of them is not, or the helper is gone.
-pub(super) async fn ensure_drained(helper: &Client, names: &[String]) -> Result<(), Trouble> {
-    watch(helper, |document, _| Some(all_drained(document, names, Service::is_drained_for_good))).await
+pub(super) async fn ensure_drained(helper: &Client, names: &[String]) -> Result<Vec<Service>, Trouble> {
+    watch(helper, |document, _| {
+        let drained = all_drained(document, names, Service::is_drained_for_good);
+        Some(drained.map(|()| document.services.clone()))
+    })
+    .await
 }
 
 /// Fails with the first of these services that is not drained.

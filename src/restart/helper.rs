@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::baseline::Baseline;
 use super::drained::{POLL_INTERVAL, wait_until_acknowledged};
 use super::recovery::Recovery;
 use super::{End, Journal, Operation, Outcome, Transaction};
@@ -51,30 +52,33 @@ impl Transaction<'_> {
     }
 
     /// Leaves the drain of a failure, and has the helper log it.
-    pub(super) async fn stay_drained(&self, why: &str) -> End {
-        let is_renewed = self.renew_left_drain(why).await;
-        self.report_failure(RestartEnd::LeftDrained, why).await;
-        End { outcome: Outcome::LeftDrained, drain_ends: (!is_renewed).then(|| self.longest()) }
+    /// Services that have `returned` stay announced.
+    pub(super) async fn stay_drained(&self, returned: &[String], why: &str) -> End {
+        let mut drained = self.names();
+        drained.retain(|name| !returned.contains(name));
+        let is_renewed = self.renew_left_drain(&drained, why).await;
+        self.report_failure(&drained, RestartEnd::LeftDrained, why).await;
+        End { outcome: Outcome::LeftDrained, drained, drain_ends: (!is_renewed).then(|| self.longest()) }
     }
 
     /// Renews the drain of a failure, which also cancels a return that was requested: it lasts until an operator ends it.
     /// Unattended, it ends once the checks pass. Returns whether every request succeeded.
-    async fn renew_left_drain(&self, why: &str) -> bool {
+    async fn renew_left_drain(&self, names: &[String], why: &str) -> bool {
         let report = |trouble| log::error!("{trouble}");
         if self.unattended {
-            let is_renewed = self.tell(|name| self.drain_request(name, why), report).await;
-            let returns = self.tell(|name| self.undrain_request(name, true), report).await;
+            let is_renewed = self.tell(names, |name| self.drain_request(name, why), report).await;
+            let returns = self.tell(names, |name| self.undrain_request(name, true), report).await;
             is_renewed && returns
         } else {
-            self.tell(|name| self.drain_lasting(Lasts::UntilLifted, name, why), report).await
+            self.tell(names, |name| self.drain_lasting(Lasts::UntilLifted, name, why), report).await
         }
     }
 
-    /// Has the helper log how the restart failed, for each service of the server.
-    pub(super) async fn report_failure(&self, end: RestartEnd, why: &str) {
+    /// Has the helper log how the restart failed, for each of these services.
+    pub(super) async fn report_failure(&self, names: &[String], end: RestartEnd, why: &str) {
         let failed = FailedRestart { holder: self.backend.holder.clone(), end, why: why.to_owned().into() };
         let request = |service| Request::RestartFailed { service, failed: failed.clone() };
-        self.tell(request, |trouble| {
+        self.tell(names, request, |trouble| {
             log::warn!("the log of the helper does not show this failure: {trouble}");
         })
         .await;
@@ -83,17 +87,22 @@ impl Transaction<'_> {
     /// Has the helper note that the restart is done, for each service of the server.
     pub(super) async fn report_success(&self) {
         let request = |service| Request::Restarted { service, what: self.what().into() };
-        self.tell(request, |trouble| {
+        self.tell(&self.names(), request, |trouble| {
             log::warn!("the history of the helper does not tell of this restart: {trouble}");
         })
         .await;
     }
 
-    /// Sends a request for each service of the server, and continues after one that fails. Returns whether all succeeded.
-    async fn tell(&self, request: impl Fn(String) -> Request, report: impl Fn(Trouble)) -> bool {
+    /// Sends a request for each of these services, and continues after one that fails. Returns whether all succeeded.
+    async fn tell(
+        &self,
+        names: &[String],
+        request: impl Fn(String) -> Request,
+        report: impl Fn(Trouble),
+    ) -> bool {
         let mut have_all_succeeded = true;
-        for name in self.names() {
-            if let Err(trouble) = self.ask(&request(name)).await {
+        for name in names {
+            if let Err(trouble) = self.ask(&request(name.clone())).await {
                 have_all_succeeded = false;
                 report(trouble);
             }
@@ -107,14 +116,18 @@ impl Transaction<'_> {
     }
 
     /// Requests that the services return once every check has passed anew, and waits for it. If the helper is replaced
-    /// meanwhile, the new one gets the request again.
+    /// meanwhile, the new one gets the request again. Tells the journal which services have returned.
     pub(super) async fn wait_for_checks(
         &self,
+        baseline: &Baseline,
         recovery: &Recovery,
         journal: &mut Journal<'_>,
     ) -> Result<String, Trouble> {
-        let names = self.names();
+        let (names, before) = (self.names(), baseline.services.as_slice());
         let holder = self.backend.holder.to_string();
+        let failed_before = |service: &&Service| {
+            service.checks.iter().any(|check| former_failure(before, service, check).is_some())
+        };
         let is_held = |service: &Service| service.drains.iter().any(|drain| drain.holder == holder);
         let is_not_returning = |drain: &Drain| drain.holder == holder && !drain.returning;
         let mut is_first_look = true;
@@ -157,10 +170,13 @@ impl Transaction<'_> {
             if waiting.is_empty() {
                 return Ok(ours.into_iter().map(returned).collect::<Vec<_>>().join("; "));
             }
-            let why = || why_waiting(&waiting, document.exabgp.answers);
+            let returned_ones = ours.iter().filter(|service| !is_waiting(service));
+            journal.returned = returned_ones.map(|service| service.name.clone()).collect();
+            let why = || why_waiting(&waiting, document.exabgp.answers, before);
             let mut checks = waiting.iter().flat_map(|service| &service.checks);
             let limit = recovery.limit(checks.any(|check| check.unknown_for_seconds.is_some()));
             if recovery.elapsed() >= limit {
+                journal.failed_before = fail_as_before(&waiting, before) && !ours.iter().all(failed_before);
                 return Err(Trouble::new(format!("no recovery within {}: {}", Shown(limit), why())));
             }
             recovery.report(journal, why);
@@ -193,7 +209,7 @@ pub(crate) async fn report_reload(
         match failed {
             Some(why) => {
                 let why = format!("{} {why}", transaction.what());
-                transaction.report_failure(RestartEnd::Reloaded, &why).await;
+                transaction.report_failure(&transaction.names(), RestartEnd::Reloaded, &why).await;
             }
             None => transaction.report_success().await,
         }
@@ -224,11 +240,35 @@ fn blocks(check: &CheckStatus) -> bool {
         })
 }
 
-/// What these services wait for: the checks that are not up, then the prefixes that ExaBGP has not acknowledged, if it
-/// `answers`; otherwise their state.
-fn why_waiting(waiting: &[&Service], answers: bool) -> String {
-    let checks = waiting.iter().flat_map(|service| &service.checks);
-    let failing = checks.filter(|check| check.state != "up").map(found);
+/// This check as it was `before`, if it took the service down.
+fn former_failure<'a>(
+    before: &'a [Service],
+    service: &Service,
+    check: &CheckStatus,
+) -> Option<&'a CheckStatus> {
+    let former = before.iter().find(|former| former.name == service.name)?;
+    former.checks.iter().find(|one| one.name == check.name && one.severity == Some(Severity::Down))
+}
+
+/// Whether each of these services fails, and only in checks that failed `before` with the same cause.
+fn fail_as_before(services: &[&Service], before: &[Service]) -> bool {
+    let cause = |check: &CheckStatus| check.last.as_ref().and_then(|last| last.cause.clone());
+    services.iter().all(|service| {
+        let is_as_before = |check: &CheckStatus| {
+            former_failure(before, service, check).is_some_and(|former| cause(former) == cause(check))
+        };
+        service.checks.iter().any(blocks)
+            && service.checks.iter().all(|check| !blocks(check) || is_as_before(check))
+    })
+}
+
+/// What these services wait for: the checks that are not up, and whether they failed `before`; then the prefixes that ExaBGP
+/// has not acknowledged, if it `answers`; otherwise their state.
+fn why_waiting(waiting: &[&Service], answers: bool, before: &[Service]) -> String {
+    let failing = waiting.iter().flat_map(|service| {
+        let checks = service.checks.iter().filter(|check| check.state != "up");
+        checks.map(|check| found(service, check, former_failure(before, service, check).is_some()))
+    });
     let prefixes = waiting.iter().flat_map(|service| &service.prefixes);
     let unsettled = prefixes.filter(|prefix| answers && !prefix.is_settled()).map(|prefix| {
         let has = if prefix.refused { "refused" } else { "not acknowledged" };
@@ -259,12 +299,14 @@ fn returned(service: &Service) -> String {
 }
 
 /// The last finding of a check.
-fn found(check: &CheckStatus) -> String {
+fn found(service: &Service, check: &CheckStatus, failed_before: bool) -> String {
     let detail = check.last.as_ref().and_then(|last| last.detail.as_deref());
     format!(
-        "check {} is {}: {}",
+        "check {} of {} is {}{}: {}",
         foreign(&check.name),
+        foreign(&service.name),
         foreign(&check.state),
+        if failed_before { ", and failed before the restart, too" } else { "" },
         detail.map_or_else(|| "not yet probed".to_owned(), foreign)
     )
 }
@@ -300,10 +342,30 @@ mod tests {
         let two = format!("{},{}", prefix("192.0.2.1/32", false), prefix("192.0.2.2/32", true));
         let announced = service("up", &two, &check("up", "null"));
         let both = "ExaBGP has not acknowledged 192.0.2.1/32; ExaBGP has refused 192.0.2.2/32";
-        assert_eq!(why_waiting(&[&announced], true), both);
-        assert_eq!(why_waiting(&[&announced], false), "a is up: why");
+        assert_eq!(why_waiting(&[&announced], true, &[]), both);
+        assert_eq!(why_waiting(&[&announced], false, &[]), "a is up: why");
         let failing = service("drained", "", &check("down", "\"down\""));
-        assert_eq!(why_waiting(&[&failing], true), "check c is down: not yet probed");
+        assert_eq!(why_waiting(&[&failing], true, &[]), "check c of a is down: not yet probed");
+    }
+
+    #[test]
+    fn a_failure_is_as_before_with_the_same_cause() {
+        let of_cause = |state, severity, cause| {
+            let last = format!("{{\"ago-seconds\": 1.0, \"passed\": false, \"cause\": \"{cause}\"}}");
+            service(
+                "drained",
+                "",
+                &check(state, severity).replace("\"last\": null", &format!("\"last\": {last}")),
+            )
+        };
+        let before = [of_cause("down", "\"down\"", "timeout")];
+        let as_before = |service: &Service| fail_as_before(&[service], &before);
+        assert!(as_before(&before[0]));
+        assert!(!as_before(&of_cause("down", "\"down\"", "refused")));
+        assert!(!as_before(&service("up", "", "")), "it waits for ExaBGP");
+        assert!(!fail_as_before(&[&before[0]], &[of_cause("down", "\"degraded\"", "timeout")]));
+        let why = why_waiting(&[&before[0]], true, &before);
+        assert_eq!(why, "check c of a is down, and failed before the restart, too: not yet probed");
     }
 
     #[test]

@@ -65,12 +65,16 @@ pub(super) struct Journal<'a> {
     progress: &'a mut dyn Progress,
     step: Step,
     began: Instant,
+    /// The services that have returned in this step.
+    pub(super) returned: Vec<String>,
+    /// Whether exactly what fails now failed before the operation, too, while another service passed.
+    pub(super) failed_before: bool,
 }
 
 impl<'a> Journal<'a> {
     /// A transaction that starts.
     pub(super) fn new(progress: &'a mut dyn Progress) -> Self {
-        Self { progress, step: Step::Lock, began: Instant::now() }
+        Self { progress, step: Step::Lock, began: Instant::now(), returned: vec![], failed_before: false }
     }
 
     /// Runs a step and reports what it found. The caller reports a failure with [`Journal::fail`].
@@ -88,6 +92,7 @@ impl<'a> Journal<'a> {
     pub(super) fn start(&mut self, step: Step) {
         self.step = step;
         self.began = Instant::now();
+        self.returned.clear();
         self.progress.step_started(step);
     }
 

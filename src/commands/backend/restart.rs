@@ -120,13 +120,13 @@ pub(super) async fn run(
     }
     let all: f64 = show.steps.iter().map(|done| done.seconds).sum();
     let took = Shown(Duration::from_secs_f64(all));
-    let _ = writeln!(out, "{name}: {}", summary(backend, end, options.unattended, &took));
+    let _ = writeln!(out, "{name}: {}", summary(backend, &end, options.unattended, &took));
     Ok(exit(end.outcome))
 }
 
 /// The last line.
-fn summary(backend: &Backend, end: End, unattended: bool, took: &Shown) -> String {
-    let (name, holder) = (&backend.name, &backend.holder);
+fn summary(backend: &Backend, end: &End, unattended: bool, took: &Shown) -> String {
+    let (name, holder, drained) = (&backend.name, &backend.holder, end.drained.join(", "));
     match (end.outcome, end.drain_ends) {
         (Outcome::Restarted, _) => format!("done after {took}"),
         (Outcome::Untouched, _) => "not touched, everything is as before".to_owned(),
@@ -136,10 +136,10 @@ fn summary(backend: &Backend, end: End, unattended: bool, took: &Shown) -> Strin
             Period(limit)
         ),
         (Outcome::LeftDrained, None) if unattended => format!(
-            "no recovery; its services stay drained until their checks pass. See: dnsherald backend status {name}"
+            "no recovery; drained until the checks pass: {drained}. See: dnsherald backend status {name}"
         ),
         (Outcome::LeftDrained, None) => format!(
-            "no recovery; its services stay drained until `undrain`. See: dnsherald backend status {name}. \
+            "no recovery; drained until `undrain`: {drained}. See: dnsherald backend status {name}. \
              Once it is repaired: dnsherald undrain --as {holder} --once-healthy"
         ),
         (Outcome::RolledBack, _) => {

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use dnsherald::engine::service::ServiceState;
 use dnsherald::responder::Fault;
+use dnsherald::status::Service;
 
 use crate::support::binary;
 use crate::support::helper::{ANNOUNCE, Helper, Plan, Pop, WITHDRAW, eventually, ideal};
@@ -299,7 +300,7 @@ fn a_restart_after_which_questions_are_refused_stays_drained() {
     let mut site = Site::new("stops; starts; waits");
     let (address, refusing) = (site.pop.server.address(), site.refuses_during_the_restart());
     let said = site.is_left_drained(&[], "answered REFUSED, expected NOERROR");
-    assert!(said.contains(&format!("check answers is down: {address} udp ")), "{said}");
+    assert!(said.contains(&format!("check answers of resolver is down: {address} udp ")), "{said}");
     refusing.join().unwrap();
 }
 

@@ -2,6 +2,128 @@
 
 use super::*;
 
+impl Site {
+    /// Adds the service `other` of the same server, which passes its check while the file `well` exists.
+    fn has_another_service_by_file(&self) {
+        let well = self.pop.file("well");
+        let service = format!(
+            "[[service]]\nname = \"other\"\nprefixes = [\"192.0.2.54/32\"]\naddress = false\nbackend = \"srv\"\nup = {{ med = 100 }}\n\
+             [[service.check]]\nname = \"file\"\ncommand = [\"test\", \"-e\", {well:?}]\ninterval = \"500ms\"\n\
+             timeout = \"500ms\"\nrise = 1\nfall = 1\n"
+        );
+        let text = fs::read_to_string(self.pop.configuration_file()).unwrap();
+        self.pop.is_configured(&format!("{text}{service}"));
+        self.pop.told(&["reload"]);
+        let is_as_the_file = |service: &Service| match service.name.as_str() {
+            "other" => service.is_serving() == well.exists() && service.state != ServiceState::Starting,
+            _ => service.is_serving(),
+        };
+        self.pop.comes_to_be(|status| {
+            let mut services = status.services.iter();
+            status.services.len() == 2 && services.all(|one| is_as_the_file(one) && one.settled())
+        });
+    }
+
+    /// The restart has left only the service `other` drained, for these words. Returns the output.
+    #[track_caller]
+    fn leaves_only_the_other(&self, options: &[&str], why: &str) -> String {
+        let output = self.run(options);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains(why), "{why}: {said}");
+        let last = said.lines().last().unwrap();
+        assert!(last.contains("no recovery; drained until `undrain`: other. See: "), "{last}");
+        self.helper.logs("192.0.2.54/32 stays withdrawn; to end it once the server is repaired: dnsherald undrain other --as");
+        assert_eq!(self.drains_of("resolver"), []);
+        assert!(matches!(&self.drains_of("other")[..], [(false, reason)] if reason.contains(why)));
+        let explained = self.pop.told(&["explain", "resolver"]);
+        assert!(!explained.contains("repair the server"), "{explained}");
+        let log = self.helper.log();
+        assert!(!log.contains("192.0.2.53/32 stays withdrawn"), "{log}");
+        said
+    }
+
+    fn has_withdrawn_once(&self) {
+        let log = self.helper.log();
+        assert_eq!(log.matches("WITHDRAWN 192.0.2.53/32").count(), 1, "{log}");
+        assert!(self.pop.status().services[0].is_serving());
+    }
+}
+
+const FAILED_BEFORE: &str = "check file of other is down, and failed before the restart, too: ";
+
+#[test]
+fn a_service_that_failed_before_the_restart_does_not_keep_another_one_drained() {
+    let site = Site::new("stops; starts");
+    site.has_another_service_by_file();
+    site.leaves_only_the_other(&[], FAILED_BEFORE);
+    site.has_withdrawn_once();
+    // The drain that this has left hides no failure from a second attempt.
+    site.leaves_only_the_other(&[], FAILED_BEFORE);
+}
+
+#[test]
+fn a_service_that_a_restart_breaks_does_not_keep_another_one_drained() {
+    let site = Site::new("stops; starts; rm well");
+    fs::write(site.pop.file("well"), "").unwrap();
+    site.has_another_service_by_file();
+    site.leaves_only_the_other(&[], "check file of other is down: ");
+    site.has_withdrawn_once();
+}
+
+#[test]
+fn a_check_that_failed_before_is_no_reason_for_a_rollback() {
+    let site = Site::with_a_snapshot();
+    site.has_another_service_by_file();
+    fs::write(site.pop.file("etc/srv.conf"), "edited").unwrap();
+    let said = site.leaves_only_the_other(&["--rollback"], FAILED_BEFORE);
+    assert!(said.contains("no rollback: what fails failed before the restart, too"), "{said}");
+    assert_eq!(fs::read_to_string(site.pop.file("etc/srv.conf")).unwrap(), "edited");
+}
+
+#[test]
+fn a_check_that_a_restart_breaks_is_a_reason_for_a_rollback() {
+    let site = Site::with_a_snapshot();
+    fs::write(site.pop.file("well"), "").unwrap();
+    site.has_another_service_by_file();
+    site.restarts_by("stops; starts; if grep -q broken etc/srv.conf; then rm well; else touch well; fi");
+    fs::write(site.pop.file("etc/srv.conf"), "broken").unwrap();
+    let output = site.run(&["--rollback"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("check file of other is down: "), "{said}");
+    assert_eq!((site.drains_of("resolver"), site.drains_of("other")), (vec![], vec![]));
+}
+
+/// The rollback restores what served before, and that is not everything.
+#[test]
+fn a_rollback_after_which_only_a_service_fails_that_failed_before_keeps_only_that_one_drained() {
+    let site = Site::with_a_snapshot();
+    site.has_another_service_by_file();
+    site.restarts_by("if grep -q broken etc/srv.conf; then exit 1; fi\nstops; starts");
+    fs::write(site.pop.file("etc/srv.conf"), "broken").unwrap();
+    let said = site.leaves_only_the_other(&["--rollback"], FAILED_BEFORE);
+    assert!(said.contains("restarted with the configuration before"), "{said}");
+    assert_eq!(fs::read_to_string(site.pop.file("etc/srv.conf")).unwrap(), "good");
+}
+
+/// No service passed before: the restart is a repair, and its failure is a reason for a rollback.
+#[test]
+fn a_repair_that_repairs_nothing_is_rolled_back() {
+    let site = Site::with_a_snapshot();
+    site.pop.server.becomes(Fault::Refuse);
+    site.pop.comes_to_be(|status| !status.services[0].is_serving());
+    fs::write(site.pop.file("etc/srv.conf"), "edited").unwrap();
+    let output = site.run(&["--rollback"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("check answers of resolver is down, and failed before the restart, too: "),
+        "{said}"
+    );
+    assert!(said.contains("restarted with the configuration before"), "{said}");
+}
+
 /// The operator ends the drain of the restart, and begins another one.
 #[test]
 fn a_drain_of_another_holder_stands_in_for_no_check() {
@@ -27,7 +149,7 @@ fn a_drain_of_another_holder_stands_in_for_no_check() {
         refusing.join().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.code(), Some(3), "{said}");
-        assert!(said.contains("check answers is down: "), "{said}");
+        assert!(said.contains("check answers of resolver is down: "), "{said}");
         assert!(site.has_saved("good"), "{said}");
         assert_eq!(site.helper.log().matches("every step verified").count(), 1, "{}", site.helper.log());
     }

@@ -22,7 +22,7 @@ fn the_drain_of_a_failure_ends_by_itself_if_the_helper_is_gone() {
 fn the_drain_of_an_unattended_failure_ends_once_the_checks_pass() {
     let site = Site::new("exit 1");
     let said = last_line(&site, &["--unattended"]);
-    assert!(said.contains("its services stay drained until their checks pass"), "{said}");
+    assert!(said.contains("no recovery; drained until the checks pass: resolver. See: "), "{said}");
     site.pop.comes_to_be(|status| status.services[0].is_serving());
 }
 
