@@ -24,7 +24,7 @@ pub(super) fn service_addresses(service: &file::Service) -> Option<Vec<IpAddr>> 
     let listed = match service.address.as_ref().map(Spanned::get_ref) {
         None => vec![],
         Some(WrittenAddress::No) => return None,
-        Some(WrittenAddress::These(listed)) => addresses(listed),
+        Some(WrittenAddress::These(listed)) => addresses(&listed.0),
     };
     let mut all: Vec<_> = service.hosts().collect();
     for address in listed {
@@ -40,11 +40,11 @@ impl Resolver<'_> {
     pub(super) fn addresses_fit(&self, service: &file::Service) -> Result<()> {
         let Some(written) = &service.address else { return Ok(()) };
         let WrittenAddress::These(listed) = written.get_ref() else { return Ok(()) };
-        if listed.is_empty() {
+        if listed.0.is_empty() {
             return Err(self.value_error(&written.span(), "no address, expected at least one, or false"));
         }
         let outside = |address: &IpAddr| !service.networks().any(|prefix| prefix.contains(address));
-        let refused = addresses(listed).into_iter().filter(outside).map(|address| {
+        let refused = addresses(&listed.0).into_iter().filter(outside).map(|address| {
             let message = format!(
                 "`{address}` is outside the prefixes of service `{}`, expected an address within one of them",
                 service.name.get_ref()

@@ -68,7 +68,7 @@ pub(crate) struct File {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Node {
     pub(super) name: Option<String>,
-    pub(super) management: Spanned<OneOrMany<Text<Unscoped>>>,
+    pub(super) management: Spanned<OneOrMany<Unscoped>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -150,12 +150,12 @@ pub(super) struct Service {
     pub(super) role: Placed<Role>,
     pub(super) zones: Placed<Vec<Text<ZoneName>>>,
     pub(super) critical: Placed<Vec<Text<ZoneName>>>,
-    pub(super) client_source: Placed<OneOrMany<Text<Unscoped>>>,
-    pub(super) sentinel: Placed<OneOrMany<Text<Query>>>,
+    pub(super) client_source: Placed<OneOrMany<Unscoped>>,
+    pub(super) sentinel: Placed<OneOrMany<Query>>,
     pub(super) large: Placed<WordOr<Off, CheckNames>>,
     pub(super) recursion: Placed<WordOr<Off, CheckNames>>,
     pub(super) validation: Placed<WordOr<Off, CheckNames>>,
-    pub(super) next_hop: Placed<OneOrMany<Text<WrittenNextHop>>>,
+    pub(super) next_hop: Placed<OneOrMany<WrittenNextHop>>,
     #[serde(default)]
     pub(super) neighbors: Vec<Spanned<Text<Address>>>,
     pub(super) med_increase: Placed<u32>,
@@ -169,7 +169,7 @@ pub(super) struct Service {
     #[serde(default)]
     pub(super) absorb: bool,
     pub(super) recovery: Placed<Recovery>,
-    pub(super) warm_up: Placed<OneOrMany<Text<Warmed>>>,
+    pub(super) warm_up: Placed<OneOrMany<Warmed>>,
     pub(super) up: Placed<Rung>,
     pub(super) degraded: Placed<Rung>,
     pub(super) down: Placed<Rung>,
@@ -203,7 +203,7 @@ pub(super) enum RecoveryState {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Terms {
     pub(super) neighbors: Vec<Spanned<Text<Address>>>,
-    pub(super) next_hop: Placed<OneOrMany<Text<WrittenNextHop>>>,
+    pub(super) next_hop: Placed<OneOrMany<WrittenNextHop>>,
     pub(super) med_increase: Placed<u32>,
     pub(super) up: Placed<Rung>,
     pub(super) degraded: Placed<Rung>,
@@ -257,7 +257,7 @@ impl Terms {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct CheckNames {
-    pub(super) names: Spanned<OneOrMany<Text<Query>>>,
+    pub(super) names: Spanned<OneOrMany<Query>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
@@ -276,9 +276,9 @@ pub(super) type Rung = WordOr<Withdraw, Attributes>;
 pub(super) struct Attributes {
     pub(super) med: Option<u32>,
     pub(super) local_preference: Option<u32>,
-    pub(super) community: OneOrMany<Text<Community>>,
-    pub(super) large_community: OneOrMany<Text<LargeCommunity>>,
-    pub(super) extended_community: OneOrMany<Text<ExtendedCommunity>>,
+    pub(super) community: OneOrMany<Community>,
+    pub(super) large_community: OneOrMany<LargeCommunity>,
+    pub(super) extended_community: OneOrMany<ExtendedCommunity>,
     pub(super) as_path: Option<Vec<u32>>,
     pub(super) origin: Option<Origin>,
     pub(super) path_information: Option<WrittenPath>,
@@ -330,16 +330,16 @@ pub(super) struct Check {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Lookup {
-    pub(super) names: Spanned<OneOrMany<Text<Query>>>,
-    pub(super) server: Placed<OneOrMany<Text<Server>>>,
-    pub(super) source: Placed<OneOrMany<Text<Unscoped>>>,
+    pub(super) names: Spanned<OneOrMany<Query>>,
+    pub(super) server: Placed<OneOrMany<Server>>,
+    pub(super) source: Placed<OneOrMany<Unscoped>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Route {
-    pub(super) to: Placed<OneOrMany<Text<Unscoped>>>,
-    pub(super) interfaces: OneOrMany<Text<Device>>,
+    pub(super) to: Placed<OneOrMany<Unscoped>>,
+    pub(super) interfaces: OneOrMany<Device>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -361,9 +361,9 @@ pub(super) struct Freshness {
     pub(super) catalog: Placed<Text<ZoneName>>,
     pub(super) zone_list: Placed<bool>,
     pub(super) server: Placed<Text<Server>>,
-    pub(super) source: Placed<OneOrMany<Text<Unscoped>>>,
-    pub(super) primaries: Placed<OneOrMany<Text<Server>>>,
-    pub(super) siblings: Placed<OneOrMany<Text<Server>>>,
+    pub(super) source: Placed<OneOrMany<Unscoped>>,
+    pub(super) primaries: Placed<OneOrMany<Server>>,
+    pub(super) siblings: Placed<OneOrMany<Server>>,
     pub(super) max_lag: Placed<Period>,
     pub(super) expire_left: Placed<Period>,
     pub(super) zone_interval: Placed<Period>,

@@ -143,7 +143,7 @@ impl Resolver<'_> {
         let elsewhere = Arc::new(Locality { device: locality.device.clone(), ..Locality::default() });
         let mut servers: Vec<Server> = vec![];
         for text in &listed.get_ref().0 {
-            let address = text.0.0;
+            let address = text.0;
             if servers.iter().any(|known| known.address == address) {
                 return Err(self.value_error(&listed.span(), duplicate(address)));
             }

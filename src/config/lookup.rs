@@ -34,7 +34,7 @@ impl Resolver<'_> {
         ];
         nonempty.into_iter().collect::<Result<()>>()?;
         let servers: Vec<SocketAddr> = match &table.server {
-            Some(servers) => servers.get_ref().0.iter().map(|server| server.0.0).collect(),
+            Some(servers) => servers.get_ref().0.iter().map(|server| server.0).collect(),
             None => self.own_servers(check.of.service),
         };
         let sources = table.source.as_ref().map(|sources| addresses(&sources.get_ref().0));
@@ -47,7 +47,7 @@ impl Resolver<'_> {
     /// The names of `warm-up`, asked at the service's own server.
     pub(super) fn warm_up(&self, service: &file::Service) -> Result<Option<LookupProbe>> {
         let Some(written) = &service.warm_up else { return Ok(None) };
-        let names: Vec<_> = written.get_ref().0.iter().map(|name| name.0.0.clone()).collect();
+        let names: Vec<_> = written.get_ref().0.iter().map(|name| name.0.clone()).collect();
         if !(1..=MOST_WARMED).contains(&names.len()) {
             let message = format!("{} names, expected 1 to {MOST_WARMED}", names.len());
             return Err(self.value_error(&written.span(), message));

@@ -129,7 +129,7 @@ impl Resolver<'_> {
         let (answers, exactly) = (answers?, exactly?);
         Ok(Expectation {
             rcodes: rcodes?,
-            flags: written.flags.iter().flat_map(|flags| &flags.get_ref().0).map(|flag| flag.0).collect(),
+            flags: written.flags.iter().flat_map(|flags| &flags.get_ref().0).copied().collect(),
             not_empty: value(&written.not_empty).unwrap_or_default(),
             min_answers: answers.min.unwrap_or_default(),
             max_answers: answers.max,

@@ -16,7 +16,7 @@ use super::cite::{ConfigError, Fault, Source};
 use super::file::{self, File, Start};
 use super::since::{self, Since};
 use super::survey::{Basis, Survey};
-use super::value::{Text, Unscoped};
+use super::value::Unscoped;
 use super::{Check, Config, DEFAULT_STATE, Node, Service, defaults};
 use crate::backend::Backend;
 use crate::control::DEFAULT_DIRECTORY;
@@ -328,6 +328,6 @@ impl<'a> Resolver<'a> {
     }
 }
 
-pub(super) fn addresses(written: &[Text<Unscoped>]) -> Vec<IpAddr> {
-    written.iter().map(|address| address.0.0).collect()
+pub(super) fn addresses(written: &[Unscoped]) -> Vec<IpAddr> {
+    written.iter().map(|address| address.0).collect()
 }

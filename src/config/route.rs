@@ -43,7 +43,7 @@ impl Resolver<'_> {
             let message = format!("`{other}` cannot be answered: the service has no {family} address");
             return Err(self.rule_error(&["prefixes", "address"], &to.span(), message));
         }
-        let interfaces = table.interfaces.0.iter().map(|interface| interface.0.0.clone()).collect();
+        let interfaces = table.interfaces.0.iter().map(|interface| interface.0.clone()).collect();
         let neighbors = self.written_neighbors(check.of.service);
         let device = check.locality.device.clone();
         Ok(RouteProbe { from, to, neighbors, interfaces, device })

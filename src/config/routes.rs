@@ -148,7 +148,7 @@ impl Resolver<'_> {
                 self.rule_error(&["next-hop", "announce"], place, message)
             });
         };
-        let listed = hops.get_ref().0.iter().map(|hop| hop.0);
+        let listed = hops.get_ref().0.iter().copied();
         let address = listed.clone().find_map(|hop| match hop {
             WrittenNextHop::Address(address) if of_family(&address) => Some(address),
             _ => None,

@@ -8,8 +8,10 @@ use std::net::Ipv4Addr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::str::FromStr;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer, StrDeserializer};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor,
+};
 
 use crate::exabgp::Dialect;
 use crate::exabgp::attributes::PathInformation;
@@ -56,14 +58,22 @@ impl Visitor<'_> for Seen<'_> {
     }
 }
 
-/// One value, or a list of them.
+impl<'de> DeserializeSeed<'de> for Seen<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+/// One value, or a list of them, each parsed from a string.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct OneOrMany<T>(pub(crate) Vec<T>);
 
-impl<T: Clone> OneOrMany<Text<T>> {
+impl<T: Clone> OneOrMany<T> {
     /// The values, in order.
     pub(crate) fn values(&self) -> Vec<T> {
-        self.0.iter().map(|text| text.0.clone()).collect()
+        self.0.clone()
     }
 }
 
@@ -73,27 +83,35 @@ impl<T> Default for OneOrMany<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for OneOrMany<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Seen<T>(PhantomData<T>);
+        let mut values = vec![];
+        let mut read = |text: &str| {
+            values.push(text.parse().map_err(|error: T::Err| error.to_string())?);
+            Ok(())
+        };
+        deserializer.deserialize_any(SeenMany(&mut read))?;
+        Ok(Self(values))
+    }
+}
 
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Seen<T> {
-            type Value = OneOrMany<T>;
+/// Hands a string, or each of a list, to a function, as [`Seen`] does.
+struct SeenMany<'a>(&'a mut dyn FnMut(&str) -> Result<(), String>);
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or a list")
-            }
+impl<'de> Visitor<'de> for SeenMany<'_> {
+    type Value = ();
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(OneOrMany(vec![T::deserialize(StrDeserializer::new(text))?]))
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or a list")
+    }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(list)).map(OneOrMany)
-            }
-        }
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        (self.0)(text).map_err(E::custom)
+    }
 
-        deserializer.deserialize_any(Seen(PhantomData))
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        while list.next_element_seed(Seen(self.0))?.is_some() {}
+        Ok(())
     }
 }
 

@@ -51,6 +51,7 @@ impl Engine {
         let plans = std::mem::replace(&mut self.plans, next.services.clone());
         let services = std::mem::take(&mut self.services);
         let settled = std::mem::take(&mut self.settled);
+        let mut removed: Vec<_> = plans.iter().map(|plan| plan.name.clone()).collect();
         // The former services by name, each with its place.
         let former = plans.into_iter().zip(services.into_iter().zip(settled)).enumerate();
         let mut before: HashMap<_, _> = former.map(|former| (former.1.0.name.clone(), former)).collect();
@@ -95,9 +96,7 @@ impl Engine {
             self.services.push(service);
             self.settled.push(settled);
         }
-        let mut removed: Vec<_> = before.into_values().collect();
-        removed.sort_unstable_by_key(|(former, _)| *former);
-        let removed = removed.into_iter().map(|(_, (plan, _))| plan.name).collect();
+        removed.retain(|name| before.contains_key(name));
         out.extend(moved.into_iter().map(Action::from));
         let known = std::mem::take(&mut self.removed);
         self.removed =

@@ -157,12 +157,10 @@ fn folded(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
         None => 1,
         Some(_) => 0,
     };
-    let mut all: Vec<_> = outcomes.into_iter().collect();
-    // The sort is stable: of equal outcomes it keeps that of the first address.
-    all.sort_by_key(|outcome| std::cmp::Reverse(rank(outcome)));
-    let of = all.len();
-    let same = all.iter().filter(|outcome| rank(outcome) == rank(&all[0])).count();
-    match all.into_iter().next() {
+    let all: Vec<_> = outcomes.into_iter().collect();
+    let (of, worst) = (all.len(), all.iter().map(rank).max());
+    let same = all.iter().filter(|outcome| Some(rank(outcome)) == worst).count();
+    match all.into_iter().find(|outcome| Some(rank(outcome)) == worst) {
         None => Outcome::fail(Cause::ListenerUnknown, "no address"),
         Some(Outcome::Fail(Failure { cause, detail })) if same > 1 => {
             Outcome::fail(cause, format!("{detail}; and {} more of {of} addresses", same - 1))

@@ -16,11 +16,11 @@ pub(in crate::config) struct Dns {
     #[serde(default)]
     pub(in crate::config) queries: Vec<Text<Query>>,
     pub(in crate::config) validates: Placed<Validates>,
-    pub(in crate::config) server: Placed<OneOrMany<Text<Server>>>,
-    pub(in crate::config) source: Placed<OneOrMany<Text<Unscoped>>>,
+    pub(in crate::config) server: Placed<OneOrMany<Server>>,
+    pub(in crate::config) source: Placed<OneOrMany<Unscoped>>,
     #[serde(default)]
     pub(in crate::config) each_source: bool,
-    pub(in crate::config) transport: Placed<OneOrMany<Text<Transport>>>,
+    pub(in crate::config) transport: Placed<OneOrMany<Transport>>,
     pub(in crate::config) pass: Placed<usize>,
     pub(in crate::config) max_in_flight: Option<NonZeroUsize>,
     #[serde(default)]
@@ -54,7 +54,7 @@ const fn yes() -> bool {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(in crate::config) struct Tls {
     pub(in crate::config) name: Placed<String>,
-    pub(in crate::config) pin: OneOrMany<Text<Pin>>,
+    pub(in crate::config) pin: OneOrMany<Pin>,
     pub(in crate::config) certificate_left: Placed<Period>,
     pub(in crate::config) path: Placed<String>,
 }
@@ -71,7 +71,7 @@ pub(in crate::config) struct Validates {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(in crate::config) struct Expect {
     pub(in crate::config) rcode: Placed<OneOrMany<String>>,
-    pub(in crate::config) flags: Placed<OneOrMany<Text<Flag>>>,
+    pub(in crate::config) flags: Placed<OneOrMany<Flag>>,
     pub(in crate::config) not_empty: Placed<bool>,
     pub(in crate::config) min_answers: Placed<usize>,
     pub(in crate::config) max_answers: Placed<usize>,

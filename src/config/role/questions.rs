@@ -180,11 +180,11 @@ impl Resolver<'_> {
         self.require_nonempty(&service.sentinel, "sentinel")?;
         let served = zones(&service.zones);
         let is_in = |name: &Query| served.iter().any(|zone| name.is_in(zone));
-        match written.get_ref().0.iter().find(|name| !is_in(&name.0)) {
+        match written.get_ref().0.iter().find(|name| !is_in(name)) {
             None => Ok(()),
             Some(name) => {
                 let message =
-                    format!("sentinel `{}` is in none of `zones`, expected a name below one of them", name.0);
+                    format!("sentinel `{}` is in none of `zones`, expected a name below one of them", name);
                 Err(self.rule_error(&["zones", "role", "backend"], &written.span(), message))
             }
         }

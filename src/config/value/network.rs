@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
-use super::Text;
+use super::OneOrMany;
 
 /// A prefix with its length and without host bits. The default route is refused.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -97,7 +97,7 @@ pub(crate) enum WrittenAddress {
     /// `false`: the kernel of this host does not have them.
     No,
     /// These addresses are on this host.
-    These(Vec<Text<Unscoped>>),
+    These(OneOrMany<Unscoped>),
 }
 
 impl<'de> Deserialize<'de> for WrittenAddress {
@@ -121,11 +121,11 @@ impl<'de> Deserialize<'de> for WrittenAddress {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(WrittenAddress::These(vec![Text::deserialize(StrDeserializer::new(text))?]))
+                OneOrMany::deserialize(StrDeserializer::new(text)).map(WrittenAddress::These)
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(list)).map(WrittenAddress::These)
+                OneOrMany::deserialize(SeqAccessDeserializer::new(list)).map(WrittenAddress::These)
             }
         }
 

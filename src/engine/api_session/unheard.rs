@@ -14,7 +14,7 @@ use super::neighbors::Change;
 use crate::engine::action::Action;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
-use crate::text::joined;
+use crate::text::{joined, ordered};
 
 /// For how long the sessions of other neighbors have to be up. A router that is reachable connects within seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,7 +35,7 @@ impl ApiSession {
     pub(super) fn await_sessions(&mut self, now: Moment) {
         let routes = self.entries.iter().filter(|entry| !entry.stale).map(|entry| &entry.route);
         let named = routes.flat_map(|route| &route.neighbors).copied();
-        let unheard: BTreeSet<_> = named.filter(|neighbor| !self.neighbors.knows(neighbor)).collect();
+        let unheard: BTreeSet<_> = ordered(named.filter(|neighbor| !self.neighbors.knows(neighbor)));
         let Unheard { awaited, named_at, missing } = &mut self.unheard;
         missing.retain(|neighbor| unheard.contains(neighbor));
         let is_new = |neighbor: &IpAddr| !awaited.contains(neighbor) && !missing.contains(neighbor);
