@@ -73,7 +73,7 @@ pub(crate) fn drain(options: &Drain) -> anyhow::Result<Exit> {
         writeln!(text::stdout(), "draining {} {until}", named(&services))?;
     }
     let document = client.status()?;
-    print_other_drains(&document, &services, |drain| drain.holder != holder.as_str())?;
+    print_other_drains(&document, &services, &|drain| drain.holder != holder.as_str())?;
     let mut drained = document.services.iter().filter(|service| services.contains(&service.name));
     drained.try_for_each(print_holds)?;
     note_lost_sessions(&document)?;
@@ -122,22 +122,24 @@ pub(crate) fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
 /// Prints when the `lifted` services return: drains of others, or dampening, may keep them after their checks have passed.
 fn print_return(document: &Document, lifted: &[String]) -> std::io::Result<()> {
     let remains = |drain: &status::Drain| !drain.returning;
-    let any = |applies: fn(&Service) -> bool| {
-        document.services.iter().any(|service| lifted.contains(&service.name) && applies(service))
-    };
-    let is_kept = any(|service| service.drains.iter().any(|drain| !drain.returning));
-    let drains = if is_kept { " and its other drains have ended" } else { "" };
-    let is_suppressed = any(|service| service.dampening.reuse_in_seconds.is_some());
-    let reuse = if is_suppressed { " and dampening releases it" } else { "" };
+    let (mut drains, mut reuse) = ("", "");
+    for service in document.services.iter().filter(|service| lifted.contains(&service.name)) {
+        if service.drains.iter().any(remains) {
+            drains = " and its other drains have ended";
+        }
+        if service.dampening.reuse_in_seconds.is_some() {
+            reuse = " and dampening releases it";
+        }
+    }
     writeln!(text::stdout(), "{} returns once its checks pass{drains}{reuse}", named(lifted))?;
-    print_other_drains(document, lifted, remains)
+    print_other_drains(document, lifted, &remains)
 }
 
 /// Prints the drains of these services to which `applies` is true, beside the one that the command is about.
 fn print_other_drains(
     document: &Document,
     drained: &[String],
-    applies: impl Fn(&status::Drain) -> bool,
+    applies: &dyn Fn(&status::Drain) -> bool,
 ) -> std::io::Result<()> {
     for service in document.services.iter().filter(|service| drained.contains(&service.name)) {
         let name = foreign(&service.name);
