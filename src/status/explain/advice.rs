@@ -2,7 +2,7 @@
 
 use crate::engine::check::Severity;
 use crate::outcome::Cause;
-use crate::status::{CheckStatus, Service};
+use crate::status::{CheckStatus, Document, Service};
 
 /// The page that says more.
 const RUNBOOK: &str = "/usr/share/doc/dnsherald/docs/runbook.md";
@@ -106,7 +106,7 @@ const fn by_cause(cause: Cause) -> Advice {
 
 /// The advice for the checks with the worst effect on the service and for those without a result, each once; then where
 /// there is more. Where no check has an effect, those that fall or that are only observed have it.
-pub(super) fn of(service: &Service) -> Vec<String> {
+pub(super) fn of(document: &Document, service: &Service) -> Vec<String> {
     let worst = service.checks.iter().filter_map(|check| check.severity).max();
     let fails = |check: &CheckStatus| {
         check.unknown_for_seconds.is_some()
@@ -117,17 +117,37 @@ pub(super) fn of(service: &Service) -> Vec<String> {
     };
     let failed = service.checks.iter().filter(|check| fails(check)).filter_map(|check| check.last.as_ref());
     let causes = failed.filter(|last| !last.passed).filter_map(|last| last.cause.as_ref());
-    let mut advice = vec![];
+    let mut all = vec![];
     for cause in causes.filter_map(|cause| cause.parse::<Cause>().ok()) {
-        let text = format!("{cause}: {}", by_cause(cause).text(service.backend.as_deref()));
-        if !advice.contains(&text) {
-            advice.push(text);
+        let advice = match cause {
+            Cause::PortClosed | Cause::ListenerMissing if is_running(document, service) => Advice::Say(
+                "the server runs, and does not listen at the address: let it listen there, and look at its log",
+            ),
+            cause => by_cause(cause),
+        };
+        let text = format!("{cause}: {}", advice.text(service.backend.as_deref()));
+        if !all.contains(&text) {
+            all.push(text);
         }
     }
-    if !advice.is_empty() {
-        advice.push(format!("more: {RUNBOOK}"));
+    if !all.is_empty() {
+        all.push(format!("more: {RUNBOOK}"));
     }
-    advice
+    all
+}
+
+/// Whether the server of this service runs: the last round of its supplied check of the process has passed, or that of each
+/// check of another service of the server.
+fn is_running(document: &Document, service: &Service) -> bool {
+    let is_served = |other: &Service| {
+        other.name != service.name
+            && service.backend.is_some()
+            && other.backend == service.backend
+            && other.is_serving()
+            && other.checks.iter().all(CheckStatus::passes)
+    };
+    service.checks.iter().any(|check| check.name == "process" && check.passes())
+        || document.services.iter().any(is_served)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub(super) fn of(document: &Document, service: &Service, rule: Rule, file_is_bro
     let exabgp = &document.exabgp;
     // Without a configuration it is withdrawn whatever the rule.
     let is_configured = document.trouble.is_none() || document.last_good.is_some();
-    let mut remedies = if is_configured { by_rule(service, rule) } else { vec![] };
+    let mut remedies = if is_configured { by_rule(document, service, rule) } else { vec![] };
     let has_failing_check = rule == Rule::WorstCheck && !service.is_serving() && !remedies.is_empty();
     remedies.extend(about_exits(service));
     remedies.extend(about_file(document, file_is_broken));
@@ -38,7 +38,7 @@ pub(super) fn of(document: &Document, service: &Service, rule: Rule, file_is_bro
     remedies
 }
 
-fn by_rule(service: &Service, rule: Rule) -> Vec<String> {
+fn by_rule(document: &Document, service: &Service, rule: Rule) -> Vec<String> {
     let name = &service.name;
     match rule {
         Rule::NotEnabled => vec!["set `enabled = true`, then `dnsherald reload`".to_owned()],
@@ -54,13 +54,15 @@ fn by_rule(service: &Service, rule: Rule) -> Vec<String> {
             };
             let mut remedies: Vec<_> = service.drains.iter().filter_map(of_drain).collect();
             if !service.is_drained_for_good() {
-                remedies.extend(advice::of(service));
+                remedies.extend(advice::of(document, service));
             }
             remedies
         }
         Rule::Hold => vec![format!("to end it: `dnsherald unhold {name}`")],
         Rule::Dampening => vec![format!("to end it: `dnsherald undampen {name}`")],
-        Rule::Address | Rule::AfterDrain | Rule::WorstCheck | Rule::NoVerdict => advice::of(service),
+        Rule::Address | Rule::AfterDrain | Rule::WorstCheck | Rule::NoVerdict => {
+            advice::of(document, service)
+        }
         Rule::WarmUp => vec![],
     }
 }

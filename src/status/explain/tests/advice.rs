@@ -53,6 +53,9 @@ const STATES: &[State] = &[
         |document| first(document).state = ServiceState::Down,
         "to end it: `dnsherald undampen resolver`",
     ),
+    ("port closed", port_closed, "port-closed: the server is not there: start the server"),
+    ("port closed, and the process runs", port_closed_beside_a_process, NOT_LISTENING),
+    ("port closed, and another service is served", port_closed_beside_a_service, NOT_LISTENING),
     ("address missing", address_missing, "address-missing: add the address to an interface of this host"),
     (
         "starting",
@@ -182,6 +185,41 @@ fn held(document: &mut Document) {
 fn address_missing(document: &mut Document) {
     becomes(document, ServiceState::Down, "down", Severity::Down);
     first(document).checks[0].last.as_mut().unwrap().cause = Some("address-missing".to_owned());
+}
+
+const NOT_LISTENING: &str = "port-closed: the server runs, and does not listen at the address";
+
+fn port_closed(document: &mut Document) {
+    becomes(document, ServiceState::Down, "down", Severity::Down);
+    first(document).checks[0].last.as_mut().unwrap().cause = Some("port-closed".to_owned());
+}
+
+fn port_closed_beside_a_process(document: &mut Document) {
+    let mut process = first(document).checks[0].clone();
+    port_closed(document);
+    process.name = "process".to_owned();
+    first(document).checks.push(process);
+}
+
+fn port_closed_beside_a_service(document: &mut Document) {
+    first(document).backend = Some("unbound".to_owned());
+    let mut other = first(document).clone();
+    port_closed(document);
+    other.name = "second".to_owned();
+    document.services.push(other);
+}
+
+/// The last round of the other service fails as well: the server may have just ended.
+#[test]
+fn a_service_that_falls_does_not_show_that_the_server_runs() {
+    let mut document: Document = serde_json::from_str(ANNOUNCED).unwrap();
+    port_closed_beside_a_service(&mut document);
+    document.services[1].checks[0].last.as_mut().unwrap().passed = false;
+    let advice = remedies_of(&document);
+    assert!(
+        advice[0].starts_with("port-closed: the server is not there: `dnsherald backend status"),
+        "{advice:?}"
+    );
 }
 
 fn starting(document: &mut Document) {
