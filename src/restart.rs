@@ -62,7 +62,7 @@ use self::snapshot::Snapshot;
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Outcome {
-    /// The server was restarted, and its services have returned.
+    /// The restart, reload or command is done, and the services have returned.
     Restarted,
     /// The server was not touched, and the drain has ended.
     Untouched,

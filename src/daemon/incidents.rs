@@ -4,8 +4,8 @@
 //!   Enter DOWN ──► excerpt of the flight recorder ──► writer thread ──► <state>/….incident-N.trace
 //! ```
 //!
-//! The last [`KEPT`] files stay. At most one a minute is written: the first transition at once, further ones together
-//! once the minute is over, so that a hundred services that go down together are one incident. A reload, which empties the
+//! The last [`KEPT`] files stay. At most one a minute is written: for the first service that goes down at once, for further
+//! ones together once the minute is over. Thus a hundred services that go down together make two files at most. A reload, which empties the
 //! recorder, does not let them wait.
 
 use std::fs;

@@ -17,7 +17,8 @@ pub enum RestartEnd {
     /// The server recovered with the configuration before.
     RolledBack,
     /// A reload without a drain failed, or has left the server worse than before.
-    Reloaded,
+    #[serde(rename = "reloaded")]
+    ReloadFailed,
 }
 
 /// A failed restart by dnsherald, as its command reports it for the log.

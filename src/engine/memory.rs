@@ -43,7 +43,7 @@ pub(crate) struct Remembered {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) restart_pending: Option<PendingRestart>,
     /// The last state whose advertisement ExaBGP has acknowledged for every prefix; if ExaBGP answers no commands, the
-    /// last that was sent for every prefix.
+    /// last that was sent for every prefix. A state that does not serve needs no acknowledgment.
     pub(crate) acknowledged: Option<ServiceState>,
     /// Routes that ExaBGP may announce. They can then be withdrawn even if the configuration cannot be read.
     pub(crate) announced: Vec<Route>,

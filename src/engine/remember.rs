@@ -50,7 +50,7 @@ impl Engine {
                 // It is withdrawn, whatever its state `drained` advertises.
                 _ if !service.enabled => None,
                 ServiceState::Starting => service.stands_without_verdict.or(earlier),
-                // A withdraw is what the next helper has to go on with, whether ExaBGP has acknowledged it or not.
+                // The next helper must not take such a service for one that serves: no acknowledgment is needed.
                 state if settled || !state.serves() => Some(state),
                 _ => earlier,
             },

@@ -144,7 +144,7 @@ impl Engine {
         id: ServiceId,
         failed: FailedRestart,
     ) -> Option<Notice> {
-        if failed.end == RestartEnd::Reloaded {
+        if failed.end == RestartEnd::ReloadFailed {
             self.services.get_mut(id.0)?.failed_reload = Some(failed.why.clone());
         }
         let service = self.services.get(id.0)?;

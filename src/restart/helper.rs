@@ -209,7 +209,7 @@ pub(crate) async fn report_reload(
         match failed {
             Some(why) => {
                 let why = format!("{} {why}", transaction.what());
-                transaction.report_failure(&transaction.names(), RestartEnd::Reloaded, &why).await;
+                transaction.report_failure(&transaction.names(), RestartEnd::ReloadFailed, &why).await;
             }
             None => transaction.report_success().await,
         }

@@ -190,7 +190,7 @@ fn a_failed_restart_is_a_warning_that_names_the_prefix_the_reason_and_the_comman
     let end = "192.0.2.53/32 stays withdrawn; to end it once the server is repaired: dnsherald undrain resolver --as \
                backend/unbound --once-healthy";
     assert!(endless.to_string().ends_with(end), "{endless}");
-    let reloaded = failed(RestartEnd::Reloaded);
+    let reloaded = failed(RestartEnd::ReloadFailed);
     assert_eq!(reloaded.urgency(), Urgency::Warning);
     assert!(reloaded.to_string().ends_with("; not drained: the checks decide what is announced"));
     let back = failed(RestartEnd::RolledBack);
@@ -263,7 +263,7 @@ fn sentences() -> Vec<String> {
             withdrawn: None,
         },
         failed(RestartEnd::LeftDrained),
-        failed(RestartEnd::Reloaded),
+        failed(RestartEnd::ReloadFailed),
         failed(RestartEnd::RolledBack),
         Notice::Refused { line: line.clone(), why: None, retry: time },
         Notice::NoSession { neighbors: "10.1.0.9".to_owned() },

@@ -222,7 +222,7 @@ impl Notice {
                     RestartEnd::RolledBack => {
                         "rolled back: the server runs with the configuration before".to_owned()
                     }
-                    RestartEnd::Reloaded => "not drained: the checks decide what is announced".to_owned(),
+                    RestartEnd::ReloadFailed => "not drained: the checks decide what is announced".to_owned(),
                     RestartEnd::LeftDrained => {
                         let stays = match prefixes.is_empty() {
                             true => "it stays drained".to_owned(),

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::engine::Engine;
 use crate::engine::api_session::route_entry::RouteEntry;
+use crate::engine::ladder::Ladder;
 use crate::engine::plan::Service;
 use crate::engine::service::ServiceState;
 use crate::exabgp::{Advertisement, Route};
@@ -67,6 +68,17 @@ fn may_stay(earlier: &Service, plan: &Service) -> bool {
     earlier.enabled && plan.enabled && earlier.ladders == plan.ladders && earlier.routes.iter().all(is_kept)
 }
 
+/// What the states advertise for the routes, each once: a few, since an entry of `announce` has one for all prefixes.
+fn distinct(ladders: &[Ladder]) -> Vec<&Ladder> {
+    let mut known = vec![];
+    for ladder in ladders {
+        if !known.contains(&ladder) {
+            known.push(ladder);
+        }
+    }
+    known
+}
+
 /// The keys and checks in which `plan` differs from `earlier`.
 fn differences(earlier: &Service, plan: &Service) -> String {
     // With an `announce` of several neighbors a prefix has as many routes.
@@ -76,12 +88,15 @@ fn differences(earlier: &Service, plan: &Service) -> String {
         of_each.filter(|prefix| known.insert(*prefix)).collect::<Vec<_>>()
     };
     let same_prefixes = prefixes(earlier) == prefixes(plan);
+    let (before, now) = (&earlier.ladders, &plan.ladders);
+    // More prefixes have more ladders.
+    let states_differ = distinct(before) != distinct(now) || (before.len() == now.len() && before != now);
     let mut different: Vec<_> = [
         ("name", earlier.name != plan.name),
         ("enabled", earlier.enabled != plan.enabled),
         ("prefixes", !same_prefixes),
         ("next-hop or neighbors", same_prefixes && earlier.routes != plan.routes),
-        ("what its states advertise", earlier.ladders != plan.ladders),
+        ("what its states advertise", states_differ),
         ("unknown-after", earlier.unknown_after != plan.unknown_after),
         ("recovery", earlier.recovery != plan.recovery),
         ("start", earlier.start != plan.start),

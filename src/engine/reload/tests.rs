@@ -279,6 +279,9 @@ fn the_log_lists_changed_and_kept_parts_of_a_reload() {
     bench.reload("a 192.0.2.1/32 192.0.2.4/32\nb query=example. med=300 192.0.2.3/32");
     let changed = "configuration reloaded: changed: a (prefixes), b (what its states advertise)";
     assert!(bench.logged.contains(&changed.to_owned()), "{:?}", bench.logged);
+    bench.reload("a 192.0.2.1/32 192.0.2.4/32 192.0.2.5/32\nb query=example. med=300 192.0.2.3/32");
+    let changed = "configuration reloaded: 1 service unchanged, changed: a (prefixes)";
+    assert!(bench.logged.contains(&changed.to_owned()), "{:?}", bench.logged);
 }
 
 #[test]
