@@ -99,7 +99,8 @@ pub(crate) enum Command {
     Drain(Drain),
     /// End drains
     ///
-    /// Shows what still keeps a service withdrawn. Exit status: 0 done; 1 if there was no drain to end (0 with
+    /// The checks begin anew, and a service returns once they pass, or at once if it is held. Shows what still keeps a
+    /// service withdrawn. Exit status: 0 done; 1 if there was no drain to end (0 with
     /// `--quiet-if-none`), or with `--wait` a service was not announced and acknowledged in time; 5 with `--wait` if
     /// ExaBGP answers no commands, so that it is unknown whether it carried out the announcements.
     Undrain(Undrain),

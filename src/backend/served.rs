@@ -74,11 +74,9 @@ impl Served {
     pub(crate) fn complaints(&self, before: &Self) -> Vec<String> {
         let worse = self.worse_than(before);
         let is_worse = |zone: &&Zone| worse.iter().any(|(_, now)| std::ptr::eq(*now, *zone));
-        let not_served = self.configured.iter().filter(|zone| !zone.is_served() && !self.is_excused(zone));
-        let not_served = not_served
-            .filter(|zone| !is_worse(zone))
-            .map(|zone| format!("zone {} is not served at {}{}", zone.zone, zone.server, why(zone)));
-        worse.iter().map(|(earlier, now)| compared(earlier, now)).chain(not_served).collect()
+        let lost = self.configured.iter().filter(|zone| !zone.is_served() && !self.is_excused(zone));
+        let lost = lost.filter(|zone| !is_worse(zone)).map(|zone| not_served(zone) + &why(zone));
+        worse.iter().map(|(earlier, now)| compared(earlier, now)).chain(lost).collect()
     }
 
     /// Whether it is no fault that a zone is not served at this address.
@@ -95,6 +93,34 @@ impl Served {
         let mut reachable = at_services.filter(|other| !is_silent(other)).peekable();
         reachable.peek().is_some() && reachable.all(Zone::is_served)
     }
+}
+
+/// Describes the zones that the complaints of an `earlier` operation name and that are still not served, except those that
+/// are `known` or `removed`. The text is the only record of that operation.
+pub(crate) async fn still_lost(
+    earlier: &str,
+    known: &[String],
+    targets: &Targets,
+    timeout: Duration,
+    removed: &[String],
+) -> Vec<String> {
+    let removed: Vec<_> = removed.iter().filter_map(|name| query(name)).collect();
+    let words = earlier.split("zone ").skip(1).filter_map(|rest| rest.split_whitespace().next());
+    let names: BTreeSet<_> = ordered(words.filter(|word| word.ends_with('.')));
+    let queries: Vec<_> =
+        names.into_iter().filter_map(query).filter(|zone| !removed.contains(zone)).collect();
+    let zones = asked(targets, &queries, timeout).await;
+    let is_named = |zone: &&Zone| {
+        let (name, server) = (&zone.zone, zone.server);
+        earlier.contains(&format!("zone {name} at {server}:")) || earlier.contains(&not_served(zone))
+    };
+    let lost = zones.iter().filter(is_named).filter(|zone| !zone.is_served());
+    let new = lost.filter(|zone| !known.iter().any(|complaint| complaint.starts_with(&not_served(zone))));
+    new.map(|zone| format!("{}, as after the reload before{}", not_served(zone), why(zone))).collect()
+}
+
+fn not_served(zone: &Zone) -> String {
+    format!("zone {} is not served at {}", zone.zone, zone.server)
 }
 
 /// Describes a zone that is worse than before.
@@ -140,6 +166,7 @@ async fn asked(targets: &Targets, queries: &[Query], timeout: Duration) -> Vec<Z
 mod tests {
     use super::*;
     use crate::backend::Kind;
+    use crate::responder::{Fault, Responder};
 
     fn zone(name: &str, serial: Option<u32>, trouble: Option<&str>) -> Zone {
         at("127.0.0.1:53", false, name, serial, trouble)
@@ -216,6 +243,32 @@ mod tests {
         assert_eq!(missed.complaints(&missed), ["zone a. is not served at 10.1.0.2:53, connection refused"]);
         let drained = served(&[&management(Some(1)), &missing]);
         assert_eq!(drained.complaints(&drained), [""; 0]);
+    }
+
+    /// A second reload compares with a server that has lost the zone already.
+    #[tokio::test]
+    async fn a_zone_that_an_earlier_reload_lost_is_a_finding() {
+        let responder = Responder::bind([127, 0, 0, 1].into()).await.unwrap();
+        responder.set(Fault::Refuse).await;
+        let address = responder.address();
+        let target = Target { server: address, ..Target::management([127, 0, 0, 1].into()) };
+        let targets = Targets { management: vec![target], services: vec![] };
+        let lost = async |earlier: &str, known: &[String], removed: &[&str]| {
+            let removed: Vec<_> = removed.iter().map(|zone| (*zone).to_owned()).collect();
+            still_lost(earlier, known, &targets, Duration::from_secs(5), &removed).await
+        };
+        let was = format!("reload srv done, but zone example.net. at {address}: serial none, before 1");
+        let complaint = format!("zone example.net. is not served at {address}, as after the reload before");
+        let found = lost(&was, &[], &[]).await;
+        assert!(found.len() == 1 && found[0].starts_with(&complaint), "{found:?}");
+        assert_eq!(lost(&found[0], &[], &[]).await, found, "nor does a third one end it");
+        assert_eq!(lost(&was, &[], &["example.net"]).await, [""; 0]);
+        let known = [format!("zone example.net. is not served at {address}, answered REFUSED")];
+        assert_eq!(lost(&was, &known, &[]).await, [""; 0]);
+        for other in ["reload srv failed: the zone is bad.", "zone example.net. at 192.0.2.1:53: serial none"]
+        {
+            assert_eq!(lost(other, &[], &[]).await, [""; 0], "{other}");
+        }
     }
 
     #[test]

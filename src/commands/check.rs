@@ -19,7 +19,7 @@ use crate::text;
 use crate::text::period::Shown;
 
 /// The result of a probe that counts once it has passed, and did not pass.
-const NOT_SEEN: &str = "no pass, not counted: the helper counts it once it has passed";
+const NOT_SEEN: &str = "not counted by the helper before its first pass";
 
 /// The result of one probe.
 #[derive(Debug, Serialize)]
@@ -171,19 +171,23 @@ async fn probe(services: &[&config::Service]) -> anyhow::Result<Vec<ServiceRepor
 }
 
 async fn probe_check(check: config::Check) -> CheckReport {
-    let findings = check.probe.ask_all().await;
+    let counts_once_seen = check.counts_once_seen();
+    let probe = match &check.probe {
+        // A failure shows why, also where the helper does not count it.
+        Probe::Dns(set) if counts_once_seen => Probe::Dns(set.clone().once_seen(false)),
+        probe => probe.clone(),
+    };
+    let findings = probe.ask_all().await;
     let mut worst = Severity::Observe;
     let mut passes = 0;
     let mut unknown = 0;
     let mut probes = vec![];
-    let counts_once_seen = check.counts_once_seen();
     for (probe, finding) in findings {
         let nsid = finding.nsid();
         let (cause, detail, latency) = match finding.outcome {
-            // A probe without a first pass counts as passed, and has no latency.
-            Outcome::Pass { latency, .. } if latency.is_zero() && counts_once_seen => {
+            Outcome::Fail(failure) if counts_once_seen => {
                 passes += 1;
-                (None, Some(NOT_SEEN.to_owned()), None)
+                (None, Some(format!("{NOT_SEEN}: {}", without_label(&probe, &failure.detail))), None)
             }
             Outcome::Pass { latency, .. } => {
                 passes += 1;
@@ -275,6 +279,11 @@ fn table(reports: &[ServiceReport]) -> String {
     text
 }
 
+/// The detail without the label of the probe, with which the line starts.
+fn without_label<'a>(probe: &str, detail: &'a str) -> &'a str {
+    detail.strip_prefix(probe).map_or(detail, |rest| rest.trim_start_matches(": "))
+}
+
 fn result(probe: &ProbeReport) -> String {
     let mut text = match (probe.latency_seconds, &probe.detail) {
         (Some(latency), _) => {
@@ -282,10 +291,7 @@ fn result(probe: &ProbeReport) -> String {
             format!("ok in {}{repeated}", Shown(Duration::from_secs_f64(latency)))
         }
         (None, Some(detail)) => {
-            // The line already starts with the label.
-            let detail = detail
-                .strip_prefix(&probe.probe)
-                .map_or(detail.as_str(), |rest| rest.trim_start_matches(": "));
+            let detail = without_label(&probe.probe, detail);
             match probe.cause {
                 Some(cause) => format!("{} ({detail})", cause.word()),
                 None => detail.to_owned(),

@@ -23,7 +23,19 @@ pub(super) fn helper(facts: &Facts) -> Known<Examined> {
 /// Finds that no helper of the configuration runs, or no ExaBGP.
 fn missing(facts: &Facts, examined: &mut Examined) -> Known<()> {
     let config = facts.usable_config()?;
-    let HelperFact::Silent(why) = known(&facts.helper)? else { return Ok(()) };
+    let first = |why: &str| foreign(why.split("; ").next().unwrap_or(why));
+    let why = match known(&facts.helper)? {
+        HelperFact::Answers(_) => return Ok(()),
+        HelperFact::Unresponsive(why) => {
+            examined.find(
+                Id::HelperMissing,
+                format!("{}: it is stopped or overloaded, and ExaBGP keeps what it announced", first(why)),
+                "`kill -CONT` its process if it is stopped; if it hangs, restart ExaBGP",
+            );
+            return Ok(());
+        }
+        HelperFact::Silent(why) => why,
+    };
     // Its sockets may be in a container.
     known(&facts.network)?;
     let file = facts.config_path.display();

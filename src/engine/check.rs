@@ -28,7 +28,7 @@ mod shown;
 mod timing;
 
 /// Why a check rises or is up though none of its probes has ever passed: their failures count as passes.
-pub(crate) const UNSEEN: &str = "no pass yet, so its failure does not count";
+pub(crate) const UNSEEN: &str = "no pass yet, so its failure (see `dnsherald check`) does not count";
 
 /// One check of a service. A dump of the flight recorder contains its fields: a change keeps the rule of
 /// [`Service`](super::service::Service).

@@ -59,13 +59,20 @@ pub(crate) enum Notice {
     CheckKnown { service: String, check: String, after: Duration },
     /// Every witness is unknown, so the service is degraded.
     #[serde(rename = "blind")]
-    AllUnknown { service: String, after: Duration, why: String },
+    AllUnknown { service: String, after: Duration, which: &'static str, why: String },
     /// No witness has a first verdict. The state that `stands`, or a withdraw, is stated without one.
     #[serde(rename = "starts-blind")]
-    StartsUnknown { service: String, after: Duration, stands: Option<ServiceState>, why: String },
+    StartsUnknown {
+        service: String,
+        after: Duration,
+        reloaded: bool,
+        stands: Option<ServiceState>,
+        which: &'static str,
+        why: String,
+    },
     /// Every witness is unknown, so the service stays down or drained.
     #[serde(rename = "stays-blind")]
-    StaysUnknown { service: String, stays: String, after: Duration, why: String },
+    StaysUnknown { service: String, stays: String, after: Duration, which: &'static str, why: String },
     /// A fall that suppresses nothing.
     Penalty { service: String, suppress: u32, fall: Fall },
     /// A fall that suppresses the service, or would in mode `observe`.

@@ -9,7 +9,7 @@ use super::answered::ResultsBefore;
 use super::questions::QuestionReporter;
 use super::status;
 use crate::backend::Backend;
-use crate::backend::served::Served;
+use crate::backend::served::{Served, still_lost};
 use crate::backend::targets::Targets;
 use crate::config::Config;
 use crate::control::client::Client;
@@ -76,7 +76,11 @@ pub(super) async fn run(
     // A successful reload command does not prove that each zone was loaded, nor that clients are answered.
     let mut complaints = complaints_since(&targets, backend, &served, &results_before, &mut reporter).await;
     // Whether the reload before has failed, and this one is to repair what it did.
-    if has_failed_reload(helper, backend).await {
+    if let Some(earlier) = failed_reload(helper, backend).await {
+        let lost = reporter
+            .report(still_lost(&earlier, &complaints.zones, &targets, backend.timeout, removed))
+            .await;
+        complaints.zones.extend(lost);
         complaints.still_down = still_down(&results_before, &mut reporter).await;
     }
     let exit = reporter.report(status::run(config, backend, false)).await?;
@@ -176,11 +180,11 @@ async fn complaints_since(
     }
 }
 
-/// Whether the helper says that the last reload of this server has failed.
-async fn has_failed_reload(helper: &Client, backend: &Backend) -> bool {
-    let Ok(document) = helper.look().await else { return false };
-    let of_backend = |service: &&Service| service.backend.as_deref() == Some(backend.name.as_str());
-    document.services.iter().filter(of_backend).any(|service| service.failed_reload.is_some())
+/// Why the last reload of this server has failed, as the helper says; `None` if it has not.
+async fn failed_reload(helper: &Client, backend: &Backend) -> Option<String> {
+    let document = helper.look().await.ok()?;
+    let of_backend = |service: &Service| service.backend.as_deref() == Some(backend.name.as_str());
+    document.services.into_iter().filter(of_backend).find_map(|service| service.failed_reload)
 }
 
 /// The complaints about the checks that failed before: a service may have been down for long, therefore no wait for the start

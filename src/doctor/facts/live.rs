@@ -10,6 +10,8 @@ pub(crate) enum HelperFact {
     Answers(Box<Document>),
     /// None answers at its sockets, for this reason.
     Silent(String),
+    /// A helper listens, and does not answer; why.
+    Unresponsive(String),
 }
 
 /// Whether a service can answer its clients.

@@ -27,13 +27,17 @@ pub(super) async fn helper(config: Result<&Config, &String>, path: &Path) -> Kno
     if config.origin.is_none() {
         return Err("`dnsherald healthcheck` has no sockets to ask at".to_owned());
     }
-    match Client::new(&config.control).look().await {
+    let client = Client::new(&config.control);
+    match client.look().await {
         Ok(document) if is_same(&document.configuration, path) => Ok(HelperFact::Answers(Box::new(document))),
         Ok(document) => {
             let (directory, other) = (config.control.display(), document.configuration.display());
             Ok(HelperFact::Silent(format!("the helper at the sockets in {directory} runs with {other}")))
         }
         Err(error) => {
+            if client.process().await.is_some() {
+                return Ok(HelperFact::Unresponsive(format!("{error:#}")));
+            }
             let is_denied = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
             let may_look = !fs::symlink_metadata(&config.control).is_err_and(|error| is_denied(&error));
             let why = format!("{error:#}");

@@ -25,6 +25,16 @@ fn with_document(change: impl FnOnce(&mut Document)) -> HelperFact {
 #[test]
 fn exabgp_and_the_helper_must_run() {
     assert_eq!(found(|facts| facts.helper = Ok(silent())), ["helper-missing"]);
+    let frozen = "the helper (pid 7) behind /run/dnsherald/status.sock does not respond: no whole answer within 4s; is it \
+                  stopped or overloaded?";
+    let mut facts = healthy();
+    facts.helper = Ok(HelperFact::Unresponsive(frozen.to_owned()));
+    let report = Report::of(&facts);
+    let keeps = "no whole answer within 4s: it is stopped or overloaded, and ExaBGP keeps what it announced";
+    assert!(
+        report.findings[0].id.word() == "helper-missing" && report.findings[0].what.ends_with(keeps),
+        "{report:?}"
+    );
     let stopped = |facts: &mut Facts| {
         facts.helper = Ok(silent());
         facts.is_exabgp_running = false;

@@ -57,22 +57,25 @@ impl Notice {
             Self::CheckKnown { service, check, after } => {
                 format!("check {service}/{check}: no longer unknown, after {}", Shown(*after))
             }
-            Self::AllUnknown { service, after, why } => format!(
-                "service {service}: no check has had a result for {}, degraded until one has: {why}",
+            Self::AllUnknown { service, after, which, why } => format!(
+                "service {service}: no {which} has had a result for {}, degraded until one has: {why}",
                 Shown(*after)
             ),
-            Self::StartsUnknown { service, after, stands, why } => {
-                let after = Shown(*after);
+            Self::StartsUnknown { service, after, reloaded, stands, which, why } => {
+                let (after, since) = (Shown(*after), if *reloaded { "reload" } else { "start" });
                 let then = match stands {
-                    Some(state) => format!("; {state}, acknowledged before the start, stands"),
+                    Some(state) => format!("; {state}, acknowledged before the {since}, stands"),
                     None => ", and no earlier state is known; withdrawing".to_owned(),
                 };
                 format!(
-                    "service {service}: no check has had a result within {after} of the start{then}: {why}"
+                    "service {service}: no {which} has had a result within {after} of the {since}{then}: {why}"
                 )
             }
-            Self::StaysUnknown { service, stays, after, why } => {
-                format!("service {service}: {stays}; no check has had a result for {}: {why}", Shown(*after))
+            Self::StaysUnknown { service, stays, after, which, why } => {
+                format!(
+                    "service {service}: {stays}; no {which} has had a result for {}: {why}",
+                    Shown(*after)
+                )
             }
             Self::Service { service, from, to, why, asks, kept, .. } => {
                 let asks = asks.iter().map(|Desired { route, prefixes }| match route {

@@ -90,7 +90,7 @@ impl Service {
         let enforces = |mode| mode == Mode::Enforce;
         // After an exchange either of them is the record before.
         let penalty = self.dampening.whole_penalty(now).max(before.dampening.whole_penalty(now));
-        if penalty > 0 && enforces(earlier.dampening.mode) != enforces(plan.dampening.mode) {
+        if enforces(earlier.dampening.mode) != enforces(plan.dampening.mode) {
             self.note_enforced(now, penalty, out);
         }
         SucceedingPlaces { kept: places, same_probe }

@@ -116,6 +116,15 @@ impl Service {
     /// The reason of its state at the time of the transition, or since another check degrades it. Later outcomes may point
     /// to another state.
     pub(crate) fn reason(&self) -> String {
+        let fails = |check: &Check| check.verdict() == Some(Severity::Down) && check.failure().is_some();
+        if self.state == ServiceState::Down
+            && self.health == Some(Severity::Down)
+            && self.are_all_unknown()
+            && !self.checks.iter().any(fails)
+        {
+            // The failure of then is over, and the checks that would have to pass have no result.
+            return self.what_stands(self.state) + &self.unknown_suffix();
+        }
         self.entry_reason.clone().unwrap_or_else(|| self.explain())
     }
 
@@ -144,9 +153,7 @@ impl Service {
 
     /// Says that no witness has a result, and why.
     fn explain_unknown(&self) -> String {
-        let mut deciding = self.checks.iter().filter(|check| check.decides());
-        let which = if deciding.all(|check| check.unknown.is_some()) { "all" } else { "all dns" };
-        format!("{which} checks unknown: {}", self.why_unknown())
+        format!("all {}s unknown: {}", self.unknown_kind(), self.why_unknown())
     }
 
     /// Of the checks with the worst verdict, the one whose failure is nearest to the root, or if all pass again, the one that
@@ -225,6 +232,9 @@ impl Service {
             ServiceState::Starting if self.lost_verdict => {
                 "no verdict since a reload changed its checks; its last announcement or withdraw stands"
                     .to_owned()
+            }
+            ServiceState::Starting if self.stated.is_some() => {
+                "no verdict yet; its last announcement or withdraw stands".to_owned()
             }
             ServiceState::Starting => "no verdict yet".to_owned(),
         }

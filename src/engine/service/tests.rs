@@ -121,7 +121,7 @@ fn a_check_that_fails_before_its_first_pass_is_said_not_to_count() {
 fn a_check_whose_probes_have_not_passed_is_not_said_to_have_passed() {
     let mut log = Log::of("dns = { query = \"localhost. A\", once-seen = true }");
     log.finds(1, &Outcome::pass(Duration::ZERO));
-    let unseen = "no pass yet, so its failure does not count";
+    let unseen = "no pass yet, so its failure (see `dnsherald check`) does not count";
     let rises = (Urgency::Info, format!("check a/more: unknown -> rising: {unseen}"));
     assert!(log.lines.contains(&rises), "{:?}", log.lines);
     assert_eq!(log.verdicts(), [(Urgency::Info, format!("check a/more: rising -> up: {unseen}"))]);

@@ -158,19 +158,20 @@ impl Service {
         }
         let Some(alarm) = alarm.filter(|alarm| self.unknown_checks.raised != Some(*alarm)) else { return };
         self.unknown_checks.raised = Some(alarm);
-        let (service, after, why) =
-            (self.name.clone(), self.unknown_checks.unknown_after, self.why_unknown());
+        let (service, after, which, why) =
+            (self.name.clone(), self.unknown_checks.unknown_after, self.unknown_kind(), self.why_unknown());
         out.push(match alarm {
             Alarm::Starts => {
                 self.unknown_checks.stated_without_verdict = true;
                 let stands = self.stands_without_verdict.filter(|_| !self.dampening.enforced());
                 self.stated = stands.and_then(Stated::from_state).or(Some(Stated::Withdraw));
-                Notice::StartsUnknown { service, after, stands, why }.into()
+                Notice::StartsUnknown { service, after, reloaded: self.lost_verdict, stands, which, why }
+                    .into()
             }
-            Alarm::Degraded => Notice::AllUnknown { service, after, why }.into(),
+            Alarm::Degraded => Notice::AllUnknown { service, after, which, why }.into(),
             Alarm::Stays(state) => {
                 let stays = self.what_stands(state);
-                Notice::StaysUnknown { service, stays, after, why }.into()
+                Notice::StaysUnknown { service, stays, after, which, why }.into()
             }
         });
     }
@@ -198,6 +199,12 @@ impl Service {
     /// Whether every witness is unknown at present.
     pub(super) fn are_all_unknown(&self) -> bool {
         self.unknown_checks.all_unknown_since(&self.checks).is_some()
+    }
+
+    /// The checks that are unknown if all witnesses are.
+    pub(super) fn unknown_kind(&self) -> &'static str {
+        let mut deciding = self.checks.iter().filter(|check| check.decides());
+        if deciding.all(|check| check.unknown.is_some()) { "check" } else { "dns check" }
     }
 
     /// Why the witnesses are unknown.

@@ -94,13 +94,17 @@ const fn by_cause(cause: Cause) -> Advice {
             "look at the load (`dnsherald metrics`); do not drain, since the traffic would move to the next PoP",
         ),
         Cause::ListenerUnknown => Say(
-            "no route moves; let the server listen at the address (`dnsherald doctor`), or correct what the reason names",
+            "this says nothing about the server: let the server listen at the address (`dnsherald doctor`), or correct what the reason names",
         ),
         Cause::ProcessUnknown | Cause::NoCounters => Say(
-            "no route moves; `dnsherald backend status` names the permission or the setting that is missing",
+            "this says nothing about the server: `dnsherald backend status` names the permission or the setting that is missing",
         ),
-        Cause::Local => Say("no route moves; free descriptors, ports, memory or threads of this host"),
-        Cause::NoReference => Say("no route moves; look at the reference servers, and at the path to them"),
+        Cause::Local => {
+            Say("this says nothing about the server: free descriptors, ports, memory or threads of this host")
+        }
+        Cause::NoReference => {
+            Say("this says nothing about the server: look at the reference servers, and at the path to them")
+        }
     }
 }
 

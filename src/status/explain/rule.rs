@@ -48,7 +48,7 @@ impl Rule {
             ServiceState::Starting => Self::NoVerdict,
             ServiceState::Down if service.missing_address().is_some() => Self::Address,
             ServiceState::Up if !service.holds.is_empty() => Self::Hold,
-            ServiceState::Down if !down => Self::Dampening,
+            ServiceState::Down if !down && service.dampening.why_withdrawn().is_some() => Self::Dampening,
             ServiceState::Up | ServiceState::Degraded | ServiceState::Down => Self::WorstCheck,
         }
     }

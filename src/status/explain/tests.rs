@@ -184,7 +184,12 @@ fn the_first_rule_that_applies_is_named() {
     assert_eq!(of(&|service| service.enabled = false), Rule::NotEnabled);
     assert_eq!(of(&|service| service.state = ServiceState::Starting), Rule::NoVerdict);
     assert_eq!(of(&|service| service.state = ServiceState::Drained), Rule::AfterDrain);
-    assert_eq!(of(&|service| service.checks.clear()), Rule::Dampening);
+    assert_eq!(of(&|service| service.checks.clear()), Rule::WorstCheck, "an earlier verdict stands");
+    let suppressed = |service: &mut Service| {
+        service.checks.clear();
+        service.dampening.reuse_in_seconds = Some(60.0);
+    };
+    assert_eq!(of(&suppressed), Rule::Dampening);
     let disabled = |service: &mut Service| {
         service.state = ServiceState::Drained;
         service.disabled = true;

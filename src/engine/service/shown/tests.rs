@@ -10,8 +10,8 @@ use crate::engine::event::{CheckId, Event, ServiceId};
 use crate::engine::memory::Memory;
 use crate::outcome::{Cause, Failure, Outcome};
 
-/// A service that is up by three checks, of which the first watches the process.
-fn up() -> Engine {
+/// A service with three checks, of which the first watches the process.
+fn started() -> Engine {
     let toml = "[node]\nmanagement = \"10.1.0.2\"\n[defaults]\nrise = 2\nfall = 1\n[[service]]\nname = \"a\"\n\
                 prefixes = [\"192.0.2.1/32\"]\naddress = false\n\
                 [[service.check]]\nname = \"process\"\nprocess = { unit = \"unbound.service\" }\n\
@@ -20,6 +20,12 @@ fn up() -> Engine {
     let config = Config::parse(Path::new("a.toml"), toml, "host").unwrap();
     let mut engine = Engine::new(&config.plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO);
     engine.handle(Moment::START, Event::Start);
+    engine
+}
+
+/// The same, up by all of them.
+fn up() -> Engine {
+    let mut engine = started();
     for check in [0, 1, 2, 0, 1, 2] {
         passes(&mut engine, check);
     }
@@ -38,6 +44,26 @@ fn passes(engine: &mut Engine, check: usize) {
 fn fails(engine: &mut Engine, check: usize, cause: Cause) -> String {
     engine.handle(Moment::START, Event::Outcome(id(check), Outcome::fail(cause, cause.to_string())));
     engine.services()[0].explain()
+}
+
+/// Before any verdict of the dns checks the process exits; it is back, and they cannot ask.
+#[test]
+fn a_failure_that_is_over_is_no_reason_while_no_dns_check_has_a_result() {
+    let mut engine = started();
+    let gone = Failure::new(Cause::ProcessGone, "process 31151 (unbound) has ended");
+    engine.handle(Moment::START, Event::SuddenFailure(id(0), gone));
+    for check in [1, 2] {
+        fails(&mut engine, check, Cause::SourceAddress);
+    }
+    let service = |engine: &Engine| engine.services()[0].reason();
+    assert_eq!(service(&engine), "process 31151 (unbound) has ended", "still");
+    for _ in 0..2 {
+        passes(&mut engine, 0);
+    }
+    assert_eq!(engine.services()[0].state(), ServiceState::Down);
+    let reason = service(&engine);
+    let now = "down, and stays withdrawn until its checks pass; all dns checks unknown: check answers: source-address";
+    assert!(reason.starts_with(now), "{reason}");
 }
 
 #[test]

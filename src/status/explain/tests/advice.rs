@@ -50,9 +50,13 @@ const STATES: &[State] = &[
     ("held", held, "to end it: `dnsherald unhold resolver`"),
     (
         "suppressed",
-        |document| first(document).state = ServiceState::Down,
+        |document| {
+            first(document).state = ServiceState::Down;
+            first(document).dampening.reuse_in_seconds = Some(60.0);
+        },
         "to end it: `dnsherald undampen resolver`",
     ),
+    ("down, and a check unknown", down_and_unknown, "source-address: add the source address"),
     ("port closed", port_closed, "port-closed: the server is not there: start the server"),
     ("port closed, and the process runs", port_closed_beside_a_process, NOT_LISTENING),
     ("port closed, and another service is served", port_closed_beside_a_service, NOT_LISTENING),
@@ -64,7 +68,7 @@ const STATES: &[State] = &[
     ),
     ("starting and failing", starting_and_failing, "timeout: "),
     ("warm-up", warm_up, "nothing to do: it returns once the names of `warm-up` are asked (about 2s)"),
-    ("unknown", unknown, "local: no route moves; free descriptors"),
+    ("unknown", unknown, "local: this says nothing about the server: free descriptors"),
     ("refused", refused, "ExaBGP refuses a route: `dnsherald doctor`"),
     (
         "unacknowledged",
@@ -188,6 +192,15 @@ fn address_missing(document: &mut Document) {
 }
 
 const NOT_LISTENING: &str = "port-closed: the server runs, and does not listen at the address";
+
+/// The failure that brought it down is over, and the checks that would have to pass have no result.
+fn down_and_unknown(document: &mut Document) {
+    first(document).state = ServiceState::Down;
+    let check = &mut first(document).checks[0];
+    check.unknown_for_seconds = Some(31.0);
+    let last = check.last.as_mut().unwrap();
+    (last.passed, last.cause) = (false, Some("source-address".to_owned()));
+}
 
 fn port_closed(document: &mut Document) {
     becomes(document, ServiceState::Down, "down", Severity::Down);
