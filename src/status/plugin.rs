@@ -40,15 +40,15 @@ pub(crate) fn line(document: &Document, ahead: Option<&str>) -> (Exit, String) {
     for service in &document.services {
         find_in_service(document, service, &mut found);
     }
-    let mut found = found.0;
-    // The worst first.
-    found.sort_by_key(|(exit, _)| std::cmp::Reverse(exit.code()));
-    let exit = found.first().map_or(Exit::Success, |(exit, _)| *exit);
+    let found = found.0;
+    let exit = found.iter().map(|(exit, _)| *exit).max_by_key(|exit| exit.code()).unwrap_or(Exit::Success);
     let text = if found.is_empty() {
         let names = document.services.iter().map(|service| format!("{} up", service.name));
         foreign_within(&names.collect::<Vec<_>>().join(", "), LONGEST).replace('|', "/")
     } else {
-        found.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("; ")
+        // The worst first.
+        let (worst, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|(found, _)| *found == exit);
+        joined(worst.into_iter().chain(others).map(|(_, text)| text), "; ")
     };
     (exit, format!("DNSHERALD {} - {text}{}", exit.plugin_word(), performance(document)))
 }
