@@ -90,7 +90,8 @@ pub enum Request {
         /// Its name; `None` for all.
         service: Option<String>,
     },
-    /// Log the failure of a restart of a server; that of a reload is shown until one succeeds. Moves no route.
+    /// Log the failure of a restart of a server; that of a reload is shown until a reload or a restart
+    /// succeeds. Moves no route.
     RestartFailed {
         /// The name of a service of that server.
         service: String,

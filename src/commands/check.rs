@@ -311,14 +311,21 @@ fn plugin_line(reports: &[ServiceReport]) -> String {
     let mut latencies = vec![];
     for report in reports {
         let probes = || report.checks.iter().flat_map(|check| &check.probes);
-        let failed = report.checks.iter().filter(|check| !check.passed).flat_map(|check| &check.probes);
-        // What does not matter to the service is no reason for its state.
-        let why = failed.filter_map(|probe| probe.detail.as_deref()).next().filter(|_| state(report) != "up");
+        // The checks that make the service what it is: a failure without effect is no reason.
+        let decides = |check: &&CheckReport| match report.severity {
+            Severity::Observe => check.asks && check.unknown,
+            worst => !check.passed && check.severity == worst,
+        };
+        let deciding = report.checks.iter().filter(decides).flat_map(|check| &check.probes);
+        let why = deciding.filter(|probe| !probe.passed).find_map(|probe| probe.detail.as_deref());
         let passed = probes().filter(|probe| probe.passed).count();
         let now = report.now.as_ref().map_or_else(String::new, |now| format!(" (would be {now})"));
         let message = match why {
             Some(why) => format!("{} {}: {why}", report.service, state(report)),
-            None => format!("{} up: {passed} of {} probes passed", report.service, probes().count()),
+            None => {
+                let (state, all) = (state(report), probes().count());
+                format!("{} {state}: {passed} of {all} probes passed", report.service)
+            }
         };
         messages.push(format!("{message}{now}").replace('|', "/"));
         for check in &report.checks {

@@ -56,7 +56,7 @@ pub(crate) struct Remembered {
     /// Its holds.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) holds: BTreeMap<Holder, RememberedOrder>,
-    /// Why the last reload of its server failed, until one succeeds.
+    /// Why the last reload of its server failed, until a reload or a restart succeeds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failed_reload: Option<Reason>,
     /// Whether its disable-file existed.

@@ -77,7 +77,7 @@ pub(crate) struct Service {
     pub(crate) drains: Orders,
     /// The holds that keep it announced against its checks. Each has an end.
     pub(crate) holds: Orders,
-    /// Why the last reload of its server failed, until one succeeds. Shown, and moves no route.
+    /// Why the last reload of its server failed, until a reload or a restart succeeds. Shown, and moves no route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failed_reload: Option<Reason>,
     /// Its state without its holds, as last logged.

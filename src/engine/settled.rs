@@ -137,7 +137,7 @@ impl Engine {
         }
     }
 
-    /// Logs the failed restart of this service's server. A failed reload is kept until one succeeds.
+    /// Logs the failed restart of this service's server. A failed reload is kept until a reload or a restart succeeds.
     pub(crate) fn restart_failed(
         &mut self,
         now: Moment,

@@ -64,6 +64,14 @@ fn check_prints_a_plugin_line() {
     assert_eq!(line.lines().count(), 1);
     let line = stdout(&check("plugin-down", Fault::Refuse, &["--plugin"]));
     assert!(line.starts_with("DNS CRITICAL - resolver down: 127.0.0.1:"), "{line}");
+    let check = |name: &str, keys: &str| format!("[[service.check]]\nname = \"{name}\"\n{keys}\n");
+    let observed = check("minor", "on-fail = \"observe\"\ncommand = [\"/bin/sh\", \"-c\", \"exit 3\"]");
+    let text = "[node]\nmanagement = [\"127.0.0.1\"]\n[[service]]\nname = \"resolver\"\nprefixes = [\"192.0.2.53/32\"]\n\
+                address = false\n";
+    let decides = check("major", "command = [\"/bin/false\"]");
+    let file = File::new("plugin-observed", &format!("{text}{observed}{decides}"));
+    let line = stdout(&dnsherald(&["check", "--plugin", "-c", file.path()]));
+    assert!(line.starts_with("DNS CRITICAL - resolver down: `/bin/false`"), "{line}");
     let line = stdout(&dnsherald(&["check", "--plugin", "-c", "/nowhere/dnsherald.toml"]));
     assert!(line.starts_with("DNS UNKNOWN - /nowhere/dnsherald.toml: cannot read"), "{line}");
 }
