@@ -51,7 +51,7 @@ pub(crate) struct Undrain {
     /// Only the drain of this holder
     #[arg(long = "as", value_name = "NAME")]
     pub(crate) holder: Option<Holder>,
-    /// Keep the drain until the checks have passed anew: while they fail, the service stays drained and is not down
+    /// Keep the drain until no check takes the service down, after all have begun anew
     #[arg(long)]
     pub(crate) once_healthy: bool,
     /// Return when the services are announced and ExaBGP has acknowledged that

@@ -184,7 +184,13 @@ fn print_remaining_reasons(service: &Service, lifted: &[String]) -> std::io::Res
 
 /// Waits until the servers of these services receive few queries, for services with a backend.
 async fn wait_until_quiet(helper: &Helper, services: &[String]) -> anyhow::Result<()> {
-    let Ok(config) = &helper.file else { return Ok(()) };
+    let Ok(config) = &helper.file else {
+        writeln!(
+            text::stderr(),
+            "dnsherald: note: without the configuration no backend is known to wait for"
+        )?;
+        return Ok(());
+    };
     for backend in &config.backends {
         if config.services_of(backend).any(|service| services.contains(&service.name)) {
             writeln!(

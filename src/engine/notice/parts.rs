@@ -58,7 +58,7 @@ pub(crate) enum OrderEnd {
     Lifted,
     /// Its time is over.
     Expired,
-    /// Its checks pass.
+    /// No check takes the service down.
     Healthy,
 }
 
@@ -67,7 +67,7 @@ impl fmt::Display for OrderEnd {
         f.write_str(match self {
             Self::Lifted => "is lifted",
             Self::Expired => "has expired",
-            Self::Healthy => "is over: the checks pass",
+            Self::Healthy => "is over: no check takes it down",
         })
     }
 }
