@@ -66,7 +66,7 @@ def no_ipv6(lab, report):
         expect_printed("check", found, "192.0.2.53:53 udp 1.0.0.127.in-addr.arpa. PTR ok", why)
         if code != 3:
             raise Unmet(f"check: exit status {code}, expected 3: unknown")
-        wait_for_journal(pop, since, "no check has had a result within 30s of the start")
+        wait_for_journal(pop, since, "no dns check has had a result within 30s of the start")
         lab.until_routed(since, PATIENCE)
         report.found("both families in one service: the acknowledged route stays, and the log says why")
         since = time.time()
