@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn the_log_names_the_command_with_the_option_that_changes_its_effect() {
         let undrain = |once_healthy| {
-            let lift = Lift { holder: "maint".parse().ok(), once_healthy };
+            let lift = Lift { holder: "maint".parse().ok(), once_healthy, checks: vec![] };
             Request::Undrain { service: None, lift }.to_string()
         };
         assert_eq!(undrain(false), "undrain all services as maint");

@@ -40,9 +40,11 @@ use crate::text::foreign_within;
 use crate::text::period::Period;
 
 mod baseline;
+mod checks;
 mod command;
 mod drained;
 mod earlier;
+mod former;
 mod helper;
 mod lock;
 mod progress;
@@ -54,6 +56,7 @@ pub(crate) use self::baseline::listeners_of;
 pub(crate) use self::drained::{
     AnnouncedBy, Confirmed, wait_until_acknowledged, wait_until_announced, wait_until_quiet,
 };
+use self::former::FormerServices;
 pub(crate) use self::helper::report_reload;
 pub(crate) use self::lock::Lock;
 use self::snapshot::Snapshot;
@@ -280,6 +283,9 @@ impl Transaction<'_> {
         }
         // Still a part of the step before: a failure or an interruption leaves the server untouched.
         let services = ensure_drained(self.helper, &self.names()).await?;
+        let left = before.drains.get().map(|drains| drains.keys().cloned().collect()).unwrap_or_default();
+        // No operator would end the drain of a service that has become worse.
+        let services = FormerServices::new(services, left, self.unattended);
         let baseline = before.baseline.get_or_init(|| Baseline { services, ..baseline });
         journal.start(Step::Restart);
         let snapshot = Snapshot::new(&self.config.state, self.backend);

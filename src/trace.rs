@@ -20,7 +20,8 @@
 //! 25     drain resolver operator 2h new disk    holder, duration (`-`: until lifted; `exit`, `exit:2h`), reason
 //! 25     drain * operator - move       all services, including services added later
 //! 25     drain */later operator - move only services added later, as another helper with the file was told
-//! 25     undrain resolver operator     holder of the drain to end (`all`: every holder), optionally `once healthy`
+//! 25     undrain resolver operator     holder of the drain to end (`all`: every holder), optionally `once healthy`, and the
+//!                                      checks that must then pass although they only degrade
 //! 25     hold resolver operator 2h check is wrong   holder, duration, reason
 //! 25     unhold resolver operator      holder of the hold to end (`all`: every holder)
 //! 25     undampen resolver             clears the penalty and the falls
@@ -63,6 +64,9 @@ const LATER: &str = "*/later";
 
 /// The duration of a drain that lasts until the helper exits.
 const UNTIL_EXIT: &str = "exit";
+
+/// A drain ends only once the checks pass.
+const ONCE_HEALTHY: &str = "once healthy";
 
 /// Stands between the end of an order and the user id of the process that asked for it.
 const UID: char = '@';
@@ -231,8 +235,9 @@ fn written_uid(uid: Option<u32>) -> String {
 
 fn write_undrain(service: &str, lift: &Lift) -> String {
     let whose = lift.holder.as_ref().map_or("all".to_owned(), ToString::to_string);
-    let when = if lift.once_healthy { " once healthy" } else { "" };
-    format!("undrain {service} {whose}{when}")
+    let when = if lift.once_healthy { format!(" {ONCE_HEALTHY}") } else { String::new() };
+    let checks: String = lift.checks.iter().map(|check| format!(" {check}")).collect();
+    format!("undrain {service} {whose}{when}{checks}")
 }
 
 /// Formats a period in whole microseconds and without spaces: "1m30s".

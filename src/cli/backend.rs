@@ -76,7 +76,8 @@ pub(crate) struct BackendRestart {
     /// If the server does not recover, restore the configuration of the last good restart and restart the server once;
     /// neither --command nor --reload is repeated
     ///
-    /// A check that failed before with the same cause is no reason, unless every service of the server failed before.
+    /// A check that failed before with the same cause is no reason, unless every service of the server was down before, or an
+    /// earlier restart has left its service drained.
     #[arg(long)]
     pub(crate) rollback: bool,
     /// A zone that the server need not serve afterwards, since it was removed from its configuration; may be repeated
@@ -85,7 +86,8 @@ pub(crate) struct BackendRestart {
     /// The reason, shown by `status`
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
-    /// No operator reads the result, as when the helper heals: a drain that a failure leaves ends once the checks pass
+    /// No operator reads the result, as when the helper heals: a service may return as degraded, and a drain that a failure
+    /// leaves ends once no check takes the service down
     #[arg(long)]
     pub(crate) unattended: bool,
     /// Print the result as JSON

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::caller::caller;
 use super::helper::Helper;
-use super::{await_announced, named, note_lost_sessions, nothing_to_do, runtime};
+use super::{await_announced, complain, named, note_lost_sessions, nothing_to_do, runtime};
 use crate::cli::{Drain, Undrain};
 use crate::control::Request;
 use crate::control::client::AskError;
@@ -38,7 +38,7 @@ pub(crate) fn drain(options: &Drain) -> anyhow::Result<Exit> {
     let until = order.lasts;
     let has_neither = options.reason.is_none() && until == Lasts::UntilLifted;
     let holder = order.holder.clone();
-    let client = helper.client()?;
+    let client = helper.client()?.clone();
     let request = Request::Drain { service: options.service.clone(), order };
     let services = match client.ask(&request) {
         // `--until-exit` is for a unit that is about to stop ExaBGP, which ends the routes.
@@ -62,10 +62,10 @@ pub(crate) fn drain(options: &Drain) -> anyhow::Result<Exit> {
     if options.wait {
         let runtime = runtime()?;
         let withdrawn = runtime
-            .block_on(wait_until_acknowledged(client, &services))
+            .block_on(wait_until_acknowledged(&client, &services))
             .map_err(|trouble| anyhow::anyhow!("{trouble}; see `dnsherald status`"))?;
         writeln!(text::stdout(), "drained {} {until}, {withdrawn}", named(&services))?;
-        runtime.block_on(wait_until_quiet(&helper, &services))?;
+        runtime.block_on(wait_until_quiet(helper, &services))?;
         if matches!(withdrawn, Confirmed::Unknown(_)) {
             return Ok(Exit::Unacknowledged);
         }
@@ -89,7 +89,7 @@ pub(crate) fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
     if options.once_healthy {
         shared::refuse_if_shared(&helper, options)?;
     }
-    let lift = Lift { holder: options.holder.clone(), once_healthy: options.once_healthy };
+    let lift = Lift { holder: options.holder.clone(), once_healthy: options.once_healthy, checks: vec![] };
     let request = Request::Undrain { service: options.service.clone(), lift };
     let (client, lifted) = helper.ask(&request)?;
     let document = client.status()?;
@@ -131,7 +131,7 @@ fn print_return(document: &Document, lifted: &[String]) -> std::io::Result<()> {
             reuse = " and dampening releases it";
         }
     }
-    writeln!(text::stdout(), "{} returns once its checks pass{drains}{reuse}", named(lifted))?;
+    writeln!(text::stdout(), "{} returns once no check takes it down{drains}{reuse}", named(lifted))?;
     print_other_drains(document, lifted, &remains)
 }
 
@@ -182,14 +182,15 @@ fn print_remaining_reasons(service: &Service, lifted: &[String]) -> std::io::Res
     }
 }
 
-/// Waits until the servers of these services receive few queries, for services with a backend.
-async fn wait_until_quiet(helper: &Helper, services: &[String]) -> anyhow::Result<()> {
-    let Ok(config) = &helper.file else {
-        writeln!(
-            text::stderr(),
-            "dnsherald: note: without the configuration no backend is known to wait for"
-        )?;
-        return Ok(());
+/// Waits until the servers of these services receive few queries, for services with a backend. Without a file that can be
+/// used, the backends are those of the last good configuration, which the helper runs.
+async fn wait_until_quiet(helper: Helper, services: &[String]) -> anyhow::Result<()> {
+    let config = match helper.into_config() {
+        Ok(config) => config,
+        Err(error) => {
+            complain(&error.context("note: without the configuration no backend is known to wait for"));
+            return Ok(());
+        }
     };
     for backend in &config.backends {
         if config.services_of(backend).any(|service| services.contains(&service.name)) {
@@ -197,7 +198,7 @@ async fn wait_until_quiet(helper: &Helper, services: &[String]) -> anyhow::Resul
                 text::stdout(),
                 "{}: {}",
                 backend.name,
-                restart::wait_until_quiet(config, backend).await
+                restart::wait_until_quiet(&config, backend).await
             )?;
         }
     }

@@ -17,7 +17,8 @@ use crate::text::{self, foreign};
 ///
 /// # Errors
 /// Returns an error if there is no helper or no such service, or with `--wait` if the service is not announced. Without
-/// `--wait` it fails if the hold has no effect: an address of the service is missing, or the service is not enabled.
+/// `--wait` it fails if an address of the service is missing, or if the service is not enabled. A drain that overrides the
+/// hold is printed, and is no failure: the hold takes effect at its end.
 pub(crate) fn hold(options: &Hold) -> anyhow::Result<Exit> {
     let order = HoldOrder {
         holder: options.holder.clone().unwrap_or_else(caller),

@@ -98,10 +98,10 @@ pub(super) fn of_all(engine: &Engine, now: Moment, changes: &[Change]) -> Vec<Ev
 fn events_of(engine: &Engine, now: Moment, change: &Change, service: ServiceId) -> Vec<Event> {
     let orders = engine.services()[service.0].orders(change.kind);
     let holder = || change.holder.clone();
-    let lift = |once_healthy| Lift { holder: Some(holder()), once_healthy };
+    let lift = |once_healthy, checks| Lift { holder: Some(holder()), once_healthy, checks };
     let Some(order) = &change.order else {
         let end = || match change.kind {
-            Kind::Drain => Event::Undrain(service, lift(false)),
+            Kind::Drain => Event::Undrain(service, lift(false, vec![])),
             Kind::Hold => Event::Unhold(service, Some(holder())),
         };
         return is_meant(orders, change).then(end).into_iter().collect();
@@ -116,10 +116,11 @@ fn events_of(engine: &Engine, now: Moment, change: &Change, service: ServiceId) 
         return lasts.map(hold).into_iter().collect();
     }
     // Only its end may be new: then the drain does not begin again.
-    let lasting = RememberedOrder { returning: false, ..order.clone() };
+    let lasting = RememberedOrder { returning: false, needs: vec![], ..order.clone() };
     let begins = !order.returning || !is_known(orders, now, change, &lasting);
     let begun = begins.then(|| Event::Drain(service, drain(change, order)));
-    begun.into_iter().chain(order.returning.then(|| Event::Undrain(service, lift(true)))).collect()
+    let returns = || Event::Undrain(service, lift(true, order.needs.clone()));
+    begun.into_iter().chain(order.returning.then(returns)).collect()
 }
 
 fn drain(change: &Change, order: &RememberedOrder) -> Order {

@@ -59,8 +59,9 @@ impl Engine {
         }
     }
 
-    /// A service that is added while the others wait for their checks must pass its own checks before it is announced
-    /// anyway.
+    /// Ends the drains of all services, of this holder if one is named. With `once_healthy` the present services keep
+    /// theirs until their checks have passed. The drains of services that are added later, or were removed, end at once:
+    /// such a service must pass its checks before its first announcement in any case.
     pub(super) fn undrain_all(&mut self, now: Moment, lift: &Lift, out: &mut Vec<Action>) {
         for service in &mut self.services {
             service.undrain(now, lift, out);

@@ -109,6 +109,7 @@ mod tests {
             remaining: None,
             age: Duration::ZERO,
             returning: false,
+            needs: vec![],
             until_exit: false,
             uid: None,
         };

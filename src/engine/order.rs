@@ -107,6 +107,9 @@ pub struct Lift {
     pub(crate) holder: Option<Holder>,
     /// Not before the checks have passed anew.
     pub(crate) once_healthy: bool,
+    /// The checks that must then pass, too, although their failure only degrades the service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) checks: Vec<String>,
 }
 
 /// One active order.
@@ -120,6 +123,9 @@ pub(crate) struct ActiveOrder {
     pub(crate) until_exit: bool,
     /// Whether it ends as soon as the checks pass.
     pub(crate) returning: bool,
+    /// The checks that must then pass, too, although their failure only degrades the service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) needs: Vec<String>,
     /// The user id of the process that asked for it, as the kernel reported it.
     pub(crate) uid: Option<u32>,
     /// When it began, or was recalled.
@@ -147,6 +153,9 @@ pub(crate) struct RememberedOrder {
     pub(crate) age: Duration,
     /// Whether it was to end as soon as the checks pass.
     pub(crate) returning: bool,
+    /// As in [`ActiveOrder`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) needs: Vec<String>,
     /// Whether it was to end with the helper.
     #[serde(default)]
     pub(crate) until_exit: bool,
@@ -198,7 +207,7 @@ impl Orders {
         let Order { holder, reason, uid, .. } = order;
         self.0.insert(
             holder,
-            ActiveOrder { reason, expires, until_exit, returning: false, uid, since, before },
+            ActiveOrder { reason, expires, until_exit, returning: false, needs: vec![], uid, since, before },
         );
     }
 
@@ -212,19 +221,21 @@ impl Orders {
         self.remove_where(|holder, _| is_of(holder, whose))
     }
 
-    /// Lets the order of this holder, or all if none is named, end once the checks pass. False if there are none.
-    pub(crate) fn let_return(&mut self, whose: Option<&Holder>) -> bool {
+    /// Lets these orders end once the checks pass. False if there are none.
+    pub(crate) fn let_return(&mut self, lift: &Lift) -> bool {
         let mut any = false;
-        for (_, order) in self.0.iter_mut().filter(|(holder, _)| is_of(holder, whose)) {
+        for (_, order) in self.0.iter_mut().filter(|(holder, _)| is_of(holder, lift.holder.as_ref())) {
             order.returning = true;
+            order.needs.clone_from(&lift.checks);
             any = true;
         }
         any
     }
 
-    /// The checks pass: ends the orders that waited for it, and returns their holders.
-    pub(crate) fn lift_returning(&mut self) -> Vec<Holder> {
-        self.remove_where(|_, order| order.returning)
+    /// No check takes the service down: ends the orders that waited for it, except those that need a check that `fails`.
+    /// Returns their holders.
+    pub(crate) fn lift_returning(&mut self, fails: impl Fn(&str) -> bool) -> Vec<Holder> {
+        self.remove_where(|_, order| order.returning && !order.needs.iter().any(|check| fails(check)))
     }
 
     /// Ends the orders that have expired, and returns their holders.
@@ -251,6 +262,7 @@ impl Orders {
             remaining: order.expires.map(|expires| expires.since(now)),
             age: order.age(now),
             returning: order.returning,
+            needs: order.needs.clone(),
             until_exit: order.until_exit,
             uid: order.uid,
         };
@@ -266,6 +278,7 @@ impl Orders {
             expires: order.remaining.map(|remaining| now + remaining.saturating_sub(ago)),
             until_exit: order.until_exit,
             returning: order.returning,
+            needs: order.needs.clone(),
             uid: order.uid,
             since: now,
             before: order.age.saturating_add(ago),
@@ -295,9 +308,12 @@ mod tests {
         drains.begin(Moment::START, order("operator", Lasts::UntilLifted));
         drains.begin(Moment::START, order("unbound.service", Lasts::For(MINUTE)));
         let unit: Holder = "unbound.service".parse().unwrap();
-        assert!(drains.let_return(Some(&unit)));
-        assert_eq!(drains.lift_returning(), std::slice::from_ref(&unit));
-        assert!(!drains.let_return(Some(&unit)), "it has none any more");
+        let returns =
+            Lift { holder: Some(unit.clone()), once_healthy: true, checks: vec!["recursion".to_owned()] };
+        assert!(drains.let_return(&returns));
+        assert_eq!(drains.lift_returning(|check| check == "recursion"), []);
+        assert_eq!(drains.lift_returning(|check| check == "answers"), [unit]);
+        assert!(!drains.let_return(&returns), "it has none any more");
         assert_eq!(drains.lift(None), [Holder::operator()]);
         assert!(drains.is_empty());
     }

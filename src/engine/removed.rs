@@ -81,10 +81,11 @@ impl RemovedServices {
 
     /// The names of those that this holder drains, or any if none is named.
     pub(crate) fn drained_by(&self, now: Moment, whose: Option<&Holder>) -> impl Iterator<Item = &String> {
-        let drains = move |removed: &Removed| {
-            let lasts = removed.drains.iter().any(|(_, drain)| drain.expires.is_none_or(|at| at > now));
-            lasts && removed.drains.has(whose)
+        let is_drained = move |removed: &Removed| {
+            removed.drains.iter().any(|(holder, drain)| {
+                whose.is_none_or(|whose| whose == holder) && drain.expires.is_none_or(|at| at > now)
+            })
         };
-        self.0.iter().filter(move |(_, removed)| drains(removed)).map(|(name, _)| name)
+        self.0.iter().filter(move |(_, removed)| is_drained(removed)).map(|(name, _)| name)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use nix::unistd::Pid;
 
+use super::former::FormerServices;
 use crate::backend::Backend;
 use crate::backend::answers::identity;
 use crate::backend::listeners::{self, Listener, holders};
@@ -11,7 +12,6 @@ use crate::backend::served::Served;
 use crate::config::Config;
 use crate::probe::Probe;
 use crate::process::handle::ProcessHandle;
-use crate::status::Service;
 use crate::sys::procfs::ProcStat;
 use crate::text::ordered;
 
@@ -28,7 +28,7 @@ pub(super) struct Baseline {
     pub(super) version: Option<String>,
     pub(super) identity: Option<String>,
     /// Its services as the helper shows them.
-    pub(super) services: Vec<Service>,
+    pub(super) services: FormerServices,
 }
 
 impl Baseline {
@@ -46,7 +46,7 @@ impl Baseline {
             zones,
             version: version.ok(),
             identity,
-            services: vec![],
+            services: FormerServices::default(),
         }
     }
 
@@ -192,7 +192,7 @@ mod tests {
             zones: Served::default(),
             version: None,
             identity: None,
-            services: vec![],
+            services: FormerServices::default(),
         };
         let why = before.not_replaced_by(&process, true).unwrap();
         assert!(why.contains("has not exited: end it (kill -s KILL "), "{why}");

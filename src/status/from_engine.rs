@@ -352,7 +352,7 @@ mod tests {
             lasts: Lasts::UntilLifted,
             uid: None,
         };
-        let lift = Lift { holder: None, once_healthy: true };
+        let lift = Lift { holder: None, once_healthy: true, checks: vec![] };
         let drain = Event::Drain(service, order);
         let undrain = Event::Undrain(service, lift);
         let mut now = Moment::START;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::names::Names;
-use super::{ALL, Answering, Effect, Header, LATER, Step, Trace, UID, UNTIL_EXIT};
+use super::{ALL, Answering, Effect, Header, LATER, ONCE_HEALTHY, Step, Trace, UID, UNTIL_EXIT};
 use crate::engine::api_session::Parent;
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::event::Event;
@@ -317,11 +317,13 @@ fn split_order(text: &str) -> Result<(&str, &str, Option<u32>, &str), String> {
 fn read_undrain(text: &str) -> Result<Lift, String> {
     let (whose, when) = split_word(text);
     let holder = if whose == "all" { None } else { Some(whose.parse()?) };
-    match when {
-        "" => Ok(Lift { holder, once_healthy: false }),
-        "once healthy" => Ok(Lift { holder, once_healthy: true }),
-        _ => Err(format!("`{when}` is unknown, expected `once healthy` or nothing")),
-    }
+    let Some(checks) = when.strip_prefix(ONCE_HEALTHY) else {
+        return match when {
+            "" => Ok(Lift { holder, once_healthy: false, checks: vec![] }),
+            _ => Err(format!("`{when}` is unknown, expected `{ONCE_HEALTHY}` or nothing")),
+        };
+    };
+    Ok(Lift { holder, once_healthy: true, checks: checks.split_whitespace().map(str::to_owned).collect() })
 }
 
 /// A latency and the loss, both optional: `0.4ms lost 1 of 4`.

@@ -155,7 +155,7 @@ proptest! {
                     ));
                 }
                 Step::Undrain(which) => {
-                    let lift = Lift { holder: None, once_healthy: false };
+                    let lift = Lift { holder: None, once_healthy: false, checks: vec![] };
                     all_drained = false;
                     pop.handle(which.map_or_else(
                         || Event::UndrainAll(lift.clone()),

@@ -130,7 +130,7 @@ fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
             if of_all { Event::DrainAll(order) } else { Event::Drain(ServiceId(0), order) }
         }),
         2 => (proptest::option::of(holder()), any::<bool>(), any::<bool>()).prop_map(|(holder, once_healthy, of_all)| {
-            let lift = Lift { holder, once_healthy };
+            let lift = Lift { holder, once_healthy, checks: vec![] };
             if of_all { Event::UndrainAll(lift) } else { Event::Undrain(ServiceId(0), lift) }
         }),
         1 => Just(Event::Undampen(ServiceId(0))),
@@ -235,7 +235,10 @@ impl Bench {
     /// From now on every round passes and nothing is drained. Returns the time until the service is up.
     fn returns_in(&mut self) -> Duration {
         let began = self.now;
-        self.handle(0, Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
+        self.handle(
+            0,
+            Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false, checks: vec![] }),
+        );
         let mut asked: Vec<_> = (0..2).map(check).collect();
         while self.engine.services()[0].state() != ServiceState::Up
             && self.now.since(began) < Duration::from_secs(3600)
@@ -322,7 +325,7 @@ proptest! {
             bench.handle(later, event);
             prop_assert!(bench.engine.services()[0].drains.is_empty() || !bench.announced());
         }
-        bench.handle(0, Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
+        bench.handle(0, Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false, checks: vec![] }));
         prop_assert!(bench.engine.services()[0].drains.is_empty());
     }
 
@@ -446,7 +449,7 @@ proptest! {
         bench.handle(1, Event::OutputUnblocked);
         bench.handle(1, Event::DisableFile(ServiceId(0), !is_well));
         if is_well {
-            bench.handle(1, Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
+            bench.handle(1, Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false, checks: vec![] }));
         }
         bench.is_answered_properly(is_well, refused);
         for entry in bench.engine.api_session().entries() {

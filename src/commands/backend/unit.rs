@@ -234,7 +234,7 @@ pub(super) fn started(options: &UnitHooks) -> anyhow::Result<Exit> {
 /// For every service: only drains whose holder is the unit end.
 fn undrain(options: &UnitHooks) -> anyhow::Result<()> {
     let helper = Helper::find(&options.helper).client;
-    let lift = Lift { holder: Some(holder(options)?), once_healthy: true };
+    let lift = Lift { holder: Some(holder(options)?), once_healthy: true, checks: vec![] };
     let undrain = |service: Option<String>| Request::Undrain { service, lift: lift.clone() };
     let runtime = runtime()?;
     runtime.block_on(ask_for_each(&helper, vec![None], undrain));

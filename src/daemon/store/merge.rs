@@ -184,7 +184,7 @@ pub(crate) fn is_same(one: Option<&RememberedOrder>, other: Option<&RememberedOr
         (Some(one), Some(other)) => one.abs_diff(other) <= TOLERANCE,
         (one, other) => one == other,
     };
-    ends_alike && one.reason == other.reason && one.returning == other.returning
+    ends_alike && one.reason == other.reason && one.returning == other.returning && one.needs == other.needs
 }
 
 #[cfg(test)]

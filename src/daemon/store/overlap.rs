@@ -75,7 +75,7 @@ fn order(reason: &str, lasts: Lasts) -> Order {
 }
 
 fn event(command: Command) -> Event {
-    let lift = |once_healthy| Lift { holder: Some(Holder::operator()), once_healthy };
+    let lift = |once_healthy| Lift { holder: Some(Holder::operator()), once_healthy, checks: vec![] };
     match command {
         Command::Drain(None) => Event::DrainAll(order("x", Lasts::UntilLifted)),
         Command::Drain(Some(place)) => Event::Drain(ServiceId(place), order("x", Lasts::UntilLifted)),

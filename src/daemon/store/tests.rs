@@ -233,6 +233,7 @@ fn drained() -> Memory {
         remaining: None,
         age: Duration::ZERO,
         returning: false,
+        needs: vec![],
         until_exit: false,
         uid: None,
     };

@@ -68,7 +68,7 @@ fn may_stay(earlier: &Service, plan: &Service) -> bool {
     earlier.enabled && plan.enabled && earlier.ladders == plan.ladders && earlier.routes.iter().all(is_kept)
 }
 
-/// What the states advertise for the routes, each once: a few, since an entry of `announce` has one for all prefixes.
+/// The different ladders, each once. There are few, since all routes of one entry of `announce` have equal ladders.
 fn distinct(ladders: &[Ladder]) -> Vec<&Ladder> {
     let mut known = vec![];
     for ladder in ladders {
@@ -89,7 +89,7 @@ fn differences(earlier: &Service, plan: &Service) -> String {
     };
     let same_prefixes = prefixes(earlier) == prefixes(plan);
     let (before, now) = (&earlier.ladders, &plan.ladders);
-    // More prefixes have more ladders.
+    // Each route has one ladder. If the number of routes changes, only the different ladders are compared.
     let states_differ = distinct(before) != distinct(now) || (before.len() == now.len() && before != now);
     let mut different: Vec<_> = [
         ("name", earlier.name != plan.name),

@@ -203,7 +203,10 @@ impl Bench {
     }
 
     fn undrain(&mut self, service: usize) {
-        self.handle(Event::Undrain(ServiceId(service), Lift { holder: None, once_healthy: false }));
+        self.handle(Event::Undrain(
+            ServiceId(service),
+            Lift { holder: None, once_healthy: false, checks: vec![] },
+        ));
     }
 
     /// Starts another helper one second later; every check passes.
@@ -354,7 +357,7 @@ fn a_disabled_service_stays_withdrawn_until_its_file_was_looked_for() {
     bench.drain(0, Lasts::UntilLifted);
     let disable = Event::DisableFile(ServiceId(0), true);
     assert!(bench.engine.handle(bench.now, disable).contains(&Action::Save), "though it was drained before");
-    bench.handle(Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
+    bench.handle(Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false, checks: vec![] }));
     bench.reload("a disable-file=/off med=200 192.0.2.1/32");
     assert_eq!(bench.states(), [("a", ServiceState::Drained)]);
     bench.reload("a med=200 192.0.2.1/32");

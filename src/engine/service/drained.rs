@@ -58,7 +58,7 @@ impl Service {
             let lifted = self.drains.lift(whose);
             return self.note_ends(Kind::Drain, lifted, OrderEnd::Lifted, out);
         }
-        if self.drains.let_return(whose) {
+        if self.drains.let_return(lift) {
             // Earlier outcomes may concern another server process than the present one.
             self.reset_checks(now);
             out.push(Notice::Returning { service: self.name.clone() }.into());
@@ -71,7 +71,9 @@ impl Service {
         let found_anew = self.revalidating && (self.health.is_some() || self.is_pinned());
         self.revalidating &= !found_anew;
         let passes = self.passes();
-        let returned = if passes { self.drains.lift_returning() } else { vec![] };
+        let degrades = |check: &Check| check.verdict() == Some(Severity::Degraded);
+        let fails = |name: &str| self.checks.iter().any(|check| check.name() == name && degrades(check));
+        let returned = if passes { self.drains.lift_returning(fails) } else { vec![] };
         let ends_otherwise = returned.is_empty() && !found_anew && !self.compat.start_anew_when_enabled;
         self.note_ends(Kind::Drain, returned, OrderEnd::Healthy, out);
         if !ends_otherwise || !self.has_ended_drains() || self.is_on_its_way() {

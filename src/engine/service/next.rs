@@ -126,9 +126,14 @@ impl Service {
             let returns = self.returns();
             return Next::open(format!("{returns} once the checks pass{then}"));
         }
-        let Some((last, text)) =
-            self.ahead(|check| check.rises(now, Severity::Down, self.shortest_interval()), "passes")
-        else {
+        // The end of a drain may need a check that only degrades the service.
+        let needed = |check: &Check| {
+            let is_needed =
+                self.drains.iter().any(|(_, drain)| drain.needs.iter().any(|name| name == check.name()));
+            if is_needed { Severity::Degraded } else { Severity::Down }
+        };
+        let rises = |check: &Check| check.rises(now, needed(check), self.shortest_interval());
+        let Some((last, text)) = self.ahead(rises, "passes") else {
             return Next::open(format!("{} once the checks decide{then}", self.returns()));
         };
         let undampen = || format!(", or `dnsherald undampen {}`", self.name);

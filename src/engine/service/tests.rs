@@ -83,7 +83,7 @@ fn checks_that_rise_after_a_start_or_a_drain_are_information_and_the_return_is_a
     let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts, uid: None };
     log.handle(Event::Drain(ServiceId(0), order));
     log.lines.clear();
-    log.handle(Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false }));
+    log.handle(Event::Undrain(ServiceId(0), Lift { holder: None, once_healthy: false, checks: vec![] }));
     // The first outcome is that of a round from before.
     for check in [0, 1, 0, 1] {
         log.finds(check, &pass());

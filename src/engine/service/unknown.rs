@@ -269,7 +269,7 @@ mod tests {
             after(event);
         }
         assert_eq!(after(Event::Drain(ServiceId(0), order)), "operator drains it: no reason given");
-        let lift = Lift { holder: None, once_healthy: false };
+        let lift = Lift { holder: None, once_healthy: false, checks: vec![] };
         let waits = "drain ended; stays withdrawn until its checks pass";
         assert_eq!(after(Event::Undrain(ServiceId(0), lift)), waits);
         assert_eq!(after(unknown()), waits, "it was asked before the drain ended");

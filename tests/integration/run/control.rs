@@ -161,7 +161,7 @@ fn undampen_ends_a_suppression_and_reports_it() {
     assert!(undrained.ends_with("; to end it: dnsherald undampen resolver\n"), "{undrained}");
     pop.told(&["drain", "resolver", "--for", "1h", "--wait"]);
     let returns = pop.told(&["undrain", "resolver", "--once-healthy"]);
-    assert_eq!(returns, "resolver returns once its checks pass and dampening releases it\n");
+    assert_eq!(returns, "resolver returns once no check takes it down and dampening releases it\n");
     assert_eq!(pop.command(&["undampen", "other"]).status.code(), Some(1));
     let cleared = pop.told(&["undampen", "resolver"]);
     assert!(

@@ -224,3 +224,23 @@ fn drains_continue_under_the_last_good_configuration() {
     successor.dies_suddenly();
     goes_on(&pop);
 }
+
+#[test]
+fn a_drain_waits_for_the_server_of_the_last_good_configuration() {
+    let pop = Pop::with(Plan { service: "backend = \"srv\"", ..Plan::default() });
+    let good = format!(
+        "{}\n[backend.srv]\nkind = \"generic\"\nsettle = \"0s\"\nrestart = [\"true\"]\n",
+        pop.configuration()
+    );
+    pop.is_configured(&good);
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.keeps_its_configuration();
+    pop.is_configured(&good.replace(TYPO.0, TYPO.1));
+    let drain = pop.command(&["drain", "--for", "1h", "--reason", "disk", "--wait"]);
+    let (said, errors) = (String::from_utf8_lossy(&drain.stdout), String::from_utf8_lossy(&drain.stderr));
+    assert!(drain.status.success(), "{errors}");
+    assert!(said.contains("\nsrv: waited "), "{said}");
+    assert!(errors.contains("using the last good configuration in "), "{errors}");
+}

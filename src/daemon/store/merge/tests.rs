@@ -8,6 +8,7 @@ fn drain(reason: &str) -> RememberedOrder {
         remaining: None,
         age: Duration::ZERO,
         returning: false,
+        needs: vec![],
         until_exit: false,
         uid: Some(1000),
     }

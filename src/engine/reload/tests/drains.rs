@@ -85,13 +85,29 @@ fn a_drain_outlives_the_removal_of_its_service() {
     next.passes(Duration::from_secs(50));
     next.finds(1, &[true, true]);
     assert_eq!(next.states()[1].1, ServiceState::Up);
-    let lift = Lift { holder: None, once_healthy: false };
+    let lift = Lift { holder: None, once_healthy: false, checks: vec![] };
     assert_eq!(bench.engine.removed_services().drained_by(bench.now, None).count(), 1);
     bench.handle(Event::UndrainAll(lift));
     assert_eq!(bench.engine.removed_services().drained_by(bench.now, None).count(), 0);
     bench.reload(TWO);
     bench.finds(1, &[true, true]);
     assert_eq!(bench.states()[1].1, ServiceState::Up);
+}
+
+#[test]
+fn a_drain_of_a_removed_service_that_has_expired_is_not_named() {
+    let mut bench = Bench::up(TWO);
+    bench.drain(1, Lasts::For(Duration::from_secs(10)));
+    let bob: Holder = "bob".parse().unwrap();
+    let (reason, lasts) = (String::new().into(), Lasts::UntilLifted);
+    bench.handle(Event::Drain(ServiceId(1), Order { holder: bob.clone(), reason, lasts, uid: None }));
+    bench.reload("a 192.0.2.1/32 192.0.2.2/32");
+    let drained =
+        |bench: &Bench, holder| bench.engine.removed_services().drained_by(bench.now, Some(holder)).count();
+    let operator = Holder::operator();
+    assert_eq!((drained(&bench, &operator), drained(&bench, &bob)), (1, 1));
+    bench.passes(Duration::from_secs(11));
+    assert_eq!((drained(&bench, &operator), drained(&bench, &bob)), (0, 1));
 }
 
 #[test]
@@ -118,7 +134,7 @@ fn a_drained_service_that_gets_prefixes_of_others_is_not_said_to_attract_traffic
 fn a_drain_that_returns_does_so_under_another_configuration() {
     let mut bench = Bench::up(TWO);
     bench.drain(1, Lasts::UntilLifted);
-    bench.handle(Event::Undrain(ServiceId(1), Lift { holder: None, once_healthy: true }));
+    bench.handle(Event::Undrain(ServiceId(1), Lift { holder: None, once_healthy: true, checks: vec![] }));
     bench.reload("b med=200 192.0.2.3/32\na 192.0.2.1/32 192.0.2.2/32");
     bench.commands();
     bench.finds(0, &[true]);
@@ -143,7 +159,7 @@ fn a_drain_of_all_includes_services_added_later() {
     );
     let mut next = bench.restarts("c 192.0.2.9/32\nd 192.0.2.10/32");
     assert_eq!(next.states(), [("c", ServiceState::Drained), ("d", ServiceState::Drained)]);
-    next.handle(Event::UndrainAll(Lift { holder: None, once_healthy: false }));
+    next.handle(Event::UndrainAll(Lift { holder: None, once_healthy: false, checks: vec![] }));
     next.reload("e 192.0.2.11/32");
     next.finds(0, &[true, true]);
     assert_eq!(next.states(), [("e", ServiceState::Up)]);

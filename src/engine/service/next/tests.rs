@@ -173,15 +173,17 @@ fn a_drain_ends_as_its_holders_want() {
     assert_eq!(bench.next(), "drained until `dnsherald undrain resolver`", "it ends all");
     bench.handle(Event::Undrain(
         RESOLVER,
-        Lift { holder: Some("carol".parse().unwrap()), once_healthy: false },
+        Lift { holder: Some("carol".parse().unwrap()), once_healthy: false, checks: vec![] },
     ));
-    bench
-        .handle(Event::Undrain(RESOLVER, Lift { holder: Some("bob".parse().unwrap()), once_healthy: false }));
+    bench.handle(Event::Undrain(
+        RESOLVER,
+        Lift { holder: Some("bob".parse().unwrap()), once_healthy: false, checks: vec![] },
+    ));
     bench.until(70.0);
     assert_eq!(bench.next(), "announced at the earliest 70.200 (answers: 1 of 3 passes)");
     bench.drain("unbound.service", Lasts::UntilExit);
     assert_eq!(bench.next(), "drained until the helper exits, or `dnsherald undrain resolver`");
-    bench.handle(Event::Undrain(RESOLVER, Lift { holder: None, once_healthy: true }));
+    bench.handle(Event::Undrain(RESOLVER, Lift { holder: None, once_healthy: true, checks: vec![] }));
     let returning = "announced at the earliest 70.200 (answers: 1 of 3 passes), then the drain ends";
     assert_eq!(bench.next(), returning);
 }

@@ -5,17 +5,23 @@ use super::*;
 impl Site {
     /// Adds the service `other` of the same server, which passes its check while the file `well` exists.
     fn has_another_service_by_file(&self) {
+        self.has_another_service_with("");
+    }
+
+    /// The same with these lines of the check.
+    fn has_another_service_with(&self, lines: &str) {
         let well = self.pop.file("well");
         let service = format!(
             "[[service]]\nname = \"other\"\nprefixes = [\"192.0.2.54/32\"]\naddress = false\nbackend = \"srv\"\nup = {{ med = 100 }}\n\
              [[service.check]]\nname = \"file\"\ncommand = [\"test\", \"-e\", {well:?}]\ninterval = \"500ms\"\n\
-             timeout = \"500ms\"\nrise = 1\nfall = 1\n"
+             timeout = \"500ms\"\nrise = 1\nfall = 1\n{lines}"
         );
         let text = fs::read_to_string(self.pop.configuration_file()).unwrap();
         self.pop.is_configured(&format!("{text}{service}"));
         self.pop.told(&["reload"]);
         let is_as_the_file = |service: &Service| match service.name.as_str() {
-            "other" => service.is_serving() == well.exists() && service.state != ServiceState::Starting,
+            "other" if well.exists() => service.state == ServiceState::Up,
+            "other" => matches!(service.state, ServiceState::Down | ServiceState::Degraded),
             _ => service.is_serving(),
         };
         self.pop.comes_to_be(|status| {
@@ -41,6 +47,11 @@ impl Site {
         let log = self.helper.log();
         assert!(!log.contains("192.0.2.53/32 stays withdrawn"), "{log}");
         said
+    }
+
+    fn state_of(&self, service: &str) -> ServiceState {
+        let status = self.pop.status();
+        status.services.iter().find(|one| one.name == service).unwrap().state
     }
 
     fn has_withdrawn_once(&self) {
@@ -93,6 +104,53 @@ fn a_check_that_a_restart_breaks_is_a_reason_for_a_rollback() {
     assert_eq!(output.status.code(), Some(4), "{said}");
     assert!(said.contains("check file of other is down: "), "{said}");
     assert_eq!((site.drains_of("resolver"), site.drains_of("other")), (vec![], vec![]));
+}
+
+const DEGRADES: &str = "on-fail = \"degraded\"\n";
+
+/// The service would return worse than it was, with a configuration that the next rollback would restore.
+#[test]
+fn a_service_does_not_return_degraded_by_a_check_that_passed_before() {
+    let site = Site::with_a_snapshot();
+    fs::write(site.pop.file("well"), "").unwrap();
+    site.has_another_service_with(DEGRADES);
+    site.restarts_by("stops; starts; if grep -q broken etc/srv.conf; then rm -f well; else touch well; fi");
+    fs::write(site.pop.file("etc/srv.conf"), "broken").unwrap();
+    site.leaves_only_the_other(&[], "check file of other is down: ");
+    assert!(site.has_saved("good"));
+    // The drain that this has left hides no failure from a second attempt.
+    site.leaves_only_the_other(&[], "check file of other is down, and failed before the restart, too: ");
+    assert!(site.has_saved("good"));
+    let log = site.helper.log();
+    assert_eq!(log.matches("ANNOUNCED 192.0.2.54/32").count(), 1, "{log}");
+    let output = site.run(&["--rollback"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert_eq!((site.drains_of("resolver"), site.drains_of("other")), (vec![], vec![]));
+    assert_eq!(site.state_of("other"), ServiceState::Up);
+}
+
+#[test]
+fn a_service_returns_degraded_by_a_check_that_failed_before() {
+    let site = Site::new("stops; starts");
+    site.has_another_service_with(DEGRADES);
+    let output = site.run(&[]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("other is announced as degraded, acknowledged: "), "{said}");
+    assert_eq!(site.state_of("other"), ServiceState::Degraded);
+}
+
+/// No operator would end the drain, and a degraded server is better than none.
+#[test]
+fn a_service_returns_degraded_without_an_operator() {
+    let site = Site::new("stops; starts; rm well");
+    fs::write(site.pop.file("well"), "").unwrap();
+    site.has_another_service_with(DEGRADES);
+    let output = site.run(&["--unattended"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(site.state_of("other"), ServiceState::Degraded);
 }
 
 /// The rollback restores what served before, and that is not everything.

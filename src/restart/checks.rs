@@ -1,0 +1,195 @@
+//! The last step of a verification: each service returns once its checks pass.
+
+use super::baseline::Baseline;
+use super::drained::POLL_INTERVAL;
+use super::former::FormerServices;
+use super::recovery::Recovery;
+use super::{Journal, Transaction};
+use crate::backend::Trouble;
+use crate::engine::check::Severity;
+use crate::engine::service::ServiceState;
+use crate::status::{CheckStatus, Drain, Service};
+use crate::text::period::Shown;
+use crate::text::{foreign, joined, sentence};
+
+impl Transaction<'_> {
+    /// Requests that the services return once their checks have passed anew, also those that passed before and whose
+    /// failure only degrades, and waits for it. If the helper is replaced
+    /// meanwhile, the new one gets the request again. Tells the journal which services have returned.
+    pub(super) async fn wait_for_checks(
+        &self,
+        baseline: &Baseline,
+        recovery: &Recovery,
+        journal: &mut Journal<'_>,
+    ) -> Result<String, Trouble> {
+        let (names, before) = (self.names(), &baseline.services);
+        let holder = self.backend.holder.to_string();
+        let blocks = |service: &Service| service.checks.iter().any(|check| before.blocks(service, check));
+        let is_held = |service: &Service| service.drains.iter().any(|drain| drain.holder == holder);
+        let is_not_returning = |drain: &Drain| drain.holder == holder && !drain.returning;
+        let mut is_first_look = true;
+        loop {
+            let document = match self.helper.look().await {
+                Ok(document) => document,
+                Err(error) if recovery.has_timed_out() => return Err(Trouble::new(format!("{error:#}"))),
+                Err(_) => {
+                    tokio::time::sleep(POLL_INTERVAL).await;
+                    continue;
+                }
+            };
+            let ours: Vec<_> =
+                document.services.iter().filter(|service| names.contains(&service.name)).collect();
+            // A drain of another holder stands in for no check: this one is asked for again, to end once they pass.
+            let is_first = std::mem::take(&mut is_first_look);
+            let lacks_drain = |service: &Service| {
+                service.enabled && service.is_drained() && !is_held(service) && (is_first || blocks(service))
+            };
+            for service in &ours {
+                let name = || service.name.clone();
+                if lacks_drain(service) {
+                    self.ask(&self.drain_request(name(), &self.drain_reason())).await?;
+                }
+                if lacks_drain(service) || service.drains.iter().any(is_not_returning) {
+                    self.ask(&self.return_request(name(), before.needed(&service.name))).await?;
+                }
+            }
+            let is_waiting = |service: &&&Service| {
+                is_held(service)
+                    || lacks_drain(service)
+                    || service.warm_up.is_some()
+                    || (blocks(service) && service.state == ServiceState::Degraded)
+                    || is_kept_by_its_checks(service)
+                    || (!service.settled() && document.exabgp.answers)
+            };
+            let waiting: Vec<&Service> = ours.iter().filter(is_waiting).copied().collect();
+            if waiting.is_empty() {
+                return Ok(ours.into_iter().map(returned).collect::<Vec<_>>().join("; "));
+            }
+            let returned_ones = ours.iter().filter(|service| !is_waiting(service));
+            journal.returned = returned_ones.map(|service| service.name.clone()).collect();
+            let why = || why_waiting(&waiting, document.exabgp.answers, before);
+            let mut checks = waiting.iter().flat_map(|service| &service.checks);
+            let limit = recovery.limit(checks.any(|check| check.unknown_for_seconds.is_some()));
+            if recovery.elapsed() >= limit {
+                journal.failed_before =
+                    before.fail_as_before(&waiting) && !ours.iter().all(|service| before.was_down(service));
+                return Err(Trouble::new(format!("no recovery within {}: {}", Shown(limit), why())));
+            }
+            recovery.report(journal, why);
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+}
+
+/// Whether only its checks keep a service withdrawn: an operator may have ended the drain of the restart, and they fail or
+/// probe anew. Dampening is not counted, since it lasts as long as it did without a restart.
+fn is_kept_by_its_checks(service: &Service) -> bool {
+    let fails = |check: &CheckStatus| check.severity == Some(Severity::Down);
+    let kept = match service.state {
+        ServiceState::Drained => true,
+        ServiceState::Down => service.checks.iter().any(fails),
+        ServiceState::Starting | ServiceState::Up | ServiceState::Degraded => false,
+    };
+    kept && !service.is_drained()
+}
+
+/// What these services wait for: the checks that are not up, and whether they failed before; then the prefixes that ExaBGP
+/// has not acknowledged, if it `answers`; otherwise their state.
+fn why_waiting(waiting: &[&Service], answers: bool, before: &FormerServices) -> String {
+    let failing = waiting.iter().flat_map(|service| {
+        let checks = service.checks.iter().filter(|check| check.state != "up");
+        checks.map(|check| found(service, check, before.former_failure(service, check).is_some()))
+    });
+    let prefixes = waiting.iter().flat_map(|service| &service.prefixes);
+    let unsettled = prefixes.filter(|prefix| answers && !prefix.is_settled()).map(|prefix| {
+        let has = if prefix.refused { "refused" } else { "not acknowledged" };
+        format!("ExaBGP has {has} {}", foreign(&prefix.prefix))
+    });
+    let why: Vec<_> = failing.chain(unsettled).collect();
+    if why.is_empty() {
+        let state = |service: &&Service| {
+            format!("{} is {}: {}", foreign(&service.name), service.state, sentence(&service.reason))
+        };
+        return joined(waiting.iter().map(state), "; ");
+    }
+    joined(why, "; ")
+}
+
+/// The state in which a service returned. With `recovery` it is degraded first.
+fn returned(service: &Service) -> String {
+    let (name, state, reason) = (foreign(&service.name), service.state, sentence(&service.reason));
+    let confirmed = if service.settled() { "acknowledged" } else { "sent, not acknowledged" };
+    match state {
+        ServiceState::Up => format!("{name} is {state}, {confirmed}"),
+        ServiceState::Degraded if service.is_announced() => {
+            format!("{name} is announced as {state}, {confirmed}: {reason}")
+        }
+        ServiceState::Degraded => format!("{name} is {state} and withdrawn, {confirmed}: {reason}"),
+        _ => format!("{name} is {state} all the same: {reason}"),
+    }
+}
+
+/// The last finding of a check.
+fn found(service: &Service, check: &CheckStatus, failed_before: bool) -> String {
+    let detail = check.last.as_ref().and_then(|last| last.detail.as_deref());
+    format!(
+        "check {} of {} is {}{}: {}",
+        foreign(&check.name),
+        foreign(&service.name),
+        foreign(&check.state),
+        if failed_before { ", and failed before the restart, too" } else { "" },
+        detail.map_or_else(|| "not yet probed".to_owned(), foreign)
+    )
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(crate) fn service(state: &str, prefixes: &str, checks: &str) -> Service {
+        let json = format!(
+            "{{\"name\": \"a\", \"state\": \"{state}\", \"for-seconds\": 1.0, \"reason\": \"why\", \"prefixes\": [{prefixes}], \
+             \"checks\": [{checks}], \"dampening\": {{\"penalty\": 0, \"suppressed\": false, \"reuse-in-seconds\": null}}, \
+             \"disabled\": false, \"drains\": []}}"
+        );
+        serde_json::from_str(&json).unwrap()
+    }
+
+    pub(crate) fn check(state: &str, severity: &str) -> String {
+        format!(
+            "{{\"name\": \"c\", \"state\": \"{state}\", \"streak\": 1, \"rise\": 1, \"fall\": 1, \
+             \"severity\": {severity}, \"last\": null}}"
+        )
+    }
+
+    #[test]
+    fn a_wait_for_exabgp_names_the_prefixes() {
+        let prefix = |prefix: &str, refused: bool| {
+            format!(
+                "{{\"prefix\": \"{prefix}\", \"desired\": \"announce\", \"acknowledged\": \"withdraw\", \
+                 \"refused\": {refused}}}"
+            )
+        };
+        let two = format!("{},{}", prefix("192.0.2.1/32", false), prefix("192.0.2.2/32", true));
+        let announced = service("up", &two, &check("up", "null"));
+        let both = "ExaBGP has not acknowledged 192.0.2.1/32; ExaBGP has refused 192.0.2.2/32";
+        assert_eq!(why_waiting(&[&announced], true, &FormerServices::default()), both);
+        assert_eq!(why_waiting(&[&announced], false, &FormerServices::default()), "a is up: why");
+        let failing = service("drained", "", &check("down", "\"down\""));
+        assert_eq!(
+            why_waiting(&[&failing], true, &FormerServices::default()),
+            "check c of a is down: not yet probed"
+        );
+    }
+
+    #[test]
+    fn only_checks_keep_a_service_that_nothing_drains() {
+        let kept = |state, severity| is_kept_by_its_checks(&service(state, "", &check("down", severity)));
+        assert!(kept("drained", "null"), "it probes anew");
+        assert!(kept("down", "\"down\""));
+        assert!(!kept("down", "null"), "dampening does");
+        assert!(!kept("degraded", "\"degraded\""));
+        let disabled = Service { disabled: true, ..service("drained", "", "") };
+        assert!(!is_kept_by_its_checks(&disabled));
+    }
+}

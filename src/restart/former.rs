@@ -1,0 +1,142 @@
+//! The services of the server before the operation: their checks decide which failures afterwards are the fault of the
+//! operation.
+
+use crate::engine::check::Severity;
+use crate::status::{CheckStatus, Service};
+
+/// The services as the helper showed them right before the operation.
+#[derive(Debug, Default)]
+pub(super) struct FormerServices {
+    services: Vec<Service>,
+    /// The services that an earlier restart has left drained. Their checks may fail because of that restart.
+    left_drained: Vec<String>,
+    /// Whether a service may return degraded although it was up.
+    accepts_degraded: bool,
+}
+
+impl FormerServices {
+    pub(super) const fn new(
+        services: Vec<Service>,
+        left_drained: Vec<String>,
+        accepts_degraded: bool,
+    ) -> Self {
+        Self { services, left_drained, accepts_degraded }
+    }
+
+    /// The checks of this service that must pass before it returns, although their failure only degrades it: those that
+    /// passed before, or all of a service that was left drained.
+    pub(super) fn needed(&self, service: &str) -> Vec<String> {
+        if self.accepts_degraded {
+            return vec![];
+        }
+        let is_left = self.is_left_drained(service);
+        let former = self.services.iter().filter(|former| former.name == service);
+        let counts = |check: &&CheckStatus| {
+            check.on_fail.is_some_and(|worst| worst > Severity::Observe) && !check.unproven
+        };
+        let passed = |check: &CheckStatus| {
+            matches!(&*check.state, "up" | "falling") && check.severity == Some(Severity::Observe)
+        };
+        let needed =
+            former.flat_map(|former| &former.checks).filter(counts).filter(|check| is_left || passed(check));
+        needed.map(|check| check.name.clone()).collect()
+    }
+
+    /// Whether a service is not to return because of this check: it takes the service down or is needed and degrades it, or
+    /// has no verdict and counts.
+    pub(super) fn blocks(&self, service: &Service, check: &CheckStatus) -> bool {
+        match check.severity {
+            None => check.unknown_for_seconds.is_none() && check.on_fail != Some(Severity::Observe),
+            Some(Severity::Observe) => false,
+            Some(Severity::Degraded) => self.needed(&service.name).contains(&check.name),
+            Some(Severity::Down) => true,
+        }
+    }
+
+    /// This check as it was before, if it failed with an effect.
+    pub(super) fn former_failure(&self, service: &Service, check: &CheckStatus) -> Option<&CheckStatus> {
+        let former = self.services.iter().find(|former| former.name == service.name)?;
+        let fails = |one: &&CheckStatus| one.severity.is_some_and(|severity| severity > Severity::Observe);
+        former.checks.iter().filter(fails).find(|one| one.name == check.name)
+    }
+
+    /// Whether a check took this service down before.
+    pub(super) fn was_down(&self, service: &Service) -> bool {
+        let takes_down = |check: &CheckStatus| {
+            self.former_failure(service, check).is_some_and(|former| former.severity == Some(Severity::Down))
+        };
+        service.checks.iter().any(takes_down)
+    }
+
+    fn is_left_drained(&self, service: &str) -> bool {
+        self.left_drained.iter().any(|name| name == service)
+    }
+
+    /// Whether each of these services fails, and only in checks that failed before with the same cause and effect, but not
+    /// because of an earlier restart.
+    pub(super) fn fail_as_before(&self, services: &[&Service]) -> bool {
+        let cause = |check: &CheckStatus| check.last.as_ref().and_then(|last| last.cause.clone());
+        services.iter().all(|service| {
+            let is_as_before = |check: &CheckStatus| {
+                let former = self.former_failure(service, check);
+                former
+                    .is_some_and(|former| cause(former) == cause(check) && former.severity >= check.severity)
+            };
+            let mut blocking = service.checks.iter().filter(|check| self.blocks(service, check)).peekable();
+            !self.is_left_drained(&service.name) && blocking.peek().is_some() && blocking.all(is_as_before)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::restart::checks::tests::{check, service};
+
+    fn failing(severity: &str, cause: &str) -> Service {
+        let last = format!("\"last\": {{\"ago-seconds\": 1.0, \"passed\": false, \"cause\": \"{cause}\"}}");
+        let check = check("down", severity).replace("\"last\": null", &last);
+        service("drained", "", &check.replace("\"severity\"", "\"on-fail\": \"down\", \"severity\""))
+    }
+
+    #[test]
+    fn a_failure_is_as_before_with_the_same_cause_and_effect() {
+        let before = |severity| FormerServices::new(vec![failing(severity, "timeout")], vec![], false);
+        let (down, degraded) = (before("\"down\""), before("\"degraded\""));
+        let fails = failing("\"down\"", "timeout");
+        assert!(down.fail_as_before(&[&fails]) && down.was_down(&fails));
+        assert!(!down.fail_as_before(&[&failing("\"down\"", "refused")]));
+        assert!(!down.fail_as_before(&[&service("up", "", "")]), "it waits for ExaBGP");
+        assert!(!degraded.fail_as_before(&[&fails]) && !degraded.was_down(&fails));
+    }
+
+    /// The checks that keep a service drained are those that would make it worse than before.
+    #[test]
+    fn a_check_that_passed_before_blocks_the_return_also_if_it_only_degrades() {
+        let passing = || {
+            let text =
+                check("up", "\"observe\"").replace("\"severity\"", "\"on-fail\": \"degraded\", \"severity\"");
+            service("drained", "", &text)
+        };
+        let fails = failing("\"degraded\"", "servfail");
+        let blocks = |former: Service, left: &[&str]| {
+            let left = left.iter().map(|&name| name.to_owned()).collect();
+            FormerServices::new(vec![former], left, false).blocks(&fails, &fails.checks[0])
+        };
+        assert!(blocks(passing(), &[]));
+        assert!(!blocks(failing("\"degraded\"", "servfail"), &[]));
+        assert!(blocks(failing("\"degraded\"", "servfail"), &["a"]), "an earlier restart may have broken it");
+    }
+
+    #[test]
+    fn a_check_that_counts_blocks_the_return_until_it_has_a_verdict() {
+        let of = |severity, more: &str| {
+            let text = check("rising", severity).replace("\"last\": null", &format!("\"last\": null{more}"));
+            let service = service("drained", "", &text);
+            FormerServices::default().blocks(&service, &service.checks[0])
+        };
+        assert!(of("null", "") && of("\"down\"", "") && of("null", ", \"on-fail\": \"degraded\""));
+        assert!(!of("\"degraded\"", "") && !of("null", ", \"on-fail\": \"observe\""));
+        assert!(!of("null", ", \"unknown-for-seconds\": 3.0"));
+    }
+}
