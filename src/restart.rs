@@ -283,7 +283,7 @@ impl Transaction<'_> {
         }
         // Still a part of the step before: a failure or an interruption leaves the server untouched.
         let services = ensure_drained(self.helper, &self.names()).await?;
-        let left = before.drains.get().map(|drains| drains.keys().cloned().collect()).unwrap_or_default();
+        let left = before.drains.get().into_iter().flatten().map(|(name, _)| name.clone()).collect();
         // No operator would end the drain of a service that has become worse.
         let services = FormerServices::new(services, left, self.unattended);
         let baseline = before.baseline.get_or_init(|| Baseline { services, ..baseline });

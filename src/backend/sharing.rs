@@ -4,7 +4,6 @@
 //! thread or process; a second server by mistake gets a part of the queries, too. Only root sees the processes of other
 //! users' sockets; what cannot be seen is no second server.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 
@@ -120,13 +119,17 @@ fn unit_of(pid: i32) -> Option<String> {
 #[must_use]
 pub(crate) fn several_servers<'a>(shared: impl IntoIterator<Item = &'a Shared>) -> Vec<String> {
     // The places of the same servers.
-    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut found: Vec<(String, Vec<String>)> = vec![];
     for shared in shared {
         let servers = shared.servers();
         let place = format!("{} over {}", shared.at, shared.protocol.to_string().to_uppercase());
         if servers.len() > 1 {
             let named = servers.iter().map(|(pid, name)| format!("process {pid} ({})", foreign(name)));
-            found.entry(joined(named, " and ")).or_default().push(place);
+            let servers = joined(named, " and ");
+            match found.iter_mut().find(|(known, _)| *known == servers) {
+                Some((_, places)) => places.push(place),
+                None => found.push((servers, vec![place])),
+            }
         }
     }
     let sentence = |(servers, places): (String, Vec<String>)| {

@@ -1,6 +1,5 @@
 //! The drains of this backend from before a transaction, which a harmless end restores.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::Transaction;
@@ -8,14 +7,13 @@ use super::drained::watch;
 use crate::control::Request;
 use crate::engine::drain::Lasts;
 use crate::status::{Document, Drain};
-use crate::text::ordered;
 use crate::text::period::Period;
 
 /// Timeout for restoring all drains of a transaction that was given up.
 const RESTORE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The drains of earlier transactions, by the name of the service.
-pub(super) type EarlierDrains = BTreeMap<String, EarlierDrain>;
+/// The drains of earlier transactions, each with the name of its service.
+pub(super) type EarlierDrains = Vec<(String, EarlierDrain)>;
 
 /// A drain of an earlier transaction that failed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -57,6 +55,10 @@ pub(super) fn renewable(drains: EarlierDrains) -> impl Iterator<Item = String> {
     drains.into_iter().filter(|(_, drain)| !drain.returning).map(|(service, _)| service)
 }
 
+fn drain_of<'a>(drains: &'a EarlierDrains, service: &str) -> Option<&'a EarlierDrain> {
+    drains.iter().find(|(name, _)| name == service).map(|(_, drain)| drain)
+}
+
 impl Transaction<'_> {
     /// The present drains that the holder of this backend has.
     pub(super) fn drains_in(&self, document: &Document) -> EarlierDrains {
@@ -65,7 +67,7 @@ impl Transaction<'_> {
             drains.iter().find(|drain| drain.holder == holder).map(|drain| EarlierDrain::new(drain, now))
         };
         let services = document.services.iter();
-        ordered(services.filter_map(|service| Some((service.name.clone(), of(&service.drains)?))))
+        services.filter_map(|service| Some((service.name.clone(), of(&service.drains)?))).collect()
     }
 
     /// Restores the drains from before the transaction, which has not touched the server.
@@ -73,7 +75,7 @@ impl Transaction<'_> {
         let restored = async {
             let present = watch(self.helper, |document, _| Some(Ok(self.drains_in(document)))).await.ok();
             for name in self.names() {
-                let is_held = present.as_ref().is_none_or(|present| present.contains_key(&name));
+                let is_held = present.as_ref().is_none_or(|present| drain_of(present, &name).is_some());
                 for request in self.requests_to_restore(name, earlier, is_held) {
                     if let Err(trouble) = self.ask(&request).await {
                         log::error!("{trouble}");
@@ -93,7 +95,7 @@ impl Transaction<'_> {
 
     /// The requests that restore the drain of a service. One that an operator has ended meanwhile stays ended.
     fn requests_to_restore(&self, name: String, earlier: &EarlierDrains, is_held: bool) -> Vec<Request> {
-        let Some(drain) = earlier.get(&name) else { return vec![self.undrain_request(name, false)] };
+        let Some(drain) = drain_of(earlier, &name) else { return vec![self.undrain_request(name, false)] };
         if !is_held {
             return vec![];
         }
