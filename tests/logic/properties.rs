@@ -130,7 +130,8 @@ fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
             if of_all { Event::DrainAll(order) } else { Event::Drain(ServiceId(0), order) }
         }),
         2 => (proptest::option::of(holder()), any::<bool>(), any::<bool>()).prop_map(|(holder, once_healthy, of_all)| {
-            let lift = Lift { holder, once_healthy, checks: vec![] };
+            let checks = if once_healthy && !of_all { vec!["recursion".to_owned()] } else { vec![] };
+            let lift = Lift { holder, once_healthy, checks };
             if of_all { Event::UndrainAll(lift) } else { Event::Undrain(ServiceId(0), lift) }
         }),
         1 => Just(Event::Undampen(ServiceId(0))),
