@@ -11,7 +11,7 @@ use crate::engine::drain::{Lasts, Lift, Order};
 use crate::engine::event::{Event, ServiceId};
 use crate::engine::hold::{HoldOrder, HoldTime};
 use crate::engine::moment::Moment;
-use crate::engine::order::{ActiveOrder, Kind, Orders, RememberedOrder};
+use crate::engine::order::{Kind, Orders, RememberedOrder};
 
 impl Daemon<'_> {
     /// Carries out changes that another helper has written. Returns true if the loop must end.
@@ -86,7 +86,7 @@ pub(super) fn of_all(engine: &Engine, now: Moment, changes: &[Change]) -> Vec<Ev
                 let mut drains = of_name.flat_map(|service| service.drains.iter());
                 drains.any(|(holder, drain)| *holder == change.holder && !drain.returning)
             };
-            let is_over = is_meant(held, change) && !change.is_withheld(&services(engine), is_drained);
+            let is_over = is_meant(held, now, change) && !change.is_withheld(&services(engine), is_drained);
             return is_over.then(|| Event::UndrainLater(change.holder.clone()));
         };
         (!is_known(held, now, change, order)).then(|| Event::DrainLater(drain(change, order)))
@@ -104,7 +104,7 @@ fn events_of(engine: &Engine, now: Moment, change: &Change, service: ServiceId) 
             Kind::Drain => Event::Undrain(service, lift(false, vec![])),
             Kind::Hold => Event::Unhold(service, Some(holder())),
         };
-        return is_meant(orders, change).then(end).into_iter().collect();
+        return is_meant(orders, now, change).then(end).into_iter().collect();
     };
     if is_known(orders, now, change, order) {
         return vec![];
@@ -115,7 +115,7 @@ fn events_of(engine: &Engine, now: Moment, change: &Change, service: ServiceId) 
         let hold = |lasts| Event::Hold(service, HoldOrder { holder: holder(), reason, lasts, uid });
         return lasts.map(hold).into_iter().collect();
     }
-    // Only its end may be new: then the drain does not begin again.
+    // A known drain that is only new in that it ends once the checks pass does not begin again.
     let lasting = RememberedOrder { returning: false, needs: vec![], ..order.clone() };
     let begins = !order.returning || !is_known(orders, now, change, &lasting);
     let begun = begins.then(|| Event::Drain(service, drain(change, order)));
@@ -139,12 +139,54 @@ fn is_known(orders: &Orders, now: Moment, change: &Change, order: &RememberedOrd
     orders.remember(now).get(&change.holder).is_some_and(|held| is_same(Some(held), Some(order)))
 }
 
-/// Whether `orders` contains the order that has ended. An order whose reason or end was changed here meanwhile stays.
-fn is_meant(orders: &Orders, change: &Change) -> bool {
-    let Some(was) = &change.was else { return false };
-    let alike = |held: &ActiveOrder| {
-        let ends_alike = held.expires.is_some() == was.remaining.is_some();
-        held.reason == was.reason && held.returning == was.returning && ends_alike
-    };
-    orders.iter().any(|(holder, held)| *holder == change.holder && alike(held))
+/// Whether `orders` contains the order that has ended. An order that was changed here meanwhile stays.
+fn is_meant(orders: &Orders, now: Moment, change: &Change) -> bool {
+    change.was.as_ref().is_some_and(|was| is_known(orders, now, change, was))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::engine::api_session::Parent;
+    use crate::engine::drain::Holder;
+    use crate::engine::memory::Memory;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn a_drain_that_was_prolonged_here_outlives_its_end_at_another_helper() {
+        let toml = "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\n\
+                    address = false\n[[service.check]]\nname = \"answers\"\ndns = { query = \"localhost. A\" }\n";
+        let config = Config::parse(Path::new("a.toml"), toml, "host").unwrap();
+        let ends_there = |drained_for: Duration, prolonged_to: Duration| {
+            let plan = config.plan();
+            let mut engine = Engine::new(&plan, Parent::ExaBgp, Memory::default(), Duration::ZERO);
+            let drain = |engine: &mut Engine, time| {
+                let (holder, reason) = (Holder::operator(), "disk".to_owned().into());
+                let order = Order { holder, reason, lasts: Lasts::For(time), uid: None };
+                engine.handle(Moment::START, Event::Drain(ServiceId(0), order));
+            };
+            engine.handle(Moment::START, Event::Start);
+            drain(&mut engine, drained_for);
+            let was = engine.services()[0].drains.remember(Moment::START).remove(&Holder::operator());
+            drain(&mut engine, prolonged_to);
+            let change = Change {
+                service: "a".to_owned(),
+                prefixes: vec![],
+                kind: Kind::Drain,
+                holder: Holder::operator(),
+                was,
+                order: None,
+                listed: [].into(),
+                by_older: false,
+            };
+            of_services(&engine, Moment::START, &[change]).len()
+        };
+        assert_eq!(ends_there(HOUR, HOUR), 1, "it ends here, too");
+        assert_eq!(ends_there(HOUR, 2 * HOUR), 0);
+    }
 }

@@ -39,7 +39,8 @@ impl Transaction<'_> {
             };
             let ours: Vec<_> =
                 document.services.iter().filter(|service| names.contains(&service.name)).collect();
-            // A drain of another holder stands in for no check: this one is asked for again, to end once they pass.
+            // Without the drain of this restart, another drain, or a disable-file, may end before the checks pass.
+            // Therefore this restart drains the service again until they do.
             let is_first = std::mem::take(&mut is_first_look);
             let lacks_drain = |service: &Service| {
                 service.enabled && service.is_drained() && !is_held(service) && (is_first || blocks(service))

@@ -24,6 +24,8 @@ pub(super) struct EarlierDrain {
     until_exit: bool,
     /// It ends once the checks pass.
     returning: bool,
+    /// The checks that must then pass, too.
+    needs: Vec<String>,
 }
 
 impl EarlierDrain {
@@ -34,6 +36,7 @@ impl EarlierDrain {
             ends: rest.and_then(|rest| now.checked_add(rest)),
             until_exit: drain.until_exit,
             returning: drain.returning,
+            needs: drain.needs.clone(),
         }
     }
 
@@ -102,7 +105,7 @@ impl Transaction<'_> {
         let Some(lasts) = drain.lasts(Instant::now()) else { return vec![self.undrain_request(name, false)] };
         let mut requests = vec![self.drain_lasting(lasts, name.clone(), &drain.reason)];
         if drain.returning {
-            requests.push(self.undrain_request(name, true));
+            requests.push(self.return_request(name, drain.needs.clone()));
         }
         requests
     }
@@ -115,7 +118,8 @@ mod tests {
     fn drain(now: Instant, rest: &str, until_exit: bool, returning: bool) -> EarlierDrain {
         let json = format!(
             "{{\"holder\": \"backend/unbound\", \"reason\": \"restart\", \"for-seconds\": 1.0, \
-             \"expires-in-seconds\": {rest}, \"returning\": {returning}, \"until-exit\": {until_exit}}}"
+             \"expires-in-seconds\": {rest}, \"returning\": {returning}, \"until-exit\": {until_exit}, \
+             \"needs\": [\"recursion\"]}}"
         );
         EarlierDrain::new(&serde_json::from_str(&json).unwrap(), now)
     }
@@ -136,6 +140,7 @@ mod tests {
         let later = now + Duration::from_secs(20);
         assert_eq!(drain("null", false).lasts(later), Some(Lasts::UntilLifted));
         assert_eq!(drain("null", true).lasts(later), Some(Lasts::UntilExit));
+        assert_eq!(drain("null", true).needs, ["recursion"], "and the checks that its return needs");
         let rest = Duration::from_secs(40);
         assert_eq!(drain("60.0", false).lasts(later), Some(Lasts::For(rest)));
         assert_eq!(drain("60.0", true).lasts(later), Some(Lasts::ForUntilExit(rest)));

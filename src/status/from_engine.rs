@@ -170,6 +170,7 @@ fn drains(drains: &Orders, of_all: &Orders, clock: &Clock) -> Vec<Drain> {
         expires_in_seconds: drain.expires.map(|at| at.since(now).as_secs_f64()),
         expires_at: drain.expires.and_then(|at| clock.at(at)),
         returning: drain.returning,
+        needs: drain.needs.clone(),
         until_exit: drain.until_exit,
         of_all: of_all.has(Some(holder)),
         uid: drain.uid,

@@ -26,6 +26,9 @@ pub struct Drain {
     pub(crate) expires_at: Option<Time>,
     /// It ends as soon as the checks pass.
     pub returning: bool,
+    /// The checks that must then pass, too, although their failure only degrades the service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) needs: Vec<String>,
     /// It ends with this helper.
     #[serde(default)]
     pub(crate) until_exit: bool,

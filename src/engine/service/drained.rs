@@ -61,7 +61,9 @@ impl Service {
         if self.drains.let_return(lift) {
             // Earlier outcomes may concern another server process than the present one.
             self.reset_checks(now);
-            out.push(Notice::Returning { service: self.name.clone() }.into());
+            let needed = ", and none that its restart needs degrades it";
+            let needs = if lift.checks.is_empty() { "" } else { needed };
+            out.push(Notice::Returning { service: self.name.clone(), needs }.into());
             out.push(Action::Save);
         }
     }

@@ -135,7 +135,7 @@ impl Service {
         let stays = if announces { "stays announced as" } else { "stays withdrawn" };
         match (state, announces) {
             (ServiceState::Drained, _) if !self.drains.is_empty() => {
-                "its drain ends as soon as its checks pass".to_owned()
+                "its drain ends as soon as no check takes it down".to_owned()
             }
             (ServiceState::Drained, true) => format!("drain ended; {stays} drained until its checks pass"),
             (ServiceState::Drained, false) => {

@@ -46,6 +46,7 @@ fn drain(expires_in_seconds: Option<f64>, returning: bool) -> Drain {
         expires_in_seconds,
         expires_at: None,
         returning,
+        needs: vec![],
         until_exit: false,
         of_all: false,
         uid: None,
