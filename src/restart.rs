@@ -302,7 +302,11 @@ impl Transaction<'_> {
         // A command may have changed the configuration before it has replaced the server.
         let read = read_before.unwrap_or_else(|| snapshot.read());
         self.verify(journal, baseline, &Recovery::start(self.config, self.backend, is_restart)).await?;
-        if self.has_replaced(baseline)
+        if journal.is_worse {
+            journal.note(
+                "the copy for a rollback stays as it was: a check that passed before degrades a service",
+            );
+        } else if self.has_replaced(baseline)
             && let Err(error) = read.and_then(|read| read.map_or(Ok(()), |present| snapshot.save(&present)))
         {
             let place = snapshot.directory.display();

@@ -136,7 +136,7 @@ pub(crate) enum Notice {
     /// A restart by dnsherald has failed.
     RestartFailed { service: String, prefixes: Prefixes, failed: FailedRestart, until: Until },
     /// A restart or reload by dnsherald has succeeded.
-    Restarted { service: String, what: Reason },
+    Restarted { service: String, what: Reason, but: String },
     /// A route is no longer configured.
     LeftBehind(LeftBehind),
     /// ExaBGP has got its withdraw, of which `silence` is as in [`Stated`]; `what` is its prefix, and its neighbors if not all.

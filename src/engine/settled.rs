@@ -158,7 +158,11 @@ impl Engine {
     pub(crate) fn restarted(&mut self, id: ServiceId, what: Reason) -> Option<Notice> {
         let service = self.services.get_mut(id.0)?;
         service.failed_reload = None;
-        Some(Notice::Restarted { service: service.name().to_owned(), what })
+        let but = match service.state() {
+            service::ServiceState::Degraded => format!("; it is degraded: {}", service.reason()),
+            _ => String::new(),
+        };
+        Some(Notice::Restarted { service: service.name().to_owned(), what, but })
     }
 
     /// How it is known that ExaBGP has got the statement of the service at this place; `None` if it has not.

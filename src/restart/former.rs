@@ -23,23 +23,38 @@ impl FormerServices {
         Self { services, left_drained, accepts_degraded }
     }
 
-    /// The checks of this service that must pass before it returns, although their failure only degrades it: those that
-    /// passed before, or all of a service that was left drained.
+    /// The checks of this service that must pass before it returns, although their failure only degrades it.
     pub(super) fn needed(&self, service: &str) -> Vec<String> {
-        if self.accepts_degraded {
-            return vec![];
-        }
-        let is_left = self.is_left_drained(service);
+        if self.accepts_degraded { vec![] } else { self.fault_shown_by(service) }
+    }
+
+    /// The checks of this service whose failure afterwards is the fault of the operation: those that passed before, or failed
+    /// because of an earlier one.
+    fn fault_shown_by(&self, service: &str) -> Vec<String> {
         let former = self.services.iter().filter(|former| former.name == service);
-        let counts = |check: &&CheckStatus| {
+        let checks = former.flat_map(|former| former.checks.iter().map(move |check| (former, check)));
+        let counts = |check: &CheckStatus| {
             check.on_fail.is_some_and(|worst| worst > Severity::Observe) && !check.unproven
         };
         let passed = |check: &CheckStatus| {
             matches!(&*check.state, "up" | "falling") && check.severity == Some(Severity::Observe)
         };
-        let needed =
-            former.flat_map(|former| &former.checks).filter(counts).filter(|check| is_left || passed(check));
-        needed.map(|check| check.name.clone()).collect()
+        let shows = |former: &Service, check: &CheckStatus| {
+            counts(check) && (passed(check) || self.is_broken_before(former, &check.name))
+        };
+        checks.filter(|(former, check)| shows(former, check)).map(|(_, check)| check.name.clone()).collect()
+    }
+
+    /// Whether an earlier restart or reload may have broken what this check of a former service asks.
+    fn is_broken_before(&self, former: &Service, check: &str) -> bool {
+        self.left_drained.contains(&former.name) || former.is_in_reload_failure(check)
+    }
+
+    /// Whether a check degrades this service, and the operation is at fault.
+    pub(super) fn is_worse(&self, service: &Service) -> bool {
+        let shown_by = self.fault_shown_by(&service.name);
+        let degrades = |check: &CheckStatus| check.severity == Some(Severity::Degraded);
+        service.checks.iter().any(|check| degrades(check) && shown_by.contains(&check.name))
     }
 
     /// Whether a service is not to return because of this check: it takes the service down or is needed and degrades it, or
@@ -68,22 +83,20 @@ impl FormerServices {
         service.checks.iter().any(takes_down)
     }
 
-    fn is_left_drained(&self, service: &str) -> bool {
-        self.left_drained.iter().any(|name| name == service)
-    }
-
     /// Whether each of these services fails, and only in checks that failed before with the same cause and effect, but not
-    /// because of an earlier restart.
+    /// because of an earlier restart or reload.
     pub(super) fn fail_as_before(&self, services: &[&Service]) -> bool {
         let cause = |check: &CheckStatus| check.last.as_ref().and_then(|last| last.cause.clone());
         services.iter().all(|service| {
             let is_as_before = |check: &CheckStatus| {
                 let former = self.former_failure(service, check);
-                former
-                    .is_some_and(|former| cause(former) == cause(check) && former.severity >= check.severity)
+                !self.is_broken_before(service, &check.name)
+                    && former.is_some_and(|former| {
+                        cause(former) == cause(check) && former.severity >= check.severity
+                    })
             };
             let mut blocking = service.checks.iter().filter(|check| self.blocks(service, check)).peekable();
-            !self.is_left_drained(&service.name) && blocking.peek().is_some() && blocking.all(is_as_before)
+            blocking.peek().is_some() && blocking.all(is_as_before)
         })
     }
 }

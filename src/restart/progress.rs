@@ -69,12 +69,15 @@ pub(super) struct Journal<'a> {
     pub(super) returned: Vec<String>,
     /// Whether exactly what fails now failed before the operation, too, while another service passed.
     pub(super) failed_before: bool,
+    /// Whether a check degrades a service that has returned, and the operation is at fault.
+    pub(super) is_worse: bool,
 }
 
 impl<'a> Journal<'a> {
     /// A transaction that starts.
     pub(super) fn new(progress: &'a mut dyn Progress) -> Self {
-        Self { progress, step: Step::Lock, began: Instant::now(), returned: vec![], failed_before: false }
+        let (step, began) = (Step::Lock, Instant::now());
+        Self { progress, step, began, returned: vec![], failed_before: false, is_worse: false }
     }
 
     /// Runs a step and reports what it found. The caller reports a failure with [`Journal::fail`].

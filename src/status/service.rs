@@ -222,6 +222,12 @@ impl Service {
         ))
     }
 
+    /// Whether the last reload of its server failed, and the text of that names this check, or is cut and may name it.
+    pub(crate) fn is_in_reload_failure(&self, check: &str) -> bool {
+        let named = format!("check {check} of {} ", self.name);
+        self.failed_reload.as_ref().is_some_and(|why| why.contains(&named) || why.ends_with('…'))
+    }
+
     /// Whether ExaBGP has acknowledged the desired state of every prefix.
     #[must_use]
     pub fn settled(&self) -> bool {

@@ -60,22 +60,30 @@ impl<'a> ResultsBefore<'a> {
 
     /// Asks again the checks that did not fail, and describes the questions that fail now.
     pub(super) async fn complaints(&self) -> Vec<String> {
-        again(&self.not_failed, |_, _| true, "did not fail before the reload").await
+        again(&self.not_failed, |_: &AskedCheck<'_>, _| true, "did not fail before the reload").await
     }
 
-    /// Asks again the checks that failed, and describes the questions that still fail and take the service down.
-    pub(super) async fn still_down(&self) -> Vec<String> {
-        again(&self.failed, takes_down, "failed before the reload, too").await
+    /// Asks again the checks that failed, and describes the questions that still fail and take the service down, or that the
+    /// failure of the reload before names (`is_named`, of a service and its check).
+    pub(super) async fn still_failing(&self, is_named: impl Fn(&str, &str) -> bool) -> Vec<String> {
+        let counts = |asked: &AskedCheck<'_>, cause| {
+            takes_down(asked.check, cause) || is_named(asked.service, &asked.check.name)
+        };
+        again(&self.failed, counts, "failed before the reload, too").await
     }
 }
 
 /// Asks these checks again, and describes the failures of the causes that count, with what the check did `before`.
-async fn again(checks: &[AskedCheck<'_>], counts: fn(&Check, Cause) -> bool, before: &str) -> Vec<String> {
+async fn again(
+    checks: &[AskedCheck<'_>],
+    counts: impl Fn(&AskedCheck<'_>, Cause) -> bool,
+    before: &str,
+) -> Vec<String> {
     let failures = join_all(checks.iter().map(AskedCheck::failures)).await;
     let shown = checks.iter().zip(failures).flat_map(|(asked, failures)| {
-        let counted = failures.into_iter().filter(move |(cause, _)| counts(asked.check, *cause));
+        let counted: Vec<_> = failures.into_iter().filter(|(cause, _)| counts(asked, *cause)).collect();
         let (check, service) = (&asked.check.name, asked.service);
-        counted.map(move |(_, failure)| format!("{failure}; check {check} of {service} {before}"))
+        counted.into_iter().map(move |(_, failure)| format!("{failure}; check {check} of {service} {before}"))
     });
     shown.collect()
 }
@@ -189,12 +197,18 @@ pub(super) mod tests {
             own.set(Fault::Refuse).await;
             other.set(Fault::Refuse).await;
             let answered = ResultsBefore::now(&config, backend, &config.targets_of(backend)).await;
-            let still_down = answered.still_down().await;
+            let still_down = answered.still_failing(|_, _| false).await;
+            let named = answered.still_failing(|service, check| (service, check) == ("dns", "own")).await;
+            assert_eq!(
+                named.len(),
+                if on_fail.contains("observe") { 0 } else { down },
+                "{on_fail}: {named:?}"
+            );
             assert_eq!(still_down.len(), count, "{on_fail}: {still_down:?}");
             let why = ": answered REFUSED, expected NOERROR; check own of dns failed before the reload, too";
             assert!(still_down.iter().all(|complaint| complaint.ends_with(why)), "{still_down:?}");
             own.set(Fault::None).await;
-            assert_eq!(answered.still_down().await, [""; 0], "{on_fail}");
+            assert_eq!(answered.still_failing(|_, _| false).await, [""; 0], "{on_fail}");
             assert_eq!(answered.complaints().await, [""; 0], "{on_fail}");
         }
     }
@@ -205,8 +219,8 @@ pub(super) mod tests {
         let backend = &config.backends[0];
         own.set(Fault::Servfail).await;
         let answered = ResultsBefore::now(&config, backend, &config.targets_of(backend)).await;
-        assert_eq!(answered.still_down().await, [""; 0]);
+        assert_eq!(answered.still_failing(|_, _| false).await, [""; 0]);
         own.set(Fault::Refuse).await;
-        assert_eq!(answered.still_down().await.len(), 2);
+        assert_eq!(answered.still_failing(|_, _| false).await.len(), 2);
     }
 }

@@ -76,12 +76,12 @@ pub(super) async fn run(
     // A successful reload command does not prove that each zone was loaded, nor that clients are answered.
     let mut complaints = complaints_since(&targets, backend, &served, &results_before, &mut reporter).await;
     // Whether the reload before has failed, and this one is to repair what it did.
-    if let Some(earlier) = failed_reload(helper, backend).await {
-        let lost = reporter
-            .report(still_lost(&earlier, &complaints.zones, &targets, backend.timeout, removed))
-            .await;
+    let failed = failed_reload(helper, backend).await;
+    if let Some(earlier) = failed.iter().find_map(|service| service.failed_reload.as_ref()) {
+        let lost =
+            reporter.report(still_lost(earlier, &complaints.zones, &targets, backend.timeout, removed)).await;
         complaints.zones.extend(lost);
-        complaints.still_down = still_down(&results_before, &mut reporter).await;
+        complaints.still_failing = still_failing(&results_before, &failed, &mut reporter).await;
     }
     let exit = reporter.report(status::run(config, backend, false)).await?;
     report_reload(config, backend, helper, complaints.summary(exit)).await;
@@ -94,7 +94,7 @@ pub(super) async fn run(
             "{name}: see the server's log; name a zone that was removed on purpose with --removed ZONE"
         )?;
     }
-    if !complaints.questions.is_empty() || !complaints.still_down.is_empty() {
+    if !complaints.questions.is_empty() || !complaints.still_failing.is_empty() {
         let repair = match complaints.questions.is_empty() {
             true => "correct the configuration of the server",
             false => "put the former configuration back",
@@ -116,13 +116,13 @@ struct Complaints {
     zones: Vec<String>,
     /// Of checks that did not fail before.
     questions: Vec<String>,
-    /// Of checks that failed before, too, and take the service down.
-    still_down: Vec<String>,
+    /// Of checks that failed before, too, and take the service down, or failed because of the reload before.
+    still_failing: Vec<String>,
 }
 
 impl Complaints {
     fn all(&self) -> impl Iterator<Item = &String> {
-        self.zones.iter().chain(&self.questions).chain(&self.still_down)
+        self.zones.iter().chain(&self.questions).chain(&self.still_failing)
     }
 
     fn is_empty(&self) -> bool {
@@ -159,7 +159,7 @@ async fn complaints_since(
             async { tokio::join!(served.again(targets, backend.timeout), results_before.complaints()) };
         let (zones, unanswered) = reporter.report(again).await;
         let complaints =
-            Complaints { zones: zones.complaints(served), questions: unanswered, still_down: vec![] };
+            Complaints { zones: zones.complaints(served), questions: unanswered, still_failing: vec![] };
         match (complaints.is_empty(), settled_since) {
             (true, Some(since)) if Instant::now() >= since + SETTLED => return complaints,
             (true, Some(_)) => {}
@@ -180,20 +180,27 @@ async fn complaints_since(
     }
 }
 
-/// Why the last reload of this server has failed, as the helper says; `None` if it has not.
-async fn failed_reload(helper: &Client, backend: &Backend) -> Option<String> {
-    let document = helper.look().await.ok()?;
+/// The services of this server whose last reload has failed, as the helper says.
+async fn failed_reload(helper: &Client, backend: &Backend) -> Vec<Service> {
+    let services = helper.look().await.map_or_else(|_| vec![], |document| document.services);
     let of_backend = |service: &Service| service.backend.as_deref() == Some(backend.name.as_str());
-    document.services.into_iter().filter(of_backend).find_map(|service| service.failed_reload)
+    services.into_iter().filter(|service| of_backend(service) && service.failed_reload.is_some()).collect()
 }
 
 /// The complaints about the checks that failed before: a service may have been down for long, therefore no wait for the start
 /// timeout. A server that has just started to answer has the settling time.
-async fn still_down(results_before: &ResultsBefore<'_>, reporter: &mut QuestionReporter<'_>) -> Vec<String> {
+async fn still_failing(
+    results_before: &ResultsBefore<'_>,
+    failed: &[Service],
+    reporter: &mut QuestionReporter<'_>,
+) -> Vec<String> {
+    let is_named = |name: &str, check: &str| {
+        failed.iter().any(|service| service.name == name && service.is_in_reload_failure(check))
+    };
     let began = Instant::now();
     loop {
         let is_last = began.elapsed() >= SETTLED;
-        let complaints = reporter.report(results_before.still_down()).await;
+        let complaints = reporter.report(results_before.still_failing(is_named)).await;
         if is_last || complaints.is_empty() {
             return complaints;
         }
@@ -227,7 +234,7 @@ mod tests {
                 own.set(if is_repaired { Fault::None } else { Fault::Refuse }).await;
             };
             let began = Instant::now();
-            let (complaints, ()) = tokio::join!(still_down(&results_before, &mut reporter), repair);
+            let (complaints, ()) = tokio::join!(still_failing(&results_before, &[], &mut reporter), repair);
             assert_eq!(complaints.is_empty(), is_repaired, "{complaints:?}");
             assert!(began.elapsed() < backend.start_timeout / 2, "it waits for the start timeout");
         }

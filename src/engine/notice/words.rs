@@ -244,8 +244,8 @@ impl Notice {
                 };
                 format!("service {service}: {why}; {end}")
             }
-            Self::Restarted { service, what } => {
-                format!("service {service}: {what} done, and every step verified")
+            Self::Restarted { service, what, but } => {
+                format!("service {service}: {what} done, and every step verified{but}")
             }
             Self::LeftBehind(left) => left.to_string(),
             Self::Reloaded { unchanged, changed, added, removed } => {

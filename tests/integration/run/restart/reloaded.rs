@@ -82,3 +82,37 @@ fn a_reload_that_leaves_the_service_down_has_failed_again() {
     site.helper.comes_to_say(ANNOUNCE);
     assert!(!alert(&site).contains("reload srv"), "{}", alert(&site));
 }
+
+/// The service is only degraded, before the second reload and before the restart, by what the first reload has broken.
+#[test]
+fn a_check_that_a_failed_reload_has_broken_must_pass_after_the_next_one() {
+    let site = Site::with_a_snapshot();
+    let text = fs::read_to_string(site.pop.configuration_file()).unwrap();
+    let degrades = "name = \"answers\"\non-fail = { refused = \"degraded\" }\n";
+    site.pop.is_configured(&text.replace("name = \"answers\"\n", degrades));
+    site.reloads_by("waits");
+    site.pop.told(&["reload"]);
+    site.pop.comes_to_be(|status| status.services[0].is_serving() && status.services[0].settled());
+    fs::write(site.pop.file("etc/srv.conf"), "broken").unwrap();
+    for why in ["did not fail before the reload", "failed before the reload, too"] {
+        let becoming = site.becomes_during_the_restart(Fault::Refuse);
+        let output = site.pop.command(&["backend", "reload"]);
+        becoming.join().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(&format!("check answers of resolver {why}")), "{said}");
+        site.pop.comes_to_be(|status| status.services[0].state == ServiceState::Degraded);
+    }
+    assert!(!site.helper.log().contains("reload srv done, and every step"), "{}", site.helper.log());
+    // Nor may the restart take it for a failure from before, and save the file.
+    let restart = site.run(&[]);
+    assert_eq!(restart.status.code(), Some(3), "{restart:?}");
+    assert!(site.has_saved("good"));
+    // Healing returns the service degraded, and does not save the file either.
+    let restart = site.run(&["--unattended"]);
+    let said = String::from_utf8_lossy(&restart.stdout);
+    assert_eq!(restart.status.code(), Some(0), "{said}");
+    assert!(said.contains("the copy for a rollback stays as it was: "), "{said}");
+    assert!(site.has_saved("good"));
+    site.helper.logs("and every step verified; it is degraded: check answers: ");
+}
