@@ -108,7 +108,8 @@ impl Probe {
         match self {
             Self::Dns(set) => set.need(),
             Self::Lookup(lookup) => lookup.names.len(),
-            // An address at which nothing listens, ever, is not judged. The others have one result.
+            // A listener has a result for each address, and one pass is enough: an address without a socket proves nothing.
+            // The other kinds have one result.
             _ => 1,
         }
     }

@@ -109,7 +109,7 @@ pub(crate) enum Notice {
     /// The disable-file is gone; `then` says what follows.
     FileGone { service: String, file: String, then: String },
     /// Drains wait only for the checks.
-    Returning { service: String, needs: &'static str },
+    Returning { service: String, ends: &'static str },
     /// A drain has ended; `then` says what follows, if it was the last, and the checks must pass anew before the service
     /// returns.
     DrainOver {

@@ -2,7 +2,8 @@
 //!
 //! Four conventions exist: NSID (RFC 5001) in the answer to any question, and the names `id.server.` and `hostname.bind.`
 //! (RFC 4892) and `version.server.` or `version.bind.` in class CHAOS. Servers switch them off independently. All questions
-//! about one [`Identity`] share a flow, and one node answers all of them; a [`Split`] counts the nodes over many flows.
+//! about one [`Identity`] share a flow, which routers usually keep on one path to one node; other NSIDs on that flow are
+//! reported. A [`Split`] counts the nodes over many flows.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -107,7 +108,7 @@ impl Heard {
         }
     }
 
-    /// The node that gave the first NSID. Other NSIDs are of other nodes.
+    /// The outcome with the first NSID. Other NSIDs are of other nodes, which may then have given some of the other names.
     fn node(self, latency: Duration, end: Option<Failure>) -> FlowOutcome {
         let Self { identity, nsids: mut others } = self;
         others.retain(|nsid| Some(nsid) != identity.nsid.as_ref());

@@ -1,8 +1,8 @@
-//! Looks names up as the stub resolver of a client does (glibc's `getaddrinfo`): it tries each server in turn, twice,
-//! after a timeout and after SERVFAIL, REFUSED, NOTIMP and FORMERR, repeats a truncated answer over TCP, and follows
-//! aliases (CNAME), within an answer and by further questions.
+//! Looks names up much as the stub resolver of a client does: it tries each server in turn, twice, after a timeout and after
+//! SERVFAIL, REFUSED, NOTIMP and FORMERR, repeats a truncated answer over TCP, and follows aliases (CNAME), within an answer
+//! and by further questions. glibc (`getaddrinfo`) does not go on after FORMERR, and asks no further question for an alias.
 //!
-//! A probe of a `dns` check judges one answer; a lookup says whether a client gets what it wants in the end.
+//! A probe of a `dns` check judges one answer; a lookup says whether the servers together give a client what it wants.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};

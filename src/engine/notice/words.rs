@@ -192,9 +192,7 @@ impl Notice {
             Self::FileGone { service, file, then } => {
                 format!("service {service}: the disable-file {file} is gone; {then}")
             }
-            Self::Returning { service, needs } => {
-                format!("service {service}: its drain ends as soon as no check takes it down{needs}")
-            }
+            Self::Returning { service, ends } => format!("service {service}: its drain ends {ends}"),
             Self::DrainOver { service, holder, end, then } => {
                 format!("service {service}: the drain by {holder} {end}{then}")
             }

@@ -20,6 +20,9 @@ pub(super) enum Disabled {
     Found,
 }
 
+/// When a drain ends that waits for the checks.
+pub(super) const ONCE_HEALTHY: &str = "once all checks have new verdicts and none takes it down";
+
 impl Service {
     /// The disable-file has appeared or is gone, or still exists after a restart.
     pub(crate) fn disable(&mut self, now: Moment, disabled: bool, out: &mut Vec<Action>) {
@@ -61,9 +64,13 @@ impl Service {
         if self.drains.let_return(lift) {
             // Earlier outcomes may concern another server process than the present one.
             self.reset_checks(now);
-            let needed = ", and none that its restart needs degrades it";
-            let needs = if lift.checks.is_empty() { "" } else { needed };
-            out.push(Notice::Returning { service: self.name.clone(), needs }.into());
+            let ends = match lift.checks.is_empty() {
+                true => ONCE_HEALTHY,
+                false => {
+                    "once all checks have new verdicts and none takes it down, or degrades it although its restart needs it"
+                }
+            };
+            out.push(Notice::Returning { service: self.name.clone(), ends }.into());
             out.push(Action::Save);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::drained::Disabled;
+use super::drained::{Disabled, ONCE_HEALTHY};
 use super::{Service, ServiceState};
 use crate::engine::check::{Check, Severity};
 use crate::engine::dampening::window::counted_in_window;
@@ -135,7 +135,7 @@ impl Service {
         let stays = if announces { "stays announced as" } else { "stays withdrawn" };
         match (state, announces) {
             (ServiceState::Drained, _) if !self.drains.is_empty() => {
-                "its drain ends as soon as no check takes it down".to_owned()
+                format!("its drain ends {ONCE_HEALTHY}")
             }
             (ServiceState::Drained, true) => format!("drain ended; {stays} drained until its checks pass"),
             (ServiceState::Drained, false) => {

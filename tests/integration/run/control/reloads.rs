@@ -48,7 +48,7 @@ fn a_reload_prints_a_long_line_whole() {
     let names: Vec<_> = (1..=10).map(|nth| format!("resolvers-of-the-customer-network-{nth}")).collect();
     let services = names.iter().zip(1..).map(|(name, nth)| {
         format!(
-            "\n[[service]]\nname = \"{name}\"\nprefixes = [\"198.18.9.{nth}/32\"]\naddress = false\n\
+            "\n[[service]]\nname = \"{name}\"\nprefixes = [\"198.18.9.{nth}/32\"]\naddress = false\nup = {{ med = 100 }}\n\
              [[service.check]]\nname = \"answers\"\ndns = {{ query = \"localhost. A\", server = \"{address}\" }}\n"
         )
     });
