@@ -95,15 +95,25 @@ impl Service {
 
     fn after_hold(&self) -> Option<Next> {
         let at = self.holds.all_over_at()?;
-        let holders = joined(self.holds.iter().map(|(holder, _)| holder), ", ");
         let then = match self.without_hold() {
             None => ", then the checks decide".to_owned(),
             Some(state) => format!(", then {}", self.becomes(state)),
         };
-        Some(Next::timed("held until", at, format!(" by {}{then}", holders)))
+        Some(Next::timed("held until", at, format!(" by {}{then}", self.hold_holders())))
+    }
+
+    fn hold_holders(&self) -> String {
+        joined(self.holds.iter().map(|(holder, _)| holder), ", ")
     }
 
     fn after_down(&self, now: Moment) -> Next {
+        if self.until(now) == Until::AddressBack {
+            return Next::open(format!(
+                "{} at once when its address is back, whatever its checks say: held by {}",
+                self.becomes(ServiceState::Up),
+                self.hold_holders()
+            ));
+        }
         if self.health == Some(Severity::Down) {
             return self.after_checks_pass(now, "");
         }

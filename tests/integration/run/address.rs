@@ -6,6 +6,8 @@
 
 use std::process::Command;
 
+use dnsherald::responder::Fault;
+
 use crate::support::helper::{ANNOUNCE, Pop, WITHDRAW, ideal};
 use crate::support::namespace::{in_namespace, shell};
 
@@ -73,13 +75,22 @@ fn a_hold_of_a_missing_address_reports_its_end_and_the_address() {
         let expected =
             "the hold of resolver is over, and resolver stays withdrawn: 192.0.2.53 is not on this host";
         assert!(said.contains(expected) && said.contains("no hold overrides a missing address"), "{said}");
-        let held = pop.command(&words[..6]);
+        let held = pop.command(&["hold", "resolver", "--for", "1h", "--reason", "test"]);
         assert_eq!(held.status.code(), Some(1), "{held:?}");
         let said = String::from_utf8(held.stdout).unwrap();
         assert!(said.contains("resolver stays withdrawn: 192.0.2.53 is not on this host"), "{said}");
         let said = String::from_utf8(held.stderr).unwrap();
-        let expected = "the hold of resolver has no effect as long as the address is missing";
+        let expected = "the hold of resolver has no effect as long as the address is missing; it stays, and then announces \
+                        the service, whatever its checks say; to end it: dnsherald unhold resolver --as operator\n";
         assert!(said.contains(expected), "{said}");
+        let next = "announced at once when its address is back, whatever its checks say: held by operator";
+        for command in ["status", "explain"] {
+            let shown = pop.told(&[command, "--json"]);
+            assert!(shown.contains(next), "{shown}");
+        }
+        pop.server.becomes(Fault::Refuse);
+        shell(PRESENT);
+        helper.says(ANNOUNCE);
     });
 }
 

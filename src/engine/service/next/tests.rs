@@ -219,6 +219,25 @@ fn a_hold_shows_its_end_and_the_next_state() {
 }
 
 #[test]
+fn a_hold_announces_once_the_address_is_back() {
+    let mut bench = Bench::up("");
+    bench.hold(600);
+    bench.fails(Cause::AddressMissing, 15.0);
+    let waits = "announced at once when its address is back, whatever its checks say: held by alice";
+    assert_eq!(bench.next(), waits);
+    bench.drain("bob", Lasts::UntilLifted);
+    assert_eq!(bench.next(), "drained until `dnsherald undrain resolver`");
+    bench.handle(Event::Undrain(RESOLVER, Lift { holder: None, once_healthy: false, checks: vec![] }));
+    bench.until(20.0);
+    assert_eq!(bench.next(), waits);
+    bench.fails(Cause::Timeout, 22.0);
+    assert_eq!(bench.next(), "held until 610.000 by alice, then withdrawn");
+    bench.fails(Cause::AddressMissing, 30.0);
+    bench.handle(Event::Unhold(RESOLVER, None));
+    assert_eq!(bench.next(), "announced at the earliest 32.200 (answers: 0 of 3 passes)");
+}
+
+#[test]
 fn an_unknown_check_delays_a_decision_by_unknown_after() {
     let mut bench = Bench::new("unknown-after = \"30s\"");
     bench.fails(Cause::Local, 0.5);
