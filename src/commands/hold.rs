@@ -20,8 +20,9 @@ use crate::text::{self, foreign};
 /// `--wait` it fails if an address of the service is missing, or if the service is not enabled. A drain that overrides the
 /// hold is printed, and is no failure: the hold takes effect at its end.
 pub(crate) fn hold(options: &Hold) -> anyhow::Result<Exit> {
+    let holder = options.holder.clone().unwrap_or_else(caller);
     let order = HoldOrder {
-        holder: options.holder.clone().unwrap_or_else(caller),
+        holder: holder.clone(),
         reason: options.reason.clone().into(),
         lasts: options.lasts,
         uid: None,
@@ -43,7 +44,12 @@ pub(crate) fn hold(options: &Hold) -> anyhow::Result<Exit> {
     } else {
         return Ok(Exit::Success);
     };
-    writeln!(text::stderr(), "dnsherald: the hold of {} has no effect {obstacle}", named(&held))?;
+    let name = named(&held);
+    writeln!(
+        text::stderr(),
+        "dnsherald: the hold of {name} has no effect {obstacle}; it stays, and then announces the service, whatever its \
+         checks say; to end it: dnsherald unhold {name} --as {holder}"
+    )?;
     Ok(Exit::Failure)
 }
 

@@ -4,6 +4,8 @@ use std::fs;
 
 use dnsherald::engine::service::ServiceState;
 
+use dnsherald::responder::Fault;
+
 use crate::support::helper::{ANNOUNCE, Plan, Pop, WITHDRAW, ideal};
 
 const OFF: &str = "enabled = false";
@@ -39,7 +41,8 @@ fn withdraws_a_disabled_service_until_a_reload_enables_it() {
     pop.comes_to_be(|status| status.services[0].drains.is_empty());
     let held = pop.command(&["hold", "resolver", "--for", "1h", "--reason", "test"]);
     let said = String::from_utf8(held.stderr).unwrap();
-    let expected = "the hold of resolver has no effect while it has `enabled = false`";
+    let expected = "the hold of resolver has no effect while it has `enabled = false`; it stays, and then announces the service, \
+                    whatever its checks say; to end it: dnsherald unhold resolver --as operator\n";
     assert!(held.status.code() == Some(1) && said.contains(expected), "{said}");
     successor
         .logs("; it stays withdrawn, since no hold overrides this: `enabled = false` in the configuration");
@@ -51,6 +54,12 @@ fn withdraws_a_disabled_service_until_a_reload_enables_it() {
     becomes(&pop, false);
     pop.told(&["reload"]);
     successor.says(WITHDRAW);
+    // The hold that had no effect is kept.
+    assert_eq!(pop.command(&["hold", "resolver", "--for", "1h", "--reason", "test"]).status.code(), Some(1));
+    pop.server.becomes(Fault::Refuse);
+    becomes(&pop, true);
+    pop.told(&["reload"]);
+    successor.says(ANNOUNCE);
 }
 
 #[test]
