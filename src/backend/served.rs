@@ -16,6 +16,9 @@ use crate::text::ordered;
 /// Maximum number of listed zones to query, in the order of the list.
 const MOST_LISTED: usize = 1000;
 
+/// The remedy for a complaint about a zone that the operator removed.
+pub(crate) const IF_REMOVED: &str = "name a zone that was removed on purpose with --removed ZONE";
+
 /// Number of zones queried at once.
 const AT_A_TIME: usize = 32;
 

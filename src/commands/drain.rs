@@ -14,7 +14,7 @@ use crate::restart::{self, AnnouncedBy, Confirmed, wait_until_acknowledged};
 use crate::status::{self, Document, Service};
 use crate::text::{self, foreign};
 
-mod shared;
+mod left;
 
 /// Starts a drain.
 ///
@@ -87,7 +87,7 @@ pub(crate) fn drain(options: &Drain) -> anyhow::Result<Exit> {
 pub(crate) fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
     let helper = Helper::find(&options.helper);
     if options.once_healthy {
-        shared::refuse_if_shared(&helper, options)?;
+        left::note_or_refuse(&helper, options)?;
     }
     let lift = Lift { holder: options.holder.clone(), once_healthy: options.once_healthy, checks: vec![] };
     let request = Request::Undrain { service: options.service.clone(), lift };

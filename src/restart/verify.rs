@@ -154,7 +154,8 @@ impl Transaction<'_> {
                 Some((earlier, zone)) => Err(served::compared(earlier, zone)),
             }
         };
-        recovery.wait(journal, COUNTER_INTERVAL, look).await.map_err(Trouble::new)
+        let found = recovery.wait(journal, COUNTER_INTERVAL, look).await;
+        found.map_err(|why| Trouble::new(format!("{why}; {}", served::IF_REMOVED)))
     }
 
     /// Reports facts about the server after the operation.

@@ -9,7 +9,7 @@ use super::answered::ResultsBefore;
 use super::questions::QuestionReporter;
 use super::status;
 use crate::backend::Backend;
-use crate::backend::served::{Served, still_lost};
+use crate::backend::served::{IF_REMOVED, Served, still_lost};
 use crate::backend::targets::Targets;
 use crate::config::Config;
 use crate::control::client::Client;
@@ -89,10 +89,7 @@ pub(super) async fn run(
         writeln!(text::stderr(), "{name}: reloaded, but {complaint}")?;
     }
     if !complaints.zones.is_empty() {
-        writeln!(
-            text::stderr(),
-            "{name}: see the server's log; name a zone that was removed on purpose with --removed ZONE"
-        )?;
+        writeln!(text::stderr(), "{name}: see the server's log; {IF_REMOVED}")?;
     }
     if !complaints.questions.is_empty() || !complaints.still_failing.is_empty() {
         let repair = match complaints.questions.is_empty() {

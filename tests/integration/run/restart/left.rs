@@ -1,6 +1,7 @@
 //! How long a failed `backend restart` waits, and what it says of the drain that it leaves.
 
 use super::*;
+use crate::support::zones::serves_zones;
 
 #[track_caller]
 fn last_line(site: &Site, options: &[&str]) -> String {
@@ -38,4 +39,44 @@ fn a_restart_waits_for_unknown_checks() {
     assert_eq!(output.status.code(), Some(0), "{said}");
     site.helper.says(WITHDRAW);
     site.helper.says(ANNOUNCE);
+}
+
+/// The checks need not see what has failed. A drain that ends so already needs no second note.
+#[test]
+fn undrain_once_healthy_says_why_the_restart_left_the_drain() {
+    let mut site = Site::new("exit 1");
+    site.is_left_drained(&[], "exited with status 1");
+    site.pop.server.becomes(Fault::Refuse);
+    let [(false, reason)] = &site.drains_of("resolver")[..] else { panic!("{:?}", site.pop.status()) };
+    let noted = |options: &[&str]| {
+        let undrain = site.pop.command(&[&["undrain", "--once-healthy"], options].concat());
+        String::from_utf8(undrain.stderr).unwrap()
+    };
+    assert_eq!(
+        noted(&["--as", "bob"]),
+        "dnsherald: nothing to undrain: no drain of any service held by bob\n"
+    );
+    let note = format!(
+        "dnsherald: note: backend/srv drained resolver because `{reason}`; the checks need not see that\n"
+    );
+    assert_eq!(noted(&[]), note);
+    assert_eq!(noted(&[]), "");
+}
+
+/// A zone that only the server lists.
+#[test]
+fn a_lost_zone_names_the_option_that_excuses_it() {
+    let name = "run::restart::left::a_lost_zone_names_the_option_that_excuses_it";
+    in_namespace(name, "true", || {
+        let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
+        let mut site = Site::new("stops; starts; touch lost");
+        let lost = site.pop.file("lost");
+        thread::spawn(move || serves_zones(&socket, |_| (!lost.exists()).then_some(7)));
+        site.has_a_backend_with("zone-list = [\"echo\", \"example.org\"]");
+        let remedy = "FAILED: zone example.org. at 127.0.0.1:53: serial none, before 7, answered No Error without a SOA; \
+                      name a zone that was removed on purpose with --removed ZONE";
+        site.is_left_drained(&[], remedy);
+        fs::remove_file(site.pop.file("lost")).unwrap();
+        assert_eq!(site.run(&["--removed", "example.org"]).status.code(), Some(0));
+    });
 }

@@ -1,0 +1,51 @@
+//! Drains that a failed restart has left: the checks of a service may pass all the same, since they need not see what the
+//! verification has seen. Of two servers at one port they may reach the right one.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use crate::backend::sharing::{several_servers, shared};
+use crate::cli::Undrain;
+use crate::commands::helper::Helper;
+use crate::restart::listeners_of;
+use crate::text::{self, foreign, joined};
+
+/// Notes for each drain of a failed restart that is to end once the checks pass why it was left. Refuses that while several
+/// servers share the port of the backend. Only root sees the processes of another user; what cannot be seen refuses nothing.
+///
+/// # Errors
+/// Names the service, the addresses and the processes.
+pub(super) fn note_or_refuse(helper: &Helper, options: &Undrain) -> anyhow::Result<()> {
+    // Without a helper the request reports that.
+    let Ok(document) = helper.status() else { return Ok(()) };
+    let mut notes = String::new();
+    for service in &document.services {
+        if options.service.as_ref().is_some_and(|name| *name != service.name) {
+            continue;
+        }
+        let name = foreign(&service.name);
+        for drain in &service.drains {
+            let Some(left_by) = drain.left_by() else { continue };
+            if options.holder.as_ref().is_some_and(|asked| asked.as_str() != drain.holder) {
+                continue;
+            }
+            if let Ok(config) = &helper.file
+                && let Some(backend) = config.backends.iter().find(|backend| backend.name == left_by)
+                && let found = several_servers(&shared(listeners_of(config, backend)))
+                && !found.is_empty()
+            {
+                anyhow::bail!(
+                    "nothing is changed, {name} stays drained: {}: end the wrong one, then ask again; `dnsherald undrain \
+                     {name}` without --once-healthy returns it all the same",
+                    joined(found, "; ")
+                );
+            }
+            let (holder, reason) = (foreign(&drain.holder), foreign(&drain.reason));
+            writeln!(
+                notes,
+                "dnsherald: note: {holder} drained {name} because `{reason}`; the checks need not see that"
+            )?;
+        }
+    }
+    Ok(text::stderr().write_all(notes.as_bytes())?)
+}
