@@ -229,7 +229,8 @@ impl Engine {
             return None;
         }
         let services = self.services.iter().flat_map(|service| [service.next_round(), service.deadline()]);
-        services.chain([self.api_session.deadline(), self.heartbeat_at]).flatten().min()
+        let others = [self.api_session.deadline(), self.heartbeat_at, self.removed.deadline()];
+        services.chain(others).flatten().min()
     }
 
     /// Whether the next [`Event::Tick`] starts a round, or repeats the statement of a disabled service. In
@@ -312,8 +313,7 @@ impl Engine {
 
     /// Decides for every service and performs all that is due; `ticks` is true if the event is a tick.
     fn advance(&mut self, now: Moment, ticks: bool, out: &mut Vec<Action>) {
-        // The services report this themselves.
-        self.drains_of_all.expire(now);
+        self.expire_drains(now, out);
         for place in 0..self.services.len() {
             let before = out.len();
             self.services[place].decide(now, ticks, out);

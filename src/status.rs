@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::checks::{CheckStatus, Last};
 pub use self::dampening::Dampening;
+pub(crate) use self::orders::RemovedService;
 pub use self::orders::{Drain, Hold};
 pub(crate) use self::service::{AnswerResult, Answered, Next, WarmUp, announces};
 pub use self::service::{Prefix, Service};
@@ -80,7 +81,7 @@ pub struct Document {
     pub drains_of_all: Vec<Drain>,
     /// Drained services that are no longer configured. One that gets their prefixes begins drained.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) removed_drained: Vec<String>,
+    pub(crate) removed_drained: Vec<RemovedService>,
     /// Prefixes that are no longer configured, and not yet withdrawn.
     #[serde(rename = "left-behind")]
     pub stale_routes: Vec<String>,

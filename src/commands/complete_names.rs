@@ -46,8 +46,9 @@ fn names(document: &Document, kind: NameKind) -> BTreeSet<&str> {
         NameKind::Backends => ordered(services.iter().filter_map(|service| service.backend.as_deref())),
         NameKind::Holders => {
             let drains = services.iter().flat_map(|service| &service.drains).chain(&document.drains_of_all);
+            let removed = document.removed_drained.iter().flat_map(|removed| &removed.drains);
             let holds = services.iter().flat_map(|service| &service.holds);
-            let drains = drains.map(|drain| drain.holder.as_str());
+            let drains = drains.chain(removed).map(|drain| drain.holder.as_str());
             ordered(drains.chain(holds.map(|hold| hold.holder.as_str())))
         }
     }

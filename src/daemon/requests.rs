@@ -219,8 +219,7 @@ impl Daemon<'_> {
             Request::Undrain { service: None, lift } => Some(lift.holder.as_ref()),
             _ => None,
         };
-        let removed =
-            removed.into_iter().flat_map(|whose| self.engine.removed_services().drained_by(now, whose));
+        let removed = removed.into_iter().flat_map(|whose| self.engine.removed_services().drained_by(whose));
         concerned.iter().filter_map(named).chain(removed.cloned()).collect()
     }
 
@@ -236,7 +235,7 @@ impl Daemon<'_> {
             let known: Vec<_> = services.iter().map(|(_, name)| name.clone()).collect();
             services.retain(|(_, name)| name == wanted);
             if services.is_empty() {
-                let mut drained = self.engine.removed_services().drained_by(self.now(), None);
+                let mut drained = self.engine.removed_services().drained_by(None);
                 let undrain = match drained.any(|name| name == wanted) {
                     true => "; `dnsherald undrain` ends its drain, with all others",
                     false => "",

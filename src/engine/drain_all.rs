@@ -52,8 +52,7 @@ impl Engine {
             Until::Undrained(_)
                 if service.drains.iter().all(|(holder, _)| self.drains_of_all.has(Some(holder))) =>
             {
-                let mut holders = service.drains.iter().map(|(holder, _)| holder.clone());
-                Until::UndrainedAll(holders.next().filter(|_| holders.next().is_none()))
+                Until::undrained_all(&service.drains)
             }
             until => until,
         }
@@ -67,9 +66,13 @@ impl Engine {
             service.undrain(now, lift, out);
         }
         self.undrain_later(lift.holder.as_ref(), out);
-        if self.removed.lift(lift.holder.as_ref()) {
-            out.push(Action::Save);
-        }
+        self.removed.lift(lift.holder.as_ref(), out);
+    }
+
+    /// Ends the drains of all services, and of removed ones, that have expired. Each present service ends its own.
+    pub(super) fn expire_drains(&mut self, now: Moment, out: &mut Vec<Action>) {
+        self.drains_of_all.expire(now);
+        self.removed.expire(now, out);
     }
 
     /// The holders of drains of all that at least one service has.

@@ -148,8 +148,8 @@ pub(crate) enum Notice {
     ReloadRefused { why: String },
     /// A service takes over the saved state of one that is no longer configured.
     Renamed { service: String, was: String },
-    /// A service is no longer configured: its drains go on, its holds end.
-    Removed { service: String, drained: bool, held: bool },
+    /// A service is no longer configured: its drains go on, if it has any; its holds end.
+    Removed { service: String, drained: Option<(String, Until)>, held: bool },
     /// A drain of all services includes a new one.
     DrainedWithAll { service: String },
     /// A reload leaves a service without a verdict.

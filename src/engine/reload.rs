@@ -45,7 +45,7 @@ impl Engine {
         if self.phase != Phase::Running {
             return Reloaded { actions: out, kept: kept_checks, same_probes };
         }
-        self.drains_of_all.expire(now);
+        self.expire_drains(now, &mut out);
         let drain_holders = self.holders_of_all();
         let memory = self.remember(now).clone();
         let plans = std::mem::replace(&mut self.plans, next.services.clone());

@@ -12,10 +12,13 @@ use serde::{Deserialize, Serialize};
 use super::action::Action;
 use super::memory::Remembered;
 use super::moment::Moment;
-use super::notice::Notice;
+use super::notice::{Notice, OrderEnd, Until};
 use super::order::{Holder, Orders};
 use super::plan;
 use super::succession::Succession;
+
+/// The consequence of the end of the last drain.
+const BEGINS_UNDRAINED: &str = "; a service that gets its prefixes no longer begins drained";
 
 /// Drained services that are no longer configured, by name.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -45,12 +48,15 @@ impl RemovedServices {
                 !plans.iter().flat_map(|plan| &plan.routes).any(|route| route.prefix == **prefix)
             };
             let prefixes: Vec<_> = remembered.prefixes.iter().filter(is_free).copied().collect();
-            let drains = Orders::recall(now, &remembered.drains, age);
+            let mut drains = Orders::recall(now, &remembered.drains, age);
+            drains.expire(now);
             if prefixes.is_empty() {
                 continue;
             }
             let (drained, held) = (!drains.is_empty(), !remembered.holds.is_empty());
             if held || (drained && !known.is_some_and(|known| known.0.contains_key(name))) {
+                let until = || Until::drains_end(now, &drains, Until::undrained_all(&drains));
+                let drained = drained.then(|| (drains.reasons("drains it"), until()));
                 out.push(Notice::Removed { service: name.to_owned(), drained, held }.into());
             }
             if drained {
@@ -60,32 +66,47 @@ impl RemovedServices {
         Self(removed)
     }
 
-    /// Their memory, without drains that have expired.
-    pub(super) fn remember(&mut self, now: Moment) -> impl Iterator<Item = (String, Remembered)> {
-        self.0.retain(|_, removed| {
-            removed.drains.expire(now);
-            !removed.drains.is_empty()
-        });
+    /// Their memory.
+    pub(super) fn remember(&self, now: Moment) -> impl Iterator<Item = (String, Remembered)> {
         self.0.iter().map(move |(name, removed)| {
             let (prefixes, drains) = (removed.prefixes.clone(), removed.drains.remember(now));
             (name.clone(), Remembered { prefixes, drains, ..Remembered::default() })
         })
     }
 
-    /// Ends the drains of this holder, or all if none is named. True if there were any.
-    pub(super) fn lift(&mut self, whose: Option<&Holder>) -> bool {
-        let lifted = self.0.values_mut().filter_map(|removed| removed.drains.lift(whose).pop()).count() > 0;
+    /// When the next drain ends by itself.
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        self.0.values().filter_map(|removed| removed.drains.deadline()).min()
+    }
+
+    /// Ends the drains that have expired.
+    pub(super) fn expire(&mut self, now: Moment, out: &mut Vec<Action>) {
+        self.end(OrderEnd::Expired, &|drains| drains.expire(now), out);
+    }
+
+    /// Ends the drains of this holder, or all if none is named.
+    pub(super) fn lift(&mut self, whose: Option<&Holder>, out: &mut Vec<Action>) {
+        self.end(OrderEnd::Lifted, &|drains| drains.lift(whose), out);
+    }
+
+    fn end(&mut self, end: OrderEnd, ended: &dyn Fn(&mut Orders) -> Vec<Holder>, out: &mut Vec<Action>) {
+        for (name, removed) in &mut self.0 {
+            for holder in ended(&mut removed.drains) {
+                let then = if removed.drains.is_empty() { BEGINS_UNDRAINED } else { "" };
+                let (service, then) = (name.clone(), then.to_owned());
+                out.extend([Notice::DrainOver { service, holder, end, then }.into(), Action::Save]);
+            }
+        }
         self.0.retain(|_, removed| !removed.drains.is_empty());
-        lifted
+    }
+
+    /// Each with its drains.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Orders)> {
+        self.0.iter().map(|(name, removed)| (name, &removed.drains))
     }
 
     /// The names of those that this holder drains, or any if none is named.
-    pub(crate) fn drained_by(&self, now: Moment, whose: Option<&Holder>) -> impl Iterator<Item = &String> {
-        let is_drained = move |removed: &Removed| {
-            removed.drains.iter().any(|(holder, drain)| {
-                whose.is_none_or(|whose| whose == holder) && drain.expires.is_none_or(|at| at > now)
-            })
-        };
-        self.0.iter().filter(move |(_, removed)| is_drained(removed)).map(|(name, _)| name)
+    pub(crate) fn drained_by(&self, whose: Option<&Holder>) -> impl Iterator<Item = &String> {
+        self.iter().filter(move |(_, drains)| drains.has(whose)).map(|(name, _)| name)
     }
 }

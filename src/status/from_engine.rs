@@ -7,7 +7,7 @@ use super::time::Clock;
 use super::totals::Totals;
 use super::{
     AnswerResult, Answered, BgpSession, CheckStatus, Dampening, Document, Drain, ExaBgp, FORMAT, Hold, Last,
-    Next, Prefix, Service, SessionState, WarmUp,
+    Next, Prefix, RemovedService, Service, SessionState, WarmUp,
 };
 use crate::engine::Engine;
 use crate::engine::api_session::ApiSession;
@@ -53,7 +53,7 @@ impl Document {
             },
             services: (0..engine.services().len()).map(|place| service(engine, place, clock)).collect(),
             drains_of_all: drains(engine.drains_of_all(), engine.drains_of_all(), clock),
-            removed_drained: engine.removed_services().drained_by(now, None).cloned().collect(),
+            removed_drained: removed_drained(engine, clock),
             stale_routes: engine.overdue_routes().map(RouteEntry::with_neighbors).collect(),
             totals: Totals::default(),
         }
@@ -158,6 +158,14 @@ fn next(next: &service::next::Next, clock: &Clock) -> Next {
         at: next.at().and_then(|at| clock.at(at)),
         in_seconds: next.at().map(|at| at.since(clock.now()).as_secs_f64()),
     }
+}
+
+fn removed_drained(engine: &Engine, clock: &Clock) -> Vec<RemovedService> {
+    let removed = engine.removed_services().iter().map(|(name, removed)| RemovedService {
+        name: name.clone(),
+        drains: drains(removed, engine.drains_of_all(), clock),
+    });
+    removed.collect()
 }
 
 fn drains(drains: &Orders, of_all: &Orders, clock: &Clock) -> Vec<Drain> {

@@ -41,9 +41,10 @@ pub struct Drain {
 }
 
 impl Drain {
-    /// The command that ends it for this service: for all services, where it is a drain of all.
+    /// The command that ends it for this service: for all services, where it is a drain of all, or the name is empty.
     pub(crate) fn undrain(&self, service: &str) -> String {
-        let service = if self.of_all { String::new() } else { format!(" {}", foreign(service)) };
+        let is_of_all = self.of_all || service.is_empty();
+        let service = if is_of_all { String::new() } else { format!(" {}", foreign(service)) };
         format!("dnsherald undrain{service} --as {}", foreign(&self.holder))
     }
 
@@ -53,6 +54,15 @@ impl Drain {
         let backend = self.holder.strip_prefix(RESTARTS)?;
         (self.expires_in_seconds.is_none() && !self.returning).then_some(backend)
     }
+}
+
+/// A drained service that is no longer configured.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct RemovedService {
+    /// As it was configured.
+    pub(crate) name: String,
+    /// In the order of the holders.
+    pub(crate) drains: Vec<Drain>,
 }
 
 /// A hold.

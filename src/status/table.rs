@@ -3,7 +3,10 @@
 use std::fmt::{self, Write as _};
 
 use super::view::{View, shown};
-use super::{BgpSession, CheckStatus, Document, Drain, ExaBgp, Hold, Last, Prefix, Service, SessionState};
+use super::{
+    BgpSession, CheckStatus, Document, Drain, ExaBgp, Hold, Last, Prefix, RemovedService, Service,
+    SessionState,
+};
 use crate::engine::service::ServiceState;
 use crate::text::paint::Paint;
 use crate::text::sentence;
@@ -33,9 +36,16 @@ impl fmt::Display for Table<'_> {
             writeln!(f)?;
             self.service(f, service)?;
         }
-        for name in &document.removed_drained {
+        for RemovedService { name, drains } in &document.removed_drained {
             writeln!(f)?;
-            self.entry(f, &format!("{name} is no longer configured, and drained until `dnsherald undrain`"))?;
+            for drain in drains {
+                let drained = self.drain("", drain);
+                let undrain = match drain.expires_in_seconds {
+                    Some(_) => format!("; to end it: {}", drain.undrain("")),
+                    None => String::new(),
+                };
+                self.entry(f, &format!("{name} is no longer configured, and drained {drained}{undrain}"))?;
+            }
         }
         for prefix in &document.stale_routes {
             writeln!(f)?;

@@ -168,7 +168,7 @@ proptest! {
                     let before = pop.layout.clone();
                     let drained: Vec<_> = before.keys().filter(|name| pop.is_drained(name)).copied().collect();
                     let removed: Vec<_> =
-                        pop.engine.removed_services().drained_by(Moment::START, None).cloned().collect();
+                        pop.engine.removed_services().drained_by(None).cloned().collect();
                     let any = !drained.is_empty()
                         || !removed.is_empty()
                         || !pop.engine.drains_of_all().is_empty();

@@ -262,6 +262,11 @@ fn sentences() -> Vec<String> {
             uid: Some(1000),
             withdrawn: None,
         },
+        Notice::Removed {
+            service: service.clone(),
+            drained: Some(("alice drains it: new disk".to_owned(), Until::Over(time))),
+            held: false,
+        },
         failed(RestartEnd::LeftDrained),
         failed(RestartEnd::ReloadFailed),
         failed(RestartEnd::RolledBack),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::engine::order::Holder;
+use crate::engine::moment::Moment;
+use crate::engine::order::{Holder, Orders};
 use crate::text::period::Shown;
 
 /// The condition for the return of a withdrawn service.
@@ -36,6 +37,22 @@ pub(crate) enum Until {
 }
 
 impl Until {
+    /// The end of all `drains`, of which there is one at least; `undrain` where only the operator ends one of them.
+    pub(crate) fn drains_end(now: Moment, drains: &Orders, undrain: Self) -> Self {
+        match drains.all_over_at() {
+            _ if drains.iter().all(|(_, drain)| drain.returning) => Self::ChecksPass,
+            Some(at) => Self::Over(at.since(now)),
+            None if drains.iter().all(|(_, drain)| drain.until_exit) => Self::Exit,
+            None => undrain,
+        }
+    }
+
+    /// The command for all services that ends these drains: of their holder, if they have one only.
+    pub(crate) fn undrained_all(drains: &Orders) -> Self {
+        let mut holders = drains.iter().map(|(holder, _)| holder.clone());
+        Self::UndrainedAll(holders.next().filter(|_| holders.next().is_none()))
+    }
+
     /// The time until it ends, or can end at the earliest.
     pub(crate) const fn ends_in(&self) -> Option<Duration> {
         match self {

@@ -262,10 +262,10 @@ impl Notice {
             ),
             Self::Removed { service, drained, held } => {
                 let hold = if *held { "; its hold has ended" } else { "" };
-                let drain = match drained {
-                    true => "; a service that gets its prefixes begins drained, until `dnsherald undrain`",
-                    false => "",
-                };
+                let drain = drained.as_ref().map_or_else(String::new, |(why, until)| {
+                    let until = until_by_clock(clock, until);
+                    format!("; a service that gets its prefixes begins drained: {why}{until}")
+                });
                 format!("service {service}: no longer configured{hold}{drain}")
             }
             Self::DrainedWithAll { service } => format!(

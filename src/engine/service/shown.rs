@@ -73,14 +73,9 @@ impl Service {
             ServiceState::Drained if self.is_disabled() => Until::FileGone,
             // The reason names the condition.
             ServiceState::Drained if self.drains.is_empty() => Until::Open,
-            ServiceState::Drained if self.drains.iter().all(|(_, drain)| drain.returning) => {
-                Until::ChecksPass
+            ServiceState::Drained => {
+                Until::drains_end(now, &self.drains, Until::Undrained(self.name.clone()))
             }
-            ServiceState::Drained => match self.drains.all_over_at() {
-                Some(at) => Until::Over(at.since(now)),
-                None if self.drains.iter().all(|(_, drain)| drain.until_exit) => Until::Exit,
-                None => Until::Undrained(self.name.clone()),
-            },
             ServiceState::Down if self.lacks_address() && !self.holds.is_empty() => Until::AddressBack,
             ServiceState::Down if self.health == Some(Severity::Down) => {
                 match self.dampening.reused_at().filter(|_| self.dampening.enforced()) {

@@ -36,6 +36,20 @@ fn shown(json: &str, width: usize) -> String {
     Table { document: &document, view: View::of(&document, width, Zone::default()) }.to_string()
 }
 
+/// `undrain` takes no name that is not configured.
+#[test]
+fn a_drain_of_a_removed_service_has_its_end_its_reason_and_the_command_for_all() {
+    let drains = r#""removed-drained": [{"name": "old", "drains": [
+        {"holder": "me", "reason": "disk", "for-seconds": 5.0, "expires-in-seconds": 25.0, "returning": false},
+        {"holder": "you", "reason": "move", "for-seconds": 5.0, "expires-in-seconds": null, "returning": false}]}], "left"#;
+    let table = shown(&DOCUMENT.replacen("\"left", drains, 1), 200);
+    let lines = "\
+old is no longer configured, and drained by me since 03:04:26, until 03:04:56: disk; to end it: dnsherald undrain --as me
+old is no longer configured, and drained by you since 03:04:26, until `dnsherald undrain --as you`: move
+";
+    assert!(table.ends_with(lines), "{table}");
+}
+
 /// Each uplink has an announcement of its own.
 #[test]
 fn the_end_of_a_hold_names_a_prefix_of_two_uplinks_once() {

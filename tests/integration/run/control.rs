@@ -257,16 +257,14 @@ fn the_drain_of_a_service_that_a_reload_removes_goes_on_until_undrain() {
     let pop = Pop::new();
     let _helper = pop.settled();
     let text = pop.configuration();
-    pop.told(&["drain", "resolver", "--reason", "new disk", "--wait"]);
+    pop.told(&["drain", "resolver", "--reason", "new disk", "--as", "alice", "--wait"]);
     pop.is_configured(&text.replace("\"resolver\"", "\"other\"").replace("192.0.2.53", "192.0.2.59"));
-    let goes_on = "resolver: no longer configured; a service that gets its prefixes begins drained";
+    let goes_on = "resolver: no longer configured; a service that gets its prefixes begins drained: alice drains it: new disk; \
+                   until `dnsherald undrain --as alice`";
     let told = pop.told(&["reload"]);
     assert!(told.contains(goes_on), "{told}");
     let status = pop.told(&["status"]);
-    assert!(
-        status.contains("resolver is no longer configured, and drained until `dnsherald undrain`"),
-        "{status}"
-    );
+    assert!(status.contains("resolver is no longer configured, and drained by alice"), "{status}");
     let by_name = stderr(&pop.command(&["undrain", "resolver"]));
     assert!(by_name.contains("expected one of other; `dnsherald undrain` ends its drain"), "{by_name}");
     pop.is_configured(&text);

@@ -60,7 +60,8 @@ fn a_drain_outlives_the_removal_of_its_service() {
     let mut bench = Bench::up(TWO);
     bench.drain(1, Lasts::For(Duration::from_secs(100)));
     bench.reload(without);
-    let stays = "service b: no longer configured; a service that gets its prefixes begins drained, until `dnsherald undrain`";
+    let stays = "service b: no longer configured; a service that gets its prefixes begins drained: operator drains it: no reason \
+                 given; for 1m 40s more";
     assert!(bench.logged.contains(&stays.to_owned()), "{:?}", bench.logged);
     bench.reload(without);
     assert_eq!(bench.logged.iter().filter(|line| *line == stays).count(), 1);
@@ -86,9 +87,9 @@ fn a_drain_outlives_the_removal_of_its_service() {
     next.finds(1, &[true, true]);
     assert_eq!(next.states()[1].1, ServiceState::Up);
     let lift = Lift { holder: None, once_healthy: false, checks: vec![] };
-    assert_eq!(bench.engine.removed_services().drained_by(bench.now, None).count(), 1);
+    assert_eq!(bench.engine.removed_services().drained_by(None).count(), 1);
     bench.handle(Event::UndrainAll(lift));
-    assert_eq!(bench.engine.removed_services().drained_by(bench.now, None).count(), 0);
+    assert_eq!(bench.engine.removed_services().drained_by(None).count(), 0);
     bench.reload(TWO);
     bench.finds(1, &[true, true]);
     assert_eq!(bench.states()[1].1, ServiceState::Up);
@@ -102,12 +103,35 @@ fn a_drain_of_a_removed_service_that_has_expired_is_not_named() {
     let (reason, lasts) = (String::new().into(), Lasts::UntilLifted);
     bench.handle(Event::Drain(ServiceId(1), Order { holder: bob.clone(), reason, lasts, uid: None }));
     bench.reload("a 192.0.2.1/32 192.0.2.2/32");
-    let drained =
-        |bench: &Bench, holder| bench.engine.removed_services().drained_by(bench.now, Some(holder)).count();
+    let begins = "no longer configured; a service that gets its prefixes begins drained: bob drains it: no reason given; operator \
+                  drains it: no reason given; until `dnsherald undrain` (it ends the drains of all services)";
+    assert!(bench.logged.contains(&format!("service b: {begins}")), "{:?}", bench.logged);
+    let drained = |bench: &Bench, holder| bench.engine.removed_services().drained_by(Some(holder)).count();
     let operator = Holder::operator();
     assert_eq!((drained(&bench, &operator), drained(&bench, &bob)), (1, 1));
     bench.passes(Duration::from_secs(11));
     assert_eq!((drained(&bench, &operator), drained(&bench, &bob)), (0, 1));
+    assert!(bench.logged.contains(&"service b: the drain by operator has expired".to_owned()));
+}
+
+/// Nothing else may be due then: the configuration can have other services, or none that is probed.
+#[test]
+fn the_end_of_the_last_drain_of_a_removed_service_is_logged_in_time() {
+    let mut bench = Bench::up(TWO);
+    bench.drain(1, Lasts::For(Duration::from_secs(10)));
+    bench.reload("a 192.0.2.1/32 192.0.2.2/32");
+    let memory = bench.engine.remember(bench.now).clone();
+    let end = bench.now + Duration::from_secs(10);
+    while bench.now < end {
+        let next = bench.engine.deadline().unwrap();
+        assert!(next <= end, "{next:?}");
+        bench.passes(next.since(bench.now));
+    }
+    let over = "service b: the drain by operator has expired; a service that gets its prefixes no longer begins drained";
+    assert!(bench.logged.contains(&over.to_owned()), "{:?}", bench.logged);
+    // A helper that starts after the end names no drain.
+    let next = Bench::started(memory, "a 192.0.2.1/32 192.0.2.2/32", Duration::from_secs(10));
+    assert!(!next.logged.iter().any(|line| line.contains("begins drained")), "{:?}", next.logged);
 }
 
 #[test]
