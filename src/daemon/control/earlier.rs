@@ -17,8 +17,8 @@ use super::socket::Socket;
 use crate::control::CLIENT_TIMEOUT;
 use crate::status::Document;
 use crate::sys::pidfd::Pidfd;
-use crate::text::foreign;
 use crate::text::period::Period;
+use crate::text::{foreign, parse_json};
 
 /// How long the helper before may take to end.
 const OVERLAP: Duration = Duration::from_secs(10);
@@ -70,7 +70,7 @@ impl Earlier {
         let mut text = vec![];
         let mut stream = (&mut self.stream).take(LONGEST_DOCUMENT);
         timeout(CLIENT_TIMEOUT, stream.read_to_end(&mut text)).await.ok()?.ok()?;
-        let document: Document = serde_json::from_slice(&text).ok()?;
+        let document: Document = parse_json(&text).ok()?;
         Some(format!(" with {}", foreign(&document.configuration.display().to_string())))
     }
 }
