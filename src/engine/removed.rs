@@ -1,7 +1,7 @@
 //! The drains of services that are no longer configured.
 //!
-//! They go on, so that a service that is configured again begins drained, and so does one that gets only prefixes of such
-//! services ([`Succession`]). A hold does not go on: it would announce the prefix against new checks.
+//! They go on as long as a prefix of the service is free. A service that is configured again then begins drained, and so does
+//! one that gets only prefixes of such services ([`Succession`]). A hold does not go on: it would announce the prefix against new checks.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,7 +33,8 @@ struct Removed {
 }
 
 impl RemovedServices {
-    /// The drained services of a memory, saved `age` ago, that none of `plans` follows. Logs those that are not `known`.
+    /// The drained services of a memory, saved `age` ago, that none of `plans` follows and of which a prefix is free; the
+    /// drains of the others end. Logs each that is not `known`, and each service that was held, since its hold ends.
     pub(super) fn new(
         now: Moment,
         succession: &Succession<'_>,

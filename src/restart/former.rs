@@ -57,8 +57,8 @@ impl FormerServices {
         service.checks.iter().any(|check| degrades(check) && shown_by.contains(&check.name))
     }
 
-    /// Whether a service is not to return because of this check: it takes the service down or is needed and degrades it, or
-    /// has no verdict and counts.
+    /// Whether this check keeps the service from returning: it takes the service down; it is needed and degrades the service;
+    /// or it counts, has no verdict yet, and is not unknown.
     pub(super) fn blocks(&self, service: &Service, check: &CheckStatus) -> bool {
         match check.severity {
             None => check.unknown_for_seconds.is_none() && check.on_fail != Some(Severity::Observe),

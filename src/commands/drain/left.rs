@@ -10,8 +10,9 @@ use crate::commands::helper::Helper;
 use crate::restart::listeners_of;
 use crate::text::{self, foreign, joined};
 
-/// Notes for each drain of a failed restart that is to end once the checks pass why it was left. Refuses that while several
-/// servers share the port of the backend. Only root sees the processes of another user; what cannot be seen refuses nothing.
+/// For `undrain --once-healthy`: prints why each drain of a failed restart was left. Refuses the request while several servers
+/// share the port of the backend. Only root sees the processes of other users; a server that the caller cannot see is no
+/// reason to refuse.
 ///
 /// # Errors
 /// Names the service, the addresses and the processes.

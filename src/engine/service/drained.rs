@@ -21,7 +21,7 @@ pub(super) enum Disabled {
 }
 
 /// When a drain ends that waits for the checks.
-pub(super) const ONCE_HEALTHY: &str = "once all checks have new verdicts and none takes it down";
+pub(super) const ONCE_HEALTHY: &str = "once all checks have new verdicts and none takes the service down";
 
 impl Service {
     /// The disable-file has appeared or is gone, or still exists after a restart.
@@ -67,7 +67,7 @@ impl Service {
             let ends = match lift.checks.is_empty() {
                 true => ONCE_HEALTHY,
                 false => {
-                    "once all checks have new verdicts and none takes it down, or degrades it although its restart needs it"
+                    "once all checks have new verdicts, none takes the service down, and none that its restart requires degrades it"
                 }
             };
             out.push(Notice::Returning { service: self.name.clone(), ends }.into());

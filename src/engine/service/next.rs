@@ -233,11 +233,12 @@ impl Service {
         }
     }
 
-    /// The effect of this state on its routes: one word, and the state if the word does not imply it.
+    /// The effect of this state on its routes, after the name of the state if the effect does not imply it.
     fn becomes(&self, state: ServiceState) -> String {
         match self.announces_in(state) {
             false => "withdrawn".to_owned(),
             true if state == ServiceState::Up => "announced".to_owned(),
+            true if self.state == ServiceState::Starting => format!("{state}, announced,"),
             true => format!("{state}, still announced,"),
         }
     }

@@ -135,6 +135,14 @@ fn a_second_fall_adds_its_wait() {
 }
 
 #[test]
+fn a_service_that_begins_degraded_is_not_announced_before() {
+    let mut bench = Bench::new("degraded = { med = 400 }");
+    bench.fails(Cause::Servfail, 0.1);
+    let begins = "degraded, announced, at the earliest 0.300 if check answers keeps failing (1 of 3)";
+    assert_eq!(bench.next(), begins);
+}
+
+#[test]
 fn a_forecast_separates_degrading_from_withdrawing_failures() {
     let mut bench = Bench::up("degraded = { med = 400 }");
     bench.fails(Cause::Servfail, 10.25);
