@@ -62,7 +62,8 @@ impl Transaction<'_> {
     }
 
     /// Renews the drain of a failure, which also cancels a return that was requested: it lasts until an operator ends it.
-    /// Unattended, it ends once the checks pass. Returns whether every request succeeded.
+    /// Unattended, it ends once the checks pass, at the latest after [`Self::longest`]. Returns whether every request
+    /// succeeded.
     async fn renew_left_drain(&self, names: &[String], why: &str) -> bool {
         let report = |trouble| log::error!("{trouble}");
         if self.unattended {

@@ -41,7 +41,7 @@ impl Transaction<'_> {
             }
         })?;
         earlier.get_or_init(|| self.drains_in(&document));
-        self.announces_no_more(&document)?;
+        self.refuse_unlisted_services(&document)?;
         if self.operation == Operation::Restart || self.rollback {
             self.backend.can_restart()?;
         }
@@ -55,7 +55,7 @@ impl Transaction<'_> {
     }
 
     /// Fails if the helper has services of the server that the file no longer names: they would not be drained.
-    fn announces_no_more(&self, document: &Document) -> Result<(), Trouble> {
+    fn refuse_unlisted_services(&self, document: &Document) -> Result<(), Trouble> {
         let names = self.names();
         let is_ours = |service: &&Service| service.backend.as_ref() == Some(&self.backend.name);
         let mut ours = document.services.iter().filter(is_ours).filter(|service| service.enabled);
@@ -96,8 +96,8 @@ impl Transaction<'_> {
                 Some(why) => Err(why),
             },
             Some(Err(Missing::Surely(why))) => Err(why),
-            // If the process cannot be known, the checks decide. That the earlier one is still there is known. One that
-            // was known before will be known again: its pid file may be written a moment after the restart has returned.
+            // If the new process cannot be known, the checks decide, unless a handle shows that the earlier one still runs.
+            // If the process was known before, its pid file may be written a moment after the restart has returned.
             found @ (Some(Err(Missing::Perhaps(_))) | None) => {
                 let is_left = |earlier: &&ProcessHandle| recovery.is_restart && !earlier.has_exited();
                 let is_due = !baseline.processes.is_empty() && recovery.elapsed() < PID_FILE_WAIT;

@@ -83,9 +83,9 @@ impl Service {
         let degrades = |check: &Check| check.verdict() == Some(Severity::Degraded);
         let fails = |name: &str| self.checks.iter().any(|check| check.name() == name && degrades(check));
         let returned = if passes { self.drains.lift_returning(fails) } else { vec![] };
-        let ends_otherwise = returned.is_empty() && !found_anew && !self.compat.start_anew_when_enabled;
+        let have_passed_anew = found_anew || !returned.is_empty();
         self.note_ends(Kind::Drain, returned, OrderEnd::Healthy, out);
-        if !ends_otherwise || !self.has_ended_drains() || self.is_on_its_way() {
+        if have_passed_anew || !self.may_begin_anew_after_drains() {
             return;
         }
         if passes {
@@ -94,17 +94,22 @@ impl Service {
             // The others are probing for a verdict already.
             self.checks.iter_mut().filter(|check| check.passes()).for_each(|check| check.begin_anew(now));
         }
-        self.revalidating = self.health.is_none() && !self.is_pinned();
+        self.revalidating = self.health.is_none();
         self.unknown_checks.allow_alarm();
     }
 
     /// Whether its drains are over and its checks, which pass, begin anew.
     fn begins_anew_after_drains(&self) -> bool {
+        self.may_begin_anew_after_drains()
+            && (self.passes() || (self.health.is_none() && self.checks.iter().any(Check::passes)))
+    }
+
+    /// Whether its drains are over, its return has not begun, and its checks decide it. A hold returns it at once.
+    fn may_begin_anew_after_drains(&self) -> bool {
         self.has_ended_drains()
             && !self.is_on_its_way()
             && !self.compat.start_anew_when_enabled
             && !self.is_pinned()
-            && (self.passes() || (self.health.is_none() && self.checks.iter().any(Check::passes)))
     }
 
     /// Whether it is still in the state `drained` although no drain is left.
