@@ -33,10 +33,9 @@ use crate::backend::systemd::RESTART_LIMIT;
 use crate::backend::{Backend, Trouble};
 use crate::config::Config;
 use crate::control::client::Client;
-use crate::engine::drain::{Reason, RestartEnd};
+use crate::engine::drain::RestartEnd;
 use crate::process::handle::ProcessHandle;
 use crate::program::Program;
-use crate::text::foreign_within;
 use crate::text::period::Period;
 
 mod baseline;
@@ -58,6 +57,7 @@ pub(crate) use self::drained::{
 };
 use self::former::FormerServices;
 pub(crate) use self::helper::report_reload;
+use self::helper::with_files;
 pub(crate) use self::lock::Lock;
 use self::snapshot::Snapshot;
 
@@ -142,9 +142,6 @@ struct Before {
     restored: OnceCell<String>,
 }
 
-/// Characters of a sentence about restored files in a reason.
-const RESTORED: usize = 240;
-
 /// The margin between the longest duration of all steps and the end of the drain.
 const DRAIN_MARGIN: Duration = Duration::from_secs(60);
 
@@ -194,8 +191,14 @@ impl Transaction<'_> {
         let before = Before::default();
         let attempt = self.attempt_unless(interrupted.as_mut(), &mut journal, &guard, &before).await;
         let (failed_at, why) = match attempt {
-            Ok(()) => {
+            Ok(()) if journal.worse.is_empty() => {
                 self.report_success().await;
+                return Outcome::Restarted.into();
+            }
+            // The next reload or restart must not take this for a failure from before.
+            Ok(()) => {
+                let why = format!("{} done, but {}", self.what(), journal.worse.join("; "));
+                self.report_failure(&self.names(), RestartEnd::ReloadFailed, &why).await;
                 return Outcome::Restarted.into();
             }
             Err(trouble) => {
@@ -302,10 +305,9 @@ impl Transaction<'_> {
         // A command may have changed the configuration before it has replaced the server.
         let read = read_before.unwrap_or_else(|| snapshot.read());
         self.verify(journal, baseline, &Recovery::start(self.config, self.backend, is_restart)).await?;
-        if journal.is_worse {
-            journal.note(
-                "the copy for a rollback stays as it was: a check that passed before degrades a service",
-            );
+        if !journal.worse.is_empty() {
+            let worse = journal.worse.join("; ");
+            journal.note(&format!("the copy for a rollback stays as it was: {worse}"));
         } else if self.has_replaced(baseline)
             && let Err(error) = read.and_then(|read| read.map_or(Ok(()), |present| snapshot.save(&present)))
         {
@@ -390,29 +392,5 @@ impl Transaction<'_> {
             return Outcome::Untouched.into();
         }
         self.stay_drained(returned, why).await
-    }
-}
-
-/// The reason of a failure with the files that a rollback has restored, which a cut of a long reason leaves.
-fn with_files(why: &str, restored: Option<&str>) -> String {
-    let Some(restored) = restored.map(|restored| foreign_within(restored, RESTORED)) else {
-        return why.to_owned();
-    };
-    let room = Reason::LONGEST.saturating_sub(restored.chars().count() + 3);
-    format!("{}; {restored}", foreign_within(why, room))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_reason_leaves_room_for_the_restored_files() {
-        assert_eq!(with_files("why", None), "why");
-        let restored = "the rollback restored these paths: /etc/unbound/unbound.conf";
-        assert_eq!(with_files("why", Some(restored)), format!("why; {restored}"));
-        let long = with_files(&"x".repeat(1000), Some(restored));
-        assert_eq!(long.chars().count(), Reason::LONGEST);
-        assert!(long.ends_with(&format!("…; {restored}")), "{long}");
     }
 }

@@ -16,7 +16,7 @@ pub enum RestartEnd {
     LeftDrained,
     /// The server recovered with the configuration before.
     RolledBack,
-    /// A reload without a drain failed, or has left the server worse than before.
+    /// A reload without a drain failed, or it, or a restart without an operator, has left the server worse than before.
     #[serde(rename = "reloaded")]
     ReloadFailed,
 }

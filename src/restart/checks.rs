@@ -64,7 +64,7 @@ impl Transaction<'_> {
             };
             let waiting: Vec<&Service> = ours.iter().filter(is_waiting).copied().collect();
             if waiting.is_empty() {
-                journal.is_worse = ours.iter().any(|service| before.is_worse(service));
+                journal.worse = ours.iter().flat_map(|service| before.worse(service)).collect();
                 return Ok(ours.into_iter().map(returned).collect::<Vec<_>>().join("; "));
             }
             let returned_ones = ours.iter().filter(|service| !is_waiting(service));

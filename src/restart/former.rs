@@ -3,6 +3,7 @@
 
 use crate::engine::check::Severity;
 use crate::status::{CheckStatus, Service};
+use crate::text::foreign;
 
 /// The services as the helper showed them right before the operation.
 #[derive(Debug, Default)]
@@ -50,11 +51,15 @@ impl FormerServices {
         self.left_drained.contains(&former.name) || former.is_in_reload_failure(check)
     }
 
-    /// Whether a check degrades this service, and the operation is at fault.
-    pub(super) fn is_worse(&self, service: &Service) -> bool {
+    /// The checks that degrade this service by the fault of the operation, as clauses of a sentence.
+    pub(super) fn worse(&self, service: &Service) -> Vec<String> {
         let shown_by = self.fault_shown_by(&service.name);
-        let degrades = |check: &CheckStatus| check.severity == Some(Severity::Degraded);
-        service.checks.iter().any(|check| degrades(check) && shown_by.contains(&check.name))
+        let degrades = |check: &&CheckStatus| check.severity == Some(Severity::Degraded);
+        let worse = service.checks.iter().filter(degrades).filter(|check| shown_by.contains(&check.name));
+        let clause = |check: &CheckStatus| {
+            format!("check {} of {} degrades it since then", foreign(&check.name), foreign(&service.name))
+        };
+        worse.map(clause).collect()
     }
 
     /// Whether this check keeps the service from returning: it takes the service down; it is needed and degrades the service;

@@ -8,11 +8,15 @@ use crate::backend::{Backend, Trouble};
 use crate::config::Config;
 use crate::control::Request;
 use crate::control::client::Client;
-use crate::engine::drain::{FailedRestart, Lasts, Lift, Order, RestartEnd};
+use crate::engine::drain::{FailedRestart, Lasts, Lift, Order, Reason, RestartEnd};
+use crate::text::foreign_within;
 use crate::text::period::Period;
 
 /// Timeout for the report of a reload.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Characters of a sentence about restored files in a reason.
+const RESTORED: usize = 240;
 
 impl Transaction<'_> {
     /// Drains every service of the server for this reason, and waits until ExaBGP has acknowledged it.
@@ -148,5 +152,29 @@ pub(crate) async fn report_reload(
     };
     if tokio::time::timeout(REPORT_TIMEOUT, report).await.is_err() {
         log::warn!("the helper did not log this reload within {}", Period(REPORT_TIMEOUT));
+    }
+}
+
+/// The reason of a failure with the files that a rollback has restored, which a cut of a long reason leaves.
+pub(super) fn with_files(why: &str, restored: Option<&str>) -> String {
+    let Some(restored) = restored.map(|restored| foreign_within(restored, RESTORED)) else {
+        return why.to_owned();
+    };
+    let room = Reason::LONGEST.saturating_sub(restored.chars().count() + 3);
+    format!("{}; {restored}", foreign_within(why, room))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_reason_leaves_room_for_the_restored_files() {
+        assert_eq!(with_files("why", None), "why");
+        let restored = "the rollback restored these paths: /etc/unbound/unbound.conf";
+        assert_eq!(with_files("why", Some(restored)), format!("why; {restored}"));
+        let long = with_files(&"x".repeat(1000), Some(restored));
+        assert_eq!(long.chars().count(), Reason::LONGEST);
+        assert!(long.ends_with(&format!("…; {restored}")), "{long}");
     }
 }

@@ -69,15 +69,15 @@ pub(super) struct Journal<'a> {
     pub(super) returned: Vec<String>,
     /// Whether exactly what fails now failed before the operation, too, while another service passed.
     pub(super) failed_before: bool,
-    /// Whether a check degrades a service that has returned, and the operation is at fault.
-    pub(super) is_worse: bool,
+    /// The checks that degrade a service that has returned, by the fault of the operation.
+    pub(super) worse: Vec<String>,
 }
 
 impl<'a> Journal<'a> {
     /// A transaction that starts.
     pub(super) fn new(progress: &'a mut dyn Progress) -> Self {
         let (step, began) = (Step::Lock, Instant::now());
-        Self { progress, step, began, returned: vec![], failed_before: false, is_worse: false }
+        Self { progress, step, began, returned: vec![], failed_before: false, worse: vec![] }
     }
 
     /// Runs a step and reports what it found. The caller reports a failure with [`Journal::fail`].

@@ -127,6 +127,9 @@ pub(super) fn of(document: &Document, service: &Service) -> Vec<String> {
             Cause::PortClosed | Cause::ListenerMissing if is_running(document, service) => Advice::Say(
                 "the server runs, and does not listen at the address: let it listen there, and look at its log",
             ),
+            Cause::Timeout if worst == Some(Severity::Degraded) && answers_others(service) => Advice::Say(
+                "the server answers the questions of other checks, and not these: resolver: look at its upstream first",
+            ),
             cause => by_cause(cause),
         };
         let text = format!("{cause}: {}", advice.text(service.backend.as_deref()));
@@ -138,6 +141,12 @@ pub(super) fn of(document: &Document, service: &Service) -> Vec<String> {
         all.push(format!("more: {RUNBOOK}"));
     }
     all
+}
+
+/// Whether a check whose failure takes the service down, and that is not about the process alone, passes.
+fn answers_others(service: &Service) -> bool {
+    let takes_down = |check: &&CheckStatus| check.on_fail == Some(Severity::Down) && check.name != "process";
+    service.checks.iter().filter(takes_down).any(CheckStatus::passes)
 }
 
 /// Whether the server of this service runs: the last round of its supplied check of the process has passed, or that of each

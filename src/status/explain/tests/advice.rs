@@ -41,6 +41,7 @@ const STATES: &[State] = &[
         |document| first(document).state = ServiceState::Degraded,
         "nothing to do: its checks pass, and it is up",
     ),
+    ("upstream", upstream_is_dead, "timeout: the server answers the questions of other checks"),
     ("drained", drained, "to end it: `dnsherald undrain resolver --as alice`"),
     ("ends once healthy, and fails", ends_once_healthy, "timeout: the server does not answer, or hangs: "),
     ("drained with all", drained_with_all, "to end it: `dnsherald undrain --as alice`"),
@@ -164,6 +165,12 @@ fn drained(document: &mut Document) {
 }
 
 /// `undrain` alone brings no route back.
+fn upstream_is_dead(document: &mut Document) {
+    let passing = first(document).checks[0].clone();
+    becomes(document, ServiceState::Degraded, "down", Severity::Degraded);
+    first(document).checks.push(passing);
+}
+
 fn ends_once_healthy(document: &mut Document) {
     becomes(document, ServiceState::Drained, "down", Severity::Down);
     drained(document);
