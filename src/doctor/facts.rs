@@ -49,6 +49,8 @@ pub(crate) struct Facts {
     pub(crate) settings: Known<Settings>,
     /// Whether a process of ExaBGP with one of these files is found.
     pub(crate) is_exabgp_running: bool,
+    /// Two processes of ExaBGP in this network namespace with one file, as the beginning of a sentence.
+    pub(crate) exabgp_twice: Option<String>,
     /// The helper with this configuration.
     pub(crate) helper: Known<HelperFact>,
     /// Why nothing is concluded from the addresses, ports, routes and servers that `doctor` sees, if the helper runs in another

@@ -56,6 +56,8 @@ words! {
         AdjRibOut = "adj-rib-out" (Severity::Warning),
         /// No ExaBGP runs.
         ExaBgpStopped = "exabgp-stopped" (Severity::Error),
+        /// Two ExaBGPs run with one file.
+        ExaBgpTwice = "exabgp-twice" (Severity::Error),
         /// ExaBGP runs, and the helper does not.
         HelperMissing = "helper-missing" (Severity::Error),
         /// Every BGP session is down.

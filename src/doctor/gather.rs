@@ -76,6 +76,7 @@ pub(crate) async fn facts(places: &Places) -> Facts {
         version,
         settings,
         is_exabgp_running: exabgp.is_running(),
+        exabgp_twice: exabgp.twice(),
         helper,
         elsewhere: network::helpers_elsewhere(),
         has_bfd: runs_here("bfdd"),

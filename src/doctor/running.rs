@@ -14,6 +14,16 @@ pub(super) fn helper(facts: &Facts) -> Known<Examined> {
     for helper in &facts.elsewhere {
         examined.skip(helper.clone());
     }
+    if let Some(two) = &facts.exabgp_twice {
+        examined.find(
+            Id::ExaBgpTwice,
+            format!(
+                "{two}: a router keeps one session of each neighbor, and the other ExaBGP sees it down; each has a helper, and \
+                 commands reach only the later one"
+            ),
+            "end the one that is too many: `systemctl status exabgp` shows the process of the unit",
+        );
+    }
     if let Err(why) = missing(facts, &mut examined) {
         examined.skip(why);
     }

@@ -17,7 +17,7 @@ use crate::exabgp_conf::environment::Settings;
 use crate::exabgp_conf::{Conf, MAX_SIZE};
 use crate::program::{Program, run};
 use crate::sys::files::read_text;
-use crate::sys::procfs::{all_pids, is_in_our_network};
+use crate::sys::procfs::{ProcStat, all_pids, is_in_our_network};
 use crate::sys::trusted_path::trusted;
 use crate::systemd::LIMIT;
 use crate::text::foreign;
@@ -58,6 +58,21 @@ impl ExaBgp {
     /// Whether a process is found.
     pub(super) fn is_running(&self) -> bool {
         !self.running.is_empty()
+    }
+
+    /// Two processes in this network namespace with one file, as the beginning of a sentence. A process that another one has
+    /// just started may still have its command line, so a child does not count.
+    pub(super) fn twice(&self) -> Option<String> {
+        let is_here = |one: &&Running| is_in_our_network(one.pid).unwrap_or(false);
+        let here: Vec<_> = self.running.iter().filter(is_here).collect();
+        let is_child = |child: Pid, parent: Pid| ProcStat::read(child).is_some_and(|it| it.parent == parent);
+        here.iter().enumerate().find_map(|(place, one)| {
+            let other = here[..place].iter().find(|other| {
+                one.shares_a_file(other) && !is_child(one.pid, other.pid) && !is_child(other.pid, one.pid)
+            })?;
+            let file = one.files.first().map(|file| file.display().to_string()).unwrap_or_default();
+            Some(format!("processes {} and {} are two ExaBGPs with {}", other.pid, one.pid, foreign(&file)))
+        })
     }
 
     /// The numbers of the processes.

@@ -40,6 +40,8 @@ fn exabgp_and_the_helper_must_run() {
         facts.is_exabgp_running = false;
     };
     assert_eq!(found(stopped), ["exabgp-stopped"], "a helper cannot run without it");
+    let two = "processes 12 and 34 are two ExaBGPs with /etc/exabgp/exabgp.conf";
+    assert_eq!(found(|facts| facts.exabgp_twice = Some(two.to_owned())), ["exabgp-twice"]);
     // An ExaBGP of an unusual user is not found, but its helper answers.
     assert_eq!(found(|facts| facts.is_exabgp_running = false), [""; 0]);
     assert_eq!(found(|facts| facts.helper = Err("no permission".to_owned())), [""; 0]);

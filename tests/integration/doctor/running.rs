@@ -19,7 +19,11 @@ fn exabgp_without_a_helper_differs_from_none() {
     assert_eq!(host.all_of("exabgp-stopped"), 1);
     let exabgp = exabgp(&host, &[host.path("exabgp.conf").to_str().unwrap()]);
     assert_eq!((host.all_of("exabgp-stopped"), host.all_of("helper-missing")), (0, 1));
-    drop(exabgp);
+    assert_eq!(host.all_of("exabgp-twice"), 0);
+    // As if it had been started again by hand.
+    let again = self::exabgp(&host, &[host.path("exabgp.conf").to_str().unwrap()]);
+    assert_eq!(host.all_of("exabgp-twice"), 1);
+    drop((exabgp, again));
 }
 
 #[test]

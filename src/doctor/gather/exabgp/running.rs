@@ -88,6 +88,11 @@ pub(super) fn chosen((here, elsewhere): (Vec<Running>, Vec<Running>), has_usual_
 }
 
 impl Running {
+    /// Whether both have a file in common.
+    pub(super) fn shares_a_file(&self, other: &Self) -> bool {
+        self.files.iter().any(|file| other.files.contains(file))
+    }
+
     /// The process of this number, if it is a server of ExaBGP.
     pub(super) fn of(pid: Pid) -> Option<Self> {
         let user = Uid::from_raw(fs::metadata(format!("/proc/{pid}")).ok()?.uid());
