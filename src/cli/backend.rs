@@ -23,14 +23,14 @@ pub(crate) enum Backend {
     ///
     /// The command does not touch the server if its configuration is invalid. Exit status: 0 done; 1 not done, the server
     /// does not run afterwards, it does not serve a zone of the services or one that it listed and served before, or a
-    /// check that passed before fails, or after a failed reload one still takes the service down; 78 bad configuration of
-    /// dnsherald.
+    /// check that passed before fails, after a failed reload also one that the warning names or that takes the service down;
+    /// 78 bad configuration of dnsherald.
     Reload(BackendReload),
     /// Restart the server without losing a query: check, drain, restart, verify, return
     ///
     /// The command checks the configuration, withdraws the services, and waits until the server's own counters are quiet.
-    /// After the restart it waits for the new process, the listeners, the zones and every check before traffic returns. The
-    /// old process must have exited. Interrupted at any moment, the command leaves either the old state or a drain: after a
+    /// After the restart it waits for the new process, the listeners, the zones and the checks before traffic returns: no check
+    /// may take a service down, and none that passed before may degrade it. The old process must have exited. Interrupted at any moment, the command leaves either the old state or a drain: after a
     /// failure until `undrain`, after SIGKILL with an end. Exit status: 0 restarted and serving, 1 not touched, 3 left
     /// drained, 4 rolled back, 78 bad configuration of dnsherald.
     Restart(BackendRestart),
@@ -77,7 +77,7 @@ pub(crate) struct BackendRestart {
     /// neither --command nor --reload is repeated
     ///
     /// A check that failed before with the same cause is no reason, unless every service of the server was down before, or an
-    /// earlier restart has left its service drained.
+    /// earlier restart or reload may have broken what it asks.
     #[arg(long)]
     pub(crate) rollback: bool,
     /// A zone that the server need not serve afterwards, since it was removed from its configuration; may be repeated

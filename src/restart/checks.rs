@@ -25,7 +25,7 @@ impl Transaction<'_> {
         let (names, before) = (self.names(), &baseline.services);
         let holder = self.backend.holder.to_string();
         let blocks = |service: &Service| service.checks.iter().any(|check| before.blocks(service, check));
-        let is_held = |service: &Service| service.drains.iter().any(|drain| drain.holder == holder);
+        let is_drained_by_us = |service: &Service| service.drains.iter().any(|drain| drain.holder == holder);
         let is_not_returning = |drain: &Drain| drain.holder == holder && !drain.returning;
         let mut is_first_look = true;
         loop {
@@ -43,7 +43,10 @@ impl Transaction<'_> {
             // Therefore this restart drains the service again until they do.
             let is_first = std::mem::take(&mut is_first_look);
             let lacks_drain = |service: &Service| {
-                service.enabled && service.is_drained() && !is_held(service) && (is_first || blocks(service))
+                service.enabled
+                    && service.is_drained()
+                    && !is_drained_by_us(service)
+                    && (is_first || blocks(service))
             };
             for service in &ours {
                 let name = || service.name.clone();
@@ -55,7 +58,7 @@ impl Transaction<'_> {
                 }
             }
             let is_waiting = |service: &&&Service| {
-                is_held(service)
+                is_drained_by_us(service)
                     || lacks_drain(service)
                     || service.warm_up.is_some()
                     || (blocks(service) && service.state == ServiceState::Degraded)

@@ -155,7 +155,8 @@ pub(crate) async fn report_reload(
     }
 }
 
-/// The reason of a failure with the files that a rollback has restored, which a cut of a long reason leaves.
+/// The reason of a failure, followed by the files that a rollback has restored. If both are too long for a reason of a drain,
+/// the first part is cut.
 pub(super) fn with_files(why: &str, restored: Option<&str>) -> String {
     let Some(restored) = restored.map(|restored| foreign_within(restored, RESTORED)) else {
         return why.to_owned();

@@ -27,7 +27,8 @@ words! {
         Listeners = "listeners",
         /// Waits until it serves every zone that it served before, none with an older serial.
         Zones = "zones",
-        /// Waits until every check has passed anew, and ExaBGP has acknowledged the resulting announcements.
+        /// Waits until no check keeps a service from returning, and, if ExaBGP answers, until it has acknowledged the resulting
+        /// announcements.
         Checks = "checks",
         /// Restores the previous configuration.
         Rollback = "rollback",
@@ -67,7 +68,8 @@ pub(super) struct Journal<'a> {
     began: Instant,
     /// The services that have returned in this step.
     pub(super) returned: Vec<String>,
-    /// Whether exactly what fails now failed before the operation, too, while another service passed.
+    /// Whether the waiting services fail only in checks that failed before with the same cause, not because of an earlier
+    /// restart or reload, and a service of the server was not down before. Then there is no rollback.
     pub(super) failed_before: bool,
     /// The checks that degrade a service that has returned, by the fault of the operation.
     pub(super) worse: Vec<String>,
