@@ -137,15 +137,20 @@ impl Engine {
         }
     }
 
-    /// Logs the failed restart of this service's server. A failed reload is kept until a reload or a restart succeeds.
+    /// Logs the failed restart of this service's server. A failed reload is kept until a reload, a restart or a rollback
+    /// succeeds.
     pub(crate) fn restart_failed(
         &mut self,
         now: Moment,
         id: ServiceId,
         failed: FailedRestart,
     ) -> Option<Notice> {
-        if failed.end == RestartEnd::ReloadFailed {
-            self.services.get_mut(id.0)?.failed_reload = Some(failed.why.clone());
+        let service = self.services.get_mut(id.0)?;
+        match failed.end {
+            RestartEnd::ReloadFailed => service.failed_reload = Some(failed.why.clone()),
+            // The server serves again with the configuration before.
+            RestartEnd::RolledBack => service.failed_reload = None,
+            RestartEnd::LeftDrained => {}
         }
         let service = self.services.get(id.0)?;
         let is_withdrawn = |entry: &&RouteEntry| entry.route_state() == Some(RouteState::Withdrawn);

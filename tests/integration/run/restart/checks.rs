@@ -141,6 +141,23 @@ fn a_service_returns_degraded_by_a_check_that_failed_before() {
     assert_eq!(site.state_of("other"), ServiceState::Degraded);
 }
 
+/// The rollback repairs what an unattended restart has broken, so its warning ends.
+#[test]
+fn a_rollback_ends_the_warning_of_a_restart_that_left_the_service_worse() {
+    let site = Site::with_a_snapshot();
+    fs::write(site.pop.file("well"), "").unwrap();
+    site.has_another_service_with(DEGRADES);
+    site.restarts_by("stops; starts; if grep -q broken etc/srv.conf; then rm -f well; else touch well; fi");
+    fs::write(site.pop.file("etc/srv.conf"), "broken").unwrap();
+    assert_eq!(site.run(&["--unattended"]).status.code(), Some(0));
+    let warning = "restart srv done, but check file of other degrades it since then";
+    assert!(site.pop.told(&["status"]).split_whitespace().collect::<Vec<_>>().join(" ").contains(warning));
+    let output = site.run(&["--rollback"]);
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    let status = site.pop.told(&["status"]);
+    assert!(!status.contains("WARNING"), "{status}");
+}
+
 /// No operator would end the drain, and a degraded server is better than none.
 #[test]
 fn a_service_returns_degraded_without_an_operator() {
