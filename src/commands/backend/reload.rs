@@ -76,7 +76,7 @@ pub(super) async fn run(
     // A successful reload command does not prove that each zone was loaded, nor that clients are answered.
     let mut complaints = complaints_since(&targets, backend, &served, &results_before, &mut reporter).await;
     // Whether the reload before has failed, and this one is to repair what it did.
-    let failed = failed_reload(helper, backend).await;
+    let failed = services_with_failed_reload(helper, backend).await;
     if let Some(earlier) = failed.iter().find_map(|service| service.failed_reload.as_ref()) {
         let lost =
             reporter.report(still_lost(earlier, &complaints.zones, &targets, backend.timeout, removed)).await;
@@ -178,7 +178,7 @@ async fn complaints_since(
 }
 
 /// The services of this server whose last reload has failed, as the helper says.
-async fn failed_reload(helper: &Client, backend: &Backend) -> Vec<Service> {
+async fn services_with_failed_reload(helper: &Client, backend: &Backend) -> Vec<Service> {
     let services = helper.look().await.map_or_else(|_| vec![], |document| document.services);
     let of_backend = |service: &Service| service.backend.as_deref() == Some(backend.name.as_str());
     services.into_iter().filter(|service| of_backend(service) && service.failed_reload.is_some()).collect()

@@ -30,6 +30,18 @@ impl Site {
         });
     }
 
+    /// The service `other` is up, with these lines of its check; a restart with the configuration on disk breaks it.
+    fn with_a_broken_configuration(lines: &str) -> Self {
+        let site = Self::with_a_snapshot();
+        fs::write(site.pop.file("well"), "").unwrap();
+        site.has_another_service_with(lines);
+        site.restarts_by(
+            "stops; starts; if grep -q broken etc/srv.conf; then rm -f well; else touch well; fi",
+        );
+        fs::write(site.pop.file("etc/srv.conf"), "broken").unwrap();
+        site
+    }
+
     /// The restart has left only the service `other` drained, for these words. Returns the output.
     #[track_caller]
     fn leaves_only_the_other(&self, options: &[&str], why: &str) -> String {
@@ -94,11 +106,7 @@ fn a_check_that_failed_before_is_no_reason_for_a_rollback() {
 
 #[test]
 fn a_check_that_a_restart_breaks_is_a_reason_for_a_rollback() {
-    let site = Site::with_a_snapshot();
-    fs::write(site.pop.file("well"), "").unwrap();
-    site.has_another_service_by_file();
-    site.restarts_by("stops; starts; if grep -q broken etc/srv.conf; then rm well; else touch well; fi");
-    fs::write(site.pop.file("etc/srv.conf"), "broken").unwrap();
+    let site = Site::with_a_broken_configuration("");
     let output = site.run(&["--rollback"]);
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(4), "{said}");
@@ -111,11 +119,7 @@ const DEGRADES: &str = "on-fail = \"degraded\"\n";
 /// The service would return worse than it was, with a configuration that the next rollback would restore.
 #[test]
 fn a_service_does_not_return_degraded_by_a_check_that_passed_before() {
-    let site = Site::with_a_snapshot();
-    fs::write(site.pop.file("well"), "").unwrap();
-    site.has_another_service_with(DEGRADES);
-    site.restarts_by("stops; starts; if grep -q broken etc/srv.conf; then rm -f well; else touch well; fi");
-    fs::write(site.pop.file("etc/srv.conf"), "broken").unwrap();
+    let site = Site::with_a_broken_configuration(DEGRADES);
     site.leaves_only_the_other(&[], "check file of other is down: ");
     assert!(site.has_saved("good"));
     // The drain that this has left hides no failure from a second attempt.
@@ -144,11 +148,7 @@ fn a_service_returns_degraded_by_a_check_that_failed_before() {
 /// The rollback repairs what an unattended restart has broken, so its warning ends.
 #[test]
 fn a_rollback_ends_the_warning_of_a_restart_that_left_the_service_worse() {
-    let site = Site::with_a_snapshot();
-    fs::write(site.pop.file("well"), "").unwrap();
-    site.has_another_service_with(DEGRADES);
-    site.restarts_by("stops; starts; if grep -q broken etc/srv.conf; then rm -f well; else touch well; fi");
-    fs::write(site.pop.file("etc/srv.conf"), "broken").unwrap();
+    let site = Site::with_a_broken_configuration(DEGRADES);
     assert_eq!(site.run(&["--unattended"]).status.code(), Some(0));
     let warning = "restart srv done, but check file of other degrades it since then";
     assert!(site.pop.told(&["status"]).split_whitespace().collect::<Vec<_>>().join(" ").contains(warning));
