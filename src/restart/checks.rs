@@ -13,9 +13,9 @@ use crate::text::period::Shown;
 use crate::text::{foreign, joined, sentence};
 
 impl Transaction<'_> {
-    /// Requests that the services return once their checks have passed anew, also those that passed before and whose
-    /// failure only degrades, and waits for it. If the helper is replaced
-    /// meanwhile, the new one gets the request again. Tells the journal which services have returned.
+    /// Requests that the services return once their checks have passed anew, also those that passed before and whose failure
+    /// only degrades, and waits for it. If the helper is replaced meanwhile, the new one gets the request again. Tells the
+    /// journal which services have returned, and which checks degrade them by the fault of the operation.
     pub(super) async fn wait_for_checks(
         &self,
         baseline: &Baseline,
