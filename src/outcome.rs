@@ -132,7 +132,7 @@ impl fmt::Display for Failure {
 /// How much an outcome of a cause says about the server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Class {
-    /// The server surely does not serve here. Reported by an event, one is enough.
+    /// The server surely does not serve here. One is enough, of a round or of an event.
     Hard,
     /// It serves badly, or the probe sees it badly. Counts as one failure.
     Soft,

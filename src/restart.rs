@@ -234,8 +234,12 @@ impl Transaction<'_> {
     ) -> End {
         match rollback {
             Ok(()) => {
-                let why = with_files(why, restored.as_deref());
-                self.report_failure(&self.names(), RestartEnd::RolledBack, &why).await;
+                // The next reload or restart must not take a service that is worse for one that failed before.
+                let (end, why) = match journal.worse.join("; ") {
+                    worse if worse.is_empty() => (RestartEnd::RolledBack, why.to_owned()),
+                    worse => (RestartEnd::ReloadFailed, format!("rolled back, but {worse}; {why}")),
+                };
+                self.report_failure(&self.names(), end, &with_files(&why, restored.as_deref())).await;
                 Outcome::RolledBack.into()
             }
             Err(trouble) => {

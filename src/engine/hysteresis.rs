@@ -203,7 +203,7 @@ impl Hysteresis {
         self.follow_window(before, result, lost);
     }
 
-    /// Counts the round in the window, as long as the server is up by its rows.
+    /// Counts the round in the window while the server is up by its rows, or the window keeps it down.
     fn follow_window(&mut self, before: Option<Verdict>, result: Observed, lost: Lost) {
         let Some(window) = &mut self.window else { return };
         let was_lossy = self.is_lossy && result != Observed::FailForSure;

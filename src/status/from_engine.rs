@@ -210,6 +210,7 @@ fn prefix(entry: &RouteEntry, session: &ApiSession, clock: &Clock) -> Prefix {
         prefix: entry.route.prefix.to_string(),
         desired: entry.desired.as_ref().map(words),
         acknowledged: entry.acknowledged.as_ref().map(words),
+        unacknowledged_for_seconds: entry.unsettled_since.map(|since| clock.now().since(since).as_secs_f64()),
         refused: entry.refused,
         without_session: without_session.map(ToString::to_string).collect(),
         said: entry.sent.as_ref().map(words),

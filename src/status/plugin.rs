@@ -29,7 +29,7 @@ impl Findings {
 }
 
 /// The exit status and the line, without its line break. With success, every service attracts traffic, and ExaBGP has
-/// acknowledged that. `ahead` is what a restart of the helper would do with a file that it cannot use.
+/// acknowledged that, or has had at most [`SETTLING_SECONDS`] for it. `ahead` is what a restart of the helper would do with a file that it cannot use.
 #[must_use]
 pub(crate) fn line(document: &Document, ahead: Option<&str>) -> (Exit, String) {
     let mut found = Findings(vec![]);
@@ -125,9 +125,13 @@ fn find_in_service(document: &Document, service: &Service, found: &mut Findings)
             found.add(exit, format!("{name} starting for {}: {reason}", shown(service.for_seconds)));
         }
     }
-    // ExaBGP has refused the command or not answered it: the state is at least as old as the command.
-    if document.exabgp.answers && state != ServiceState::Starting && service.for_seconds > SETTLING_SECONDS {
-        for prefix in service.prefixes.iter().filter(|prefix| !prefix.is_settled()) {
+    // ExaBGP has refused the command or not answered it. A helper of an earlier version tells only the age of the state.
+    let is_overdue = |prefix: &&Prefix| {
+        let seconds = prefix.unacknowledged_for_seconds.unwrap_or(service.for_seconds);
+        !prefix.is_settled() && seconds > SETTLING_SECONDS
+    };
+    if document.exabgp.answers && state != ServiceState::Starting {
+        for prefix in service.prefixes.iter().filter(is_overdue) {
             let desired = prefix.desired.as_deref().unwrap_or("nothing");
             let prefix = &prefix.prefix;
             found.add(
@@ -147,8 +151,8 @@ fn find_in_service(document: &Document, service: &Service, found: &mut Findings)
     }
 }
 
-/// Findings that the state of the service does not include: an observed check that is down, and an unknown one. A check
-/// that has never been up, such as that of validation at a resolver that does not validate, is no finding.
+/// Findings that the state of the service does not include: an observed check that is down, and an unknown one. A `once-up`
+/// check that has never been up, such as that of validation at a resolver that does not validate, is no finding.
 fn find_in_check(service: &str, check: &CheckStatus, found: &mut Findings) {
     let detail = check.last.as_ref().and_then(|last| last.detail.as_deref()).unwrap_or("failed");
     let name = &check.name;

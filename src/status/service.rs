@@ -247,6 +247,9 @@ pub struct Prefix {
     /// nothing.
     #[serde(with = "unknown")]
     pub acknowledged: Option<String>,
+    /// For how long ExaBGP has not acknowledged the desired state; absent if it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unacknowledged_for_seconds: Option<f64>,
     /// Whether ExaBGP has refused what is desired.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) refused: bool,

@@ -32,7 +32,7 @@ impl Pidfd {
     /// Sends a signal to this very process.
     ///
     /// # Errors
-    /// `SRCH` if it has exited, `PERM` if it runs with another user's rights.
+    /// `SRCH` if it has exited and was reaped, `PERM` if it runs with another user's rights.
     pub(crate) fn signal(&self, signal: Signal) -> Result<(), Errno> {
         let signal = process::Signal::from_named_raw(signal as i32).ok_or(Errno::INVAL)?;
         pidfd_send_signal(&self.0, signal)

@@ -152,7 +152,7 @@ pub(super) fn take_over(
                 if entry.perhaps_announced && !successor.perhaps_announced {
                     // It was withdrawn, and the other route was announced since.
                     successor.perhaps_announced = true;
-                    successor.acknowledged = None;
+                    successor.forget_acknowledgment(now);
                 }
                 successor.restate(now);
                 entry.route.neighbors.retain(|neighbor| !successor.route.is_for(neighbor));

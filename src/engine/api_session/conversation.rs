@@ -126,7 +126,8 @@ pub(super) enum Step {
     Complete,
     /// Nothing awaited this reply: the pairing was wrong.
     Stray,
-    /// Asks for the version once more after this reply, which says nothing about commands sent after the question.
+    /// Notes that withdraws were sent after the question for the version, whose reply says nothing about them. If the late
+    /// replies do not arrive in time, the version is asked for once more.
     AskOnceMore,
 }
 
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn withdraws_behind_the_question_for_the_version_need_another_question() {
+    fn withdraws_behind_the_question_for_the_version_without_replies_need_another_question() {
         for stage in [Stage::Asked, Stage::Answered, Stage::Settling] {
             assert_eq!(transition(&State::Resynchronizing(stage), Input::Overtake, LATE), Step::AskOnceMore);
         }

@@ -30,6 +30,9 @@ pub(crate) struct RouteEntry {
     pub(crate) acknowledged: Option<Advertisement>,
     /// When ExaBGP answered so.
     acknowledged_at: Moment,
+    /// Since when the desired advertisement is not the acknowledged one; `None` if it is, or before the first one.
+    #[serde(default)]
+    pub(crate) unsettled_since: Option<Moment>,
     /// An announcement was sent since the last acknowledged withdraw, so ExaBGP may announce the route.
     pub(crate) perhaps_announced: bool,
     /// The same, before the last command.
@@ -104,6 +107,7 @@ impl RouteEntry {
             sent: None,
             acknowledged: None,
             acknowledged_at: Moment::START,
+            unsettled_since: None,
             perhaps_announced: false,
             perhaps_announced_before: false,
             dones_needed: None,
@@ -133,7 +137,7 @@ impl RouteEntry {
     /// Its command is another one now: what was sent and acknowledged says nothing about it.
     pub(super) fn state_anew(&mut self, now: Moment) {
         self.forget_sent();
-        self.acknowledged = None;
+        self.forget_acknowledgment(now);
         self.restate(now);
     }
 
@@ -157,6 +161,7 @@ impl RouteEntry {
                 self.acknowledged =
                     self.acknowledged.take().filter(|acknowledged| acknowledged != advertisement);
             }
+            self.note_settlement(now);
             self.backoff = Backoff::new();
             self.due = Some(self.due.map_or(now, |due| due.min(now)));
         }
@@ -208,6 +213,18 @@ impl RouteEntry {
         self.desired.is_some() && self.desired == self.acknowledged
     }
 
+    /// What ExaBGP has acknowledged is unknown from now on.
+    pub(super) fn forget_acknowledgment(&mut self, now: Moment) {
+        self.acknowledged = None;
+        self.note_settlement(now);
+    }
+
+    /// Notes since when it is not settled, or that it is.
+    fn note_settlement(&mut self, now: Moment) {
+        let is_unsettled = self.desired.is_some() && !self.is_settled();
+        self.unsettled_since = is_unsettled.then(|| self.unsettled_since.unwrap_or(now));
+    }
+
     /// The urgency: an unacknowledged withdraw comes first, a mere repetition last.
     pub(super) fn urgency(&self) -> Urgency {
         match &self.desired {
@@ -234,7 +251,7 @@ impl RouteEntry {
         }
         let doubtful = self.acknowledged.is_some() && now.since(self.acknowledged_at) <= lately;
         if doubtful {
-            self.acknowledged = None;
+            self.forget_acknowledgment(now);
             self.perhaps_announced = true;
         }
         doubtful
@@ -266,7 +283,7 @@ impl RouteEntry {
     /// Notes that the desired advertisement was sent to an ExaBGP that answers no commands, so its effect is
     /// unknown.
     pub(super) fn settle_unanswered(&mut self, now: Moment, parent: Parent) {
-        self.acknowledged = None;
+        self.forget_acknowledgment(now);
         self.answered = true;
         if self.stale && self.sent == Some(Advertisement::Withdraw) {
             // ExaBGP reads its pipe in order. One repetition, since no reply can tell that it was carried out.
@@ -320,6 +337,7 @@ impl RouteEntry {
         let news =
             self.acknowledged.as_ref() != Some(&advertisement) || was_announced != self.perhaps_announced;
         self.acknowledged = Some(advertisement);
+        self.note_settlement(now);
         news
     }
 
@@ -360,5 +378,37 @@ impl Backoff {
         let pause = self.0;
         self.0 = (pause * 2).min(Self::LONGEST);
         pause
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exabgp::NextHop;
+
+    /// `status --plugin` alerts by this time, so neither a second try nor a newer wish may restart it.
+    #[test]
+    fn an_entry_is_unsettled_from_its_first_command_without_acknowledgment() {
+        let at = |seconds| Moment::START + Duration::from_secs(seconds);
+        let announce = Advertisement::Announce(Attributes::default());
+        let route = Route {
+            prefix: "192.0.2.53/32".parse().unwrap(),
+            next_hop: NextHop::Itself,
+            path_information: None,
+            neighbors: vec![],
+            med_offset: 0,
+        };
+        let mut entry = RouteEntry::new(route);
+        assert_eq!(entry.unsettled_since, None, "no decision yet");
+        entry.desire(at(1), &announce);
+        entry.refuse(&announce, true);
+        entry.desire(at(2), &Advertisement::Withdraw);
+        assert_eq!(entry.unsettled_since, Some(at(1)));
+        entry.acknowledge(at(3), Advertisement::Withdraw);
+        assert_eq!(entry.unsettled_since, None);
+        assert!(entry.distrust_acknowledgment(at(4), Duration::from_secs(60)));
+        assert_eq!(entry.unsettled_since, Some(at(4)));
+        entry.acknowledge(at(5), announce);
+        assert_eq!(entry.unsettled_since, Some(at(4)), "another advertisement is desired");
     }
 }

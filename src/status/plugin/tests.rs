@@ -151,6 +151,21 @@ fn lost_or_unknown_traffic_is_critical() {
     assert_eq!(alert, Exit::Success, "{line}");
 }
 
+/// A reload changes the MED of a service that has been up for long: its command is as young as the reload.
+#[test]
+fn an_acknowledgment_is_overdue_by_the_age_of_the_command() {
+    let unacknowledged_for = |seconds| {
+        service(|service| {
+            service.prefixes[0].acknowledged = None;
+            service.prefixes[0].unacknowledged_for_seconds = Some(seconds);
+        })
+    };
+    assert_eq!(unacknowledged_for(0.1).0, Exit::Success);
+    let (alert, line) = unacknowledged_for(31.0);
+    assert_eq!(alert, Exit::Critical, "{line}");
+    assert!(line.contains("192.0.2.53/32: `announce next-hop self` not acknowledged"), "{line}");
+}
+
 /// A failed repair must not lower the alarm. While a restart runs, its drain has an end.
 #[test]
 fn a_drain_that_a_failed_restart_left_is_critical() {

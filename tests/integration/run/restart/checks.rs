@@ -158,6 +158,20 @@ fn a_rollback_ends_the_warning_of_a_restart_that_left_the_service_worse() {
     assert!(!status.contains("WARNING"), "{status}");
 }
 
+/// A rollback without an operator returns a degraded service, too, and no later restart may take that for its usual state.
+#[test]
+fn a_rollback_after_which_a_service_is_worse_leaves_a_warning() {
+    let site = Site::with_a_broken_configuration(DEGRADES);
+    site.restarts_by("if grep -q broken etc/srv.conf; then exit 1; fi\nstops; starts; rm -f well");
+    let output = site.run(&["--unattended", "--rollback"]);
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    assert_eq!(site.state_of("other"), ServiceState::Degraded);
+    let warning = "rolled back, but check file of other degrades it since then; restart srv failed: ";
+    let status = site.pop.told(&["status"]).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(status.contains(warning), "{status}");
+    site.helper.logs(warning);
+}
+
 /// No operator would end the drain, and a degraded server is better than none.
 #[test]
 fn a_service_returns_degraded_without_an_operator() {
