@@ -59,8 +59,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Probe once and show the result
     ///
-    /// Exit status: 0 ok; 1 degraded; 2 down; 3 unknown: a check has no result, the result cannot be shown, or usage or
-    /// configuration is bad.
+    /// Exit status: 0 ok; 1 degraded; 2 down; 3 unknown: a dns, command, freshness or counters check has no result, the
+    /// result cannot be shown, or usage or configuration is bad.
     Check(Check),
     /// Show the errors of a configuration, or what it means
     ///

@@ -8,8 +8,8 @@
 //!   timer, files ─┘                                    └──► store: state that survives a restart
 //! ```
 //!
-//! A single thread runs the loop and never blocks: operations that can block (a full pipe, a slow disk) are polled or
-//! run on another thread. The [dead-man thread](deadman) withdraws if the loop stalls.
+//! A single thread runs the loop. Under ExaBGP it never blocks: operations that can block (a full pipe, a slow disk) are
+//! polled or run on another thread. The [dead-man thread](deadman) withdraws if the loop stalls.
 
 use std::time::Duration;
 

@@ -23,8 +23,8 @@ pub enum Exit {
     Warning,
     /// `check`: the service is down. `status`: traffic is not attracted, or it is unknown whether it is.
     Critical,
-    /// `check`: a check has no result, the result cannot be shown, or the usage or the configuration is bad. `status`: no
-    /// helper runs.
+    /// `check`: a check that asks the server has no result, the result cannot be shown, or the usage or the configuration is
+    /// bad. `status`: no helper runs.
     Unknown,
 }
 

@@ -59,7 +59,8 @@
 //! * When the process ends while ExaBGP runs, it tries to withdraw first. Only SIGKILL, a crash (SIGSEGV, SIGBUS,
 //!   SIGABRT …) and a bad command line leave this to the next process. It does not end because of a bad probe or, without
 //!   `--exit-on-bad-config`, a bad file.
-//! * The loop writes to nothing that can block it: the log, the state and recordings have a thread each.
+//! * Under ExaBGP, the loop writes to nothing that can block it: the log, the state and recordings have a thread each, and
+//!   the pipe to ExaBGP is in non-blocking mode.
 
 pub(crate) mod backend;
 pub mod cli;

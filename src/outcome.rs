@@ -2,7 +2,7 @@
 //!
 //! A probe passes, fails, or says nothing about the server. A [`Cause`] belongs to one [`Class`], which decides the
 //! weight of the outcome: a hard failure settles the matter at once, a soft one counts as one failure, and an unknown one
-//! moves no route. Pure data, without I/O.
+//! does not count unless the configuration gives it a severity. Pure data, without I/O.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -136,7 +136,7 @@ pub(crate) enum Class {
     Hard,
     /// It serves badly, or the probe sees it badly. Counts as one failure.
     Soft,
-    /// Nothing. Counts as neither a pass nor a failure.
+    /// Nothing. Counts as neither a pass nor a failure, unless the configuration gives it a severity.
     Unknown,
 }
 

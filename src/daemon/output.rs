@@ -1,4 +1,5 @@
-//! Writes commands to ExaBGP on standard output: complete lines, one write each, without blocking.
+//! Writes commands to ExaBGP on standard output: complete lines, one write each. A pipe does not block; a file or a terminal
+//! may.
 
 use std::collections::VecDeque;
 use std::fs::File;

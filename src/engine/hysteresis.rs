@@ -128,7 +128,7 @@ pub(crate) struct Hysteresis {
     undecided: u32,
     /// Failures among them.
     failed: u32,
-    /// The verdict is `down` because the results alternated, so no row was long enough.
+    /// The last result brought the verdict `down` because results alternated, so no row was long enough.
     alternated: bool,
     window: Option<Window>,
     /// The window has brought it down.
@@ -161,7 +161,7 @@ impl Hysteresis {
         self.verdict
     }
 
-    /// Whether it is down because results alternated for too long, so neither row was ever complete.
+    /// Whether the last result took it down because results alternated for too long, so neither row was ever complete.
     pub(crate) const fn alternated(&self) -> bool {
         self.alternated
     }

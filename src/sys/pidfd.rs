@@ -51,7 +51,7 @@ impl Pidfd {
     /// # Errors
     /// If the kernel refuses to poll it.
     pub(crate) fn into_watcher(self) -> io::Result<ExitWatcher> {
-        // A pidfd becomes readable as a pipe does. The constructors of `AsyncFd` are unsafe; this one is not.
+        // A pidfd becomes readable as a pipe does. Each constructor of `AsyncFd` is deprecated or unsafe; this one is neither.
         Receiver::from_owned_fd_unchecked(self.0).map(ExitWatcher)
     }
 }
