@@ -99,7 +99,7 @@ pub(crate) enum Command {
     Drain(Drain),
     /// End drains
     ///
-    /// The checks begin anew, and a service returns once they pass, or at once if it is held. Shows what still keeps a
+    /// A service returns once its checks have passed anew, or at once if a hold announces it. Shows what still keeps a
     /// service withdrawn. Exit status: 0 done; 1 if there was no drain to end (0 with
     /// `--quiet-if-none`), or with `--wait` a service was not announced and acknowledged in time; 5 with `--wait` if
     /// ExaBGP answers no commands, so that it is unknown whether it carried out the announcements.

@@ -117,7 +117,7 @@ pub(crate) struct Daemon<'a> {
     store: Option<Store>,
     /// The sockets for status and requests.
     pub(crate) control: Option<Control>,
-    /// Before the history, which it tells of the last ones.
+    /// Declared before `history`, so dropped before it: the drop writes pending incidents and notes them in the history.
     pub(crate) incidents: Option<Incidents>,
     pub(crate) history: Option<History>,
     flight: Option<Flight>,

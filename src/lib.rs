@@ -54,11 +54,12 @@
 //!   prefix is stated, announced or withdrawn.
 //! * One command to ExaBGP is in flight at a time; only a withdraw overtakes it, after 200 ms at most. A missing or wrong
 //!   reply never stops the probes.
-//! * Only lines of the API session go to standard output of `run`: the loop writes them, or the dead-man thread the withdraws
-//!   that the session has prepared. Standard input is always read.
+//! * Only commands for ExaBGP go to standard output of `run`: the loop writes those of the API session. Withdraws are also
+//!   written by the dead-man thread and the panic hook, as the session has prepared them, and before the loop by a start that
+//!   waits for threads or descriptors. Standard input is always read.
 //! * When the process ends while ExaBGP runs, it tries to withdraw first. Only SIGKILL, a crash (SIGSEGV, SIGBUS,
-//!   SIGABRT …) and a bad command line leave this to the next process. It does not end because of a bad probe or, without
-//!   `--exit-on-bad-config`, a bad file.
+//!   SIGABRT …), a bad command line and a start that fails leave this to the next process. It does not end because of a bad
+//!   probe or, without `--exit-on-bad-config`, a bad file.
 //! * Under ExaBGP, the loop writes to nothing that can block it: the log, the state and recordings have a thread each, and
 //!   the pipe to ExaBGP is in non-blocking mode.
 
