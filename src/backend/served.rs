@@ -25,7 +25,7 @@ const AT_A_TIME: usize = 32;
 /// The zones that a server serves.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Served {
-    /// The zones of the services at every management address and every service address, served or not.
+    /// The zones of each service at every management address and at its own addresses, served or not.
     pub(crate) configured: Vec<Zone>,
     /// The other listed zones that were served at the first query, at the first management address and every service
     /// address.
@@ -113,13 +113,15 @@ pub(crate) async fn still_lost(
     let queries: Vec<_> =
         names.into_iter().filter_map(query).filter(|zone| !removed.contains(zone)).collect();
     let zones = asked(targets, &queries, timeout).await;
-    let is_named = |zone: &&Zone| {
-        let (name, server) = (&zone.zone, zone.server);
-        earlier.contains(&format!("zone {name} at {server}:")) || earlier.contains(&not_served(zone))
-    };
-    let lost = zones.iter().filter(is_named).filter(|zone| !zone.is_served());
-    let new = lost.filter(|zone| !known.iter().any(|complaint| complaint.starts_with(&not_served(zone))));
+    let lost = zones.iter().filter(|zone| is_named(zone, earlier) && !zone.is_served());
+    let new = lost.filter(|zone| !known.iter().any(|complaint| is_named(zone, complaint)));
     new.map(|zone| format!("{}, as after the reload before{}", not_served(zone), why(zone))).collect()
+}
+
+/// Whether a complaint in this text is about the zone at this address.
+fn is_named(zone: &Zone, text: &str) -> bool {
+    let Zone { zone: name, server, .. } = zone;
+    text.contains(&format!("zone {name} at {server}:")) || text.contains(&not_served(zone))
 }
 
 fn not_served(zone: &Zone) -> String {
@@ -266,8 +268,10 @@ mod tests {
         assert!(found.len() == 1 && found[0].starts_with(&complaint), "{found:?}");
         assert_eq!(lost(&found[0], &[], &[]).await, found, "nor does a third one end it");
         assert_eq!(lost(&was, &[], &["example.net"]).await, [""; 0]);
-        let known = [format!("zone example.net. is not served at {address}, answered REFUSED")];
-        assert_eq!(lost(&was, &known, &[]).await, [""; 0]);
+        for known in ["is not served at ADDRESS, answered REFUSED", "at ADDRESS: serial none, before 1"] {
+            let known = [format!("zone example.net. {known}").replace("ADDRESS", &address.to_string())];
+            assert_eq!(lost(&was, &known, &[]).await, [""; 0]);
+        }
         for other in ["reload srv failed: the zone is bad.", "zone example.net. at 192.0.2.1:53: serial none"]
         {
             assert_eq!(lost(other, &[], &[]).await, [""; 0], "{other}");

@@ -22,9 +22,9 @@ pub(crate) enum Backend {
     /// Check the server's configuration, and if it is valid make the server read it again
     ///
     /// The command does not touch the server if its configuration is invalid. Exit status: 0 done; 1 not done, the server
-    /// does not run afterwards, it does not serve a zone of the services or one that it listed and served before, or a
-    /// check that passed before fails, after a failed reload also one that the warning names or that takes the service down;
-    /// 78 bad configuration of dnsherald.
+    /// does not run afterwards, it does not serve a zone of the services or one that it listed and served before, it serves
+    /// an older version of one, or a check that passed before fails; after a failed reload also if a zone or a check that the
+    /// warning names still fails, or any check that takes the service down; 78 bad configuration of dnsherald.
     Reload(BackendReload),
     /// Restart the server without losing a query: check, drain, restart, verify, return
     ///

@@ -30,9 +30,8 @@ pub(super) enum Entry {
     Directory(Owner),
     /// A plain file with its content.
     File(Owner, Vec<u8>),
-    /// It is neither saved nor restored, for this reason, which names the path: it is a link or no plain file, this user cannot
-    /// read it, or other users can change this directory or, of the main file, its directory. The report of a rollback
-    /// shows the reason.
+    /// It is neither saved nor restored, for this reason, which names the path: for instance that it is a link, that this user
+    /// cannot read it, or that other users can change the directory. The report of a rollback shows the reason.
     Skipped(String),
     /// A plain file above [`LARGEST_FILE`], and the reason not to save it. If a smaller one was saved, a rollback puts it
     /// aside.
