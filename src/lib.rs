@@ -27,8 +27,8 @@
 //! * [`outcome`]: the result of a probe: pass, fail or unknown, and the cause.
 //! * [`engine`]: turns events into actions: checks, services, dampening, drains. It reads no clock, socket or file.
 //! * [`exabgp`]: routes, attributes, and the commands in the dialect of the running ExaBGP.
-//! * [`probe`]: sends one question to one address over one transport and judges the answer.
-//! * [`process`], [`systemd`], [`netlink`]: watch the server's main process, its unit, and the addresses of this host.
+//! * [`probe`]: the probes of each kind of check, such as DNS questions, commands, processes and listeners, and their outcomes.
+//! * [`process`], [`systemd`], [`netlink`]: what the probes and `backend` need of the kernel and of systemd.
 //! * [`backend`]: checks, queries, reloads and restarts the stock DNS servers.
 //! * [`restart`]: the restart of such a server as a transaction that loses no query.
 //! * [`config`]: turns the file into a checked configuration, or into errors at their place. Code behind it validates nothing.

@@ -199,7 +199,7 @@ fn drained(service: &Service) -> (Exit, String) {
     (Exit::Warning, left.map_or_else(String::new, |left| format!(" for {} more", shown(left))))
 }
 
-/// For each service whether it attracts traffic, its penalty and its falls; for each check the slowest answer; and
+/// For each service whether it is up or degraded, its penalty and its falls; for each check the slowest answer; and
 /// ExaBGP.
 fn performance(document: &Document) -> String {
     let mut values = vec![];

@@ -114,7 +114,7 @@ impl Service {
         ends.try_fold(0.0, |most: f64, left| Some(most.max(left?)))
     }
 
-    /// Whether it attracts traffic.
+    /// Whether it is up or degraded.
     #[must_use]
     pub const fn is_serving(&self) -> bool {
         matches!(self.state, ServiceState::Up | ServiceState::Degraded)

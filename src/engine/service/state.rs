@@ -22,7 +22,7 @@ pub enum ServiceState {
 }
 
 impl ServiceState {
-    /// Whether a service attracts traffic in this state.
+    /// Whether a service serves in this state: up or degraded. What it advertises then is the plan's.
     #[must_use]
     pub(crate) const fn serves(self) -> bool {
         matches!(self, Self::Up | Self::Degraded)
