@@ -128,8 +128,9 @@ pub(crate) enum Command {
     /// Show which node answers at an address, and how flows split over nodes
     ///
     /// Asks NSID, id.server, hostname.bind and version.server over UDP and TCP, from any machine, without a configuration or
-    /// a helper. Exit status: 0; 1 if an address does not answer over UDP and TCP, a TCP connection breaks, or a node is not
-    /// in the file of `--expect`.
+    /// a helper. Exit status: 0; 1 if an address does not answer over UDP and TCP, several nodes answer on one UDP flow, a TCP
+    /// connection breaks, a large answer reaches no client, or a node is not in the file of `--expect` or gives no name to
+    /// compare with it.
     Identify(Identify),
     /// Find what is wrong on this host, each finding with its remedy
     ///
@@ -286,14 +287,15 @@ pub(crate) struct Status {
     ///
     /// 0 ok.
     ///
-    /// 1 warning: a service is degraded, kept announced by a hold, starting, or drained within its time; the last good
-    /// configuration is in force; the state is not on disk; a check is unknown for 30 seconds, or observed and down (a
+    /// 1 warning: a service is degraded, kept announced by a hold, starting, or drained within its time; the last reload of its
+    /// server failed, or an unattended restart has left it degraded; the last good configuration is in force, or a restart
+    /// of the helper could not use the file; the state is not on disk; a check is unknown for 30 seconds, or observed and down (a
     /// `once-up` check that has not been up yet is no finding); a BGP session is down for 30 seconds; a prefix
     /// that is no longer configured is not yet withdrawn.
     ///
-    /// 2 critical: a service is down, suppressed, drained past its end or until its failing checks pass, or starting for 30
-    /// seconds without an announcement; no usable configuration, or no service in it; a route is refused or not acknowledged for 30 seconds; ExaBGP answers
-    /// no commands; every BGP session that ExaBGP has reported is down for 30 seconds, also the one that went down last.
+    /// 2 critical: a service is down, suppressed, drained past its end, by a failed restart or until its failing checks pass,
+    /// or starting for 30 seconds without an announcement; no usable configuration, or no service in it; a route is refused
+    /// or not acknowledged for 30 seconds; ExaBGP answers no commands; every BGP session that ExaBGP has reported is down for 30 seconds, also the one that went down last.
     ///
     /// 3 unknown: no helper runs.
     #[arg(long, conflicts_with_all = ["json", "watch"])]
