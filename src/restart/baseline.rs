@@ -73,7 +73,7 @@ impl Baseline {
     }
 }
 
-/// The listeners at the ports where the services of this backend are probed.
+/// The listeners at port 53 and at the ports where the services of this backend are probed.
 #[must_use]
 pub(crate) fn listeners_of(config: &Config, backend: &Backend) -> Vec<Listener> {
     let checks = config.services_of(backend).flat_map(|service| &service.checks);
