@@ -26,6 +26,8 @@ pub(crate) struct Output {
     sink: Sink,
     /// Queued lines, oldest first.
     waiting: VecDeque<String>,
+    /// A line had to wait, and [`Self::unblocked`] has not returned since.
+    is_blocked: bool,
 }
 
 #[derive(Debug)]
@@ -45,7 +47,10 @@ impl Output {
     /// # Errors
     /// Returns an error if standard output is closed.
     pub(crate) fn stdout() -> io::Result<Self> {
-        let file = copy_of(io::stdout())?;
+        Self::from_file(copy_of(io::stdout())?)
+    }
+
+    fn from_file(file: File) -> io::Result<Self> {
         if !is_pipe(&file) {
             return Ok(Self::from_sink(Sink::Plain(file)));
         }
@@ -61,7 +66,7 @@ impl Output {
     }
 
     const fn from_sink(sink: Sink) -> Self {
-        Self { sink, waiting: VecDeque::new() }
+        Self { sink, waiting: VecDeque::new(), is_blocked: false }
     }
 
     /// Writes a line after all queued ones.
@@ -70,23 +75,30 @@ impl Output {
             return lines.send(line.to_owned()).map_or(Written::Gone, |()| Written::Complete);
         }
         self.waiting.push_back(format!("{line}\n"));
-        self.write_queued()
+        let written = self.write_queued();
+        self.is_blocked |= written == Written::Waiting;
+        written
     }
 
-    /// Waits until queued lines are written or can no longer be. Waits for ever if no line is queued.
+    /// Waits until queued lines are written or can no longer be. A later line may have been written with them: then it returns
+    /// at once. Waits for ever if no line had to wait since it returned.
     pub(crate) async fn unblocked(&mut self) -> Written {
+        if !self.is_blocked {
+            return std::future::pending().await;
+        }
         loop {
-            match &self.sink {
-                Sink::Pipe { room, .. } if !self.waiting.is_empty() => {
-                    if room.writable().await.is_err() {
-                        return Written::Gone;
-                    }
-                }
-                _ => std::future::pending().await,
-            }
             match self.write_queued() {
                 Written::Waiting => self.clear_readiness(),
-                written @ (Written::Complete | Written::Gone) => return written,
+                Written::Complete => {
+                    self.is_blocked = false;
+                    return Written::Complete;
+                }
+                Written::Gone => return Written::Gone,
+            }
+            if let Sink::Pipe { room, .. } = &self.sink
+                && room.writable().await.is_err()
+            {
+                return Written::Gone;
             }
         }
     }
@@ -127,4 +139,51 @@ pub(super) fn is_pipe(file: &File) -> bool {
 /// Duplicates a descriptor, so that closing the copy leaves the original open.
 pub(super) fn copy_of(source: impl AsFd) -> io::Result<File> {
     source.as_fd().try_clone_to_owned().map(|fd: OwnedFd| File::from(fd))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    /// An output whose pipe is full, and the reader of the pipe.
+    fn full() -> (Output, io::PipeReader) {
+        let (reader, writer) = io::pipe().unwrap();
+        let mut output = Output::from_file(OwnedFd::from(writer).into()).unwrap();
+        let line = "x".repeat(4000);
+        while output.write_line(&line) == Written::Complete {}
+        (output, reader)
+    }
+
+    fn is_blocked(output: &mut Output) -> bool {
+        output.unblocked().now_or_never().is_none()
+    }
+
+    async fn becomes_unblocked(output: &mut Output) {
+        let written = tokio::time::timeout(Duration::from_secs(10), output.unblocked()).await;
+        assert_eq!(written, Ok(Written::Complete));
+    }
+
+    #[tokio::test]
+    async fn a_blocked_output_waits_for_its_reader() {
+        let (mut output, mut reader) = full();
+        assert!(is_blocked(&mut output));
+        assert_eq!(output.write_line("later"), Written::Waiting);
+        reader.read_exact(&mut [0; 32768]).unwrap();
+        becomes_unblocked(&mut output).await;
+        assert!(is_blocked(&mut output), "no line had to wait since");
+    }
+
+    /// The engine, which has learned that the output is blocked, must learn of its end, or it sends nothing for ever.
+    #[tokio::test]
+    async fn an_output_that_a_later_line_has_unblocked_says_so() {
+        let (mut output, mut reader) = full();
+        reader.read_exact(&mut [0; 32768]).unwrap();
+        assert_eq!(output.write_line("later"), Written::Complete);
+        becomes_unblocked(&mut output).await;
+    }
 }

@@ -8,7 +8,8 @@ use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 
 impl ApiSession {
-    /// Standard output is blocked: nothing is sent and no reply times out until it is writable.
+    /// Standard output is blocked: nothing that is due is sent and no reply times out until it is writable. A question that a
+    /// late reply causes is queued behind the pending lines.
     pub(crate) fn on_output_blocked(&mut self, out: &mut Vec<Action>) {
         if !self.full {
             self.full = true;
