@@ -17,7 +17,7 @@ impl Pidfd {
     /// Opens the process of this number.
     ///
     /// # Errors
-    /// `SRCH` if there is none, `INVAL` (Linux before 6.13) or `NOENT` if it is a thread, `NOSYS` on Linux before 5.3,
+    /// `SRCH` if there is none, `INVAL` or, of newer kernels, `NOENT` if it is a thread, `NOSYS` on Linux before 5.3,
     /// `PERM` under a filter on system calls, `MFILE` and `NFILE` if no descriptor is left.
     pub(crate) fn open(pid: i32) -> Result<Self, Errno> {
         let pid = Some(pid).filter(|pid| *pid > 0).and_then(process::Pid::from_raw).ok_or(Errno::SRCH)?;

@@ -174,7 +174,7 @@ impl Service {
     }
 
     /// On the way back from a withdraw to `up` it is degraded for a time: the load returns at once, and caches are cold. A
-    /// reload in this time does not change its end.
+    /// reload in this time does not change its end, except that one without `recovery` ends it.
     fn recover(&mut self, now: Moment, state: ServiceState) -> ServiceState {
         if state.returns_from(self.state_before()) && !self.recovery.is_zero() {
             self.recovers = Some(now + self.recovery);
