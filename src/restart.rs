@@ -34,7 +34,6 @@ use crate::backend::{Backend, Trouble};
 use crate::config::Config;
 use crate::control::client::Client;
 use crate::engine::drain::RestartEnd;
-use crate::process::handle::ProcessHandle;
 use crate::program::Program;
 use crate::text::period::Period;
 
@@ -290,7 +289,13 @@ impl Transaction<'_> {
         }
         // Still a part of the step before: a failure or an interruption leaves the server untouched.
         let services = ensure_drained(self.helper, &self.names()).await?;
-        let left = before.drains.get().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+        let left = before
+            .drains
+            .get()
+            .into_iter()
+            .flatten()
+            .map(|(name, drain)| (name.clone(), drain.reason.clone()))
+            .collect();
         // No operator would end the drain of a service that has become worse.
         let services = FormerServices::new(services, left, self.unattended);
         let baseline = before.baseline.get_or_init(|| Baseline { services, ..baseline });
@@ -319,18 +324,6 @@ impl Transaction<'_> {
             log::warn!("cannot save the configuration for a rollback in {place}: {error}");
         }
         Ok(())
-    }
-
-    /// Whether the server has certainly started with the present configuration. A reload may leave parts of it unused, such
-    /// as an address, and a command may leave the server alone.
-    fn has_replaced(&self, baseline: &Baseline) -> bool {
-        match self.operation {
-            Operation::Restart => true,
-            Operation::Reload => false,
-            Operation::Command(..) => {
-                !baseline.processes.is_empty() && baseline.processes.iter().all(ProcessHandle::has_exited)
-            }
-        }
     }
 
     /// Waits until the server serves as before.

@@ -115,7 +115,8 @@ pub(crate) async fn still_lost(
     let zones = asked(targets, &queries, timeout).await;
     let lost = zones.iter().filter(|zone| is_named(zone, earlier) && !zone.is_served());
     let new = lost.filter(|zone| !known.iter().any(|complaint| is_named(zone, complaint)));
-    new.map(|zone| format!("{}, as after the reload before{}", not_served(zone), why(zone))).collect()
+    new.map(|zone| format!("{}, as after the failed operation before{}", not_served(zone), why(zone)))
+        .collect()
 }
 
 /// Whether a complaint in this text is about the zone at this address.
@@ -263,7 +264,8 @@ mod tests {
             still_lost(earlier, known, &targets, Duration::from_secs(5), &removed).await
         };
         let was = format!("reload srv done, but zone example.net. at {address}: serial none, before 1");
-        let complaint = format!("zone example.net. is not served at {address}, as after the reload before");
+        let complaint =
+            format!("zone example.net. is not served at {address}, as after the failed operation before");
         let found = lost(&was, &[], &[]).await;
         assert!(found.len() == 1 && found[0].starts_with(&complaint), "{found:?}");
         assert_eq!(lost(&found[0], &[], &[]).await, found, "nor does a third one end it");

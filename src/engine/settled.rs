@@ -164,8 +164,8 @@ impl Engine {
         let service = self.services.get_mut(id.0)?;
         service.failed_reload = None;
         let but = match service.state() {
-            service::ServiceState::Degraded => format!("; it is degraded: {}", service.reason()),
-            _ => String::new(),
+            service::ServiceState::Starting | service::ServiceState::Up => String::new(),
+            state => format!("; it is {state}: {}{}", service.reason(), service.undampen_remedy()),
         };
         Some(Notice::Restarted { service: service.name().to_owned(), what, but })
     }

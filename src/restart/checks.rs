@@ -130,6 +130,9 @@ fn returned(service: &Service) -> String {
             format!("{name} is announced as {state}, {confirmed}: {reason}")
         }
         ServiceState::Degraded => format!("{name} is {state} and withdrawn, {confirmed}: {reason}"),
+        ServiceState::Down if let Some(why) = service.dampening.why_withdrawn() => {
+            format!("{name} stays withdrawn, {why}; {}", service.dampening.remedy(&name))
+        }
         _ => format!("{name} is {state} all the same: {reason}"),
     }
 }

@@ -18,7 +18,7 @@ pub(super) type EarlierDrains = Vec<(String, EarlierDrain)>;
 /// A drain of an earlier transaction that failed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct EarlierDrain {
-    reason: String,
+    pub(super) reason: String,
     /// When it ends by itself; `None` if it does not.
     ends: Option<Instant>,
     until_exit: bool,

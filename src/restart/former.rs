@@ -9,8 +9,8 @@ use crate::text::foreign;
 #[derive(Debug, Default)]
 pub(super) struct FormerServices {
     services: Vec<Service>,
-    /// The services that an earlier restart has left drained. Their checks may fail because of that restart.
-    left_drained: Vec<String>,
+    /// The services that an earlier restart has left drained, and why. Their checks may fail because of that restart.
+    left_drained: Vec<(String, String)>,
     /// Whether a service may return degraded although it was up.
     accepts_degraded: bool,
 }
@@ -18,10 +18,17 @@ pub(super) struct FormerServices {
 impl FormerServices {
     pub(super) const fn new(
         services: Vec<Service>,
-        left_drained: Vec<String>,
+        left_drained: Vec<(String, String)>,
         accepts_degraded: bool,
     ) -> Self {
         Self { services, left_drained, accepts_degraded }
+    }
+
+    /// Why earlier operations on the server failed, for an operator who is to repair that.
+    pub(super) fn earlier_failures(&self) -> impl Iterator<Item = &str> {
+        let left = self.left_drained.iter().map(|(_, why)| why.as_str());
+        let reloads = self.services.iter().filter_map(|service| service.failed_reload.as_deref());
+        left.chain(reloads).filter(|_| !self.accepts_degraded)
     }
 
     /// The checks of this service that must pass before it returns, although their failure only degrades it.
@@ -48,7 +55,8 @@ impl FormerServices {
 
     /// Whether an earlier restart or reload may have broken what this check of a former service asks.
     fn is_broken_before(&self, former: &Service, check: &str) -> bool {
-        self.left_drained.contains(&former.name) || former.is_in_reload_failure(check)
+        self.left_drained.iter().any(|(service, _)| *service == former.name)
+            || former.is_in_reload_failure(check, None)
     }
 
     /// The checks that degrade this service by the fault of the operation, as clauses of a sentence.
@@ -138,7 +146,7 @@ mod tests {
         };
         let fails = failing("\"degraded\"", "servfail");
         let blocks = |former: Service, left: &[&str]| {
-            let left = left.iter().map(|&name| name.to_owned()).collect();
+            let left = left.iter().map(|&name| (name.to_owned(), String::new())).collect();
             FormerServices::new(vec![former], left, false).blocks(&fails, &fails.checks[0])
         };
         assert!(blocks(passing(), &[]));

@@ -10,18 +10,21 @@ use super::earlier::EarlierDrains;
 use super::recovery::Recovery;
 use super::{Journal, Operation, Snapshot, Transaction};
 use crate::backend::answers::identity;
-use crate::backend::served::{self, Served};
+use crate::backend::served::{self, Served, still_lost};
 use crate::backend::sharing::{several_servers, shared};
 use crate::backend::{Checked, Trouble};
 use crate::control::client::NotRunning;
 use crate::process::Missing;
 use crate::process::handle::ProcessHandle;
 use crate::status::{Document, Service};
-use crate::text::foreign;
 use crate::text::period::Shown;
+use crate::text::{counted, foreign, joined};
 
 /// How long a restart waits for the pid file of a server whose process was known before.
 const PID_FILE_WAIT: Duration = Duration::from_secs(5);
+
+/// Maximum number of complaints about zones in a report.
+const MOST_LOST: usize = 8;
 
 impl Transaction<'_> {
     /// Checks all that can be checked before the drain, and stores the drains that earlier transactions have left.
@@ -81,6 +84,18 @@ impl Transaction<'_> {
             Operation::Restart => self.backend.restart().await.map(|()| "restarted".to_owned()),
             Operation::Reload => self.backend.reload().await.map(|done| done.join("; ")),
             Operation::Command(program, limit) => self.run_command(program, *limit, journal, guard).await,
+        }
+    }
+
+    /// Whether the server has certainly started with the present configuration. A reload may leave parts of it unused, such
+    /// as an address, and a command may leave the server alone.
+    pub(super) fn has_replaced(&self, baseline: &Baseline) -> bool {
+        match self.operation {
+            Operation::Restart => true,
+            Operation::Reload => false,
+            Operation::Command(..) => {
+                !baseline.processes.is_empty() && baseline.processes.iter().all(ProcessHandle::has_exited)
+            }
         }
     }
 
@@ -149,9 +164,20 @@ impl Transaction<'_> {
         let targets = self.config.targets_of(self.backend);
         let look = async || {
             let now = baseline.zones.again(&targets, self.backend.timeout).await;
-            match now.worse_than(&baseline.zones).first() {
-                None => Ok(self.changes(baseline, &now).await),
-                Some((earlier, zone)) => Err(served::compared(earlier, zone)),
+            let worse = now.worse_than(&baseline.zones);
+            let mut lost: Vec<_> =
+                worse.iter().map(|(earlier, zone)| served::compared(earlier, zone)).collect();
+            for failure in baseline.services.earlier_failures() {
+                let still = still_lost(failure, &lost, &targets, self.backend.timeout, &self.removed).await;
+                lost.extend(still);
+            }
+            match lost.len() {
+                0 => Ok(self.changes(baseline, &now).await),
+                all => {
+                    let more = all.saturating_sub(MOST_LOST);
+                    let more = (more > 0).then(|| counted(more, "further complaint"));
+                    Err(joined(lost.into_iter().take(MOST_LOST).chain(more), "; "))
+                }
             }
         };
         let found = recovery.wait(journal, COUNTER_INTERVAL, look).await;

@@ -93,11 +93,14 @@ impl Backend {
                 ended = run(program, self.timeout).await;
             }
             if !self.driver().is_reloaded(&ended) {
-                let reply = read(program, &ended, self.facts());
-                return Err(reply
+                let mut trouble = read(program, &ended, self.facts())
                     .text()
                     .err()
-                    .unwrap_or_else(|| Trouble::new(format!("{program}: {}", ended.lines().join("; ")))));
+                    .unwrap_or_else(|| Trouble::new(format!("{program}: {}", ended.lines().join("; "))));
+                if ended.is_late() {
+                    trouble.why.push_str("; the server may still read its configuration once it responds");
+                }
+                return Err(trouble);
             }
             done.push(format!("{program}: {}", output_or_ok(&ended)));
         }

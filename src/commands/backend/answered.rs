@@ -17,6 +17,9 @@ pub(super) struct ResultsBefore<'a> {
     /// Those that passed, were unknown, or had a failure that is only observed.
     not_failed: Vec<AskedCheck<'a>>,
     failed: Vec<AskedCheck<'a>>,
+    /// Those whose probes count once they have passed, and of which a probe did not pass. Only the helper knows whether it
+    /// has passed before.
+    not_seen: Vec<AskedCheck<'a>>,
 }
 
 /// The questions of a check to the server that is reloaded.
@@ -46,11 +49,9 @@ impl<'a> ResultsBefore<'a> {
             Some(AskedCheck { service, check, probe })
         });
         let asked: Vec<_> = asked.collect();
-        let failures = join_all(asked.iter().map(AskedCheck::failures)).await;
-        let (not_failed, failed): (Vec<_>, Vec<_>) =
-            asked.into_iter().zip(failures).partition(|(_, failures)| failures.is_empty());
-        let checks = |pairs: Vec<(AskedCheck<'a>, _)>| pairs.into_iter().map(|(asked, _)| asked).collect();
-        Self { not_failed: checks(not_failed), failed: checks(failed) }
+        let strict: Vec<_> = asked.iter().filter_map(AskedCheck::strict).collect();
+        let (asked, strict) = tokio::join!(by_failure(asked), by_failure(strict));
+        Self { not_failed: asked.0, failed: asked.1, not_seen: strict.1 }
     }
 
     /// Whether every check failed.
@@ -60,28 +61,50 @@ impl<'a> ResultsBefore<'a> {
 
     /// Asks again the checks that did not fail, and describes the questions that fail now.
     pub(super) async fn complaints(&self) -> Vec<String> {
-        again(&self.not_failed, |_: &AskedCheck<'_>, _| true, "did not fail before the reload").await
+        again(&self.not_failed, |_: &AskedCheck<'_>, _, _: &str| true, "did not fail before the reload").await
     }
 
     /// Asks again the checks that failed, and describes the questions that still fail and take the service down, or that the
-    /// failure of the reload before names (`is_named`, of a service and its check).
-    pub(super) async fn still_failing(&self, is_named: impl Fn(&str, &str) -> bool) -> Vec<String> {
-        let counts = |asked: &AskedCheck<'_>, cause| {
-            takes_down(asked.check, cause) || is_named(asked.service, &asked.check.name)
+    /// failure of the reload before names (`is_named`, of a service, its check and the probe).
+    pub(super) async fn still_failing(
+        &self,
+        is_named: impl Fn(&str, &str, Option<&str>) -> bool,
+    ) -> Vec<String> {
+        let counts = |asked: &AskedCheck<'_>, cause, _: &str| {
+            takes_down(asked.check, cause) || is_named(asked.service, &asked.check.name, None)
         };
-        again(&self.failed, counts, "failed before the reload, too").await
+        // Another probe of the check may never pass here.
+        let is_probe_named = |asked: &AskedCheck<'_>, _, failure: &str| {
+            let probe = failure.split_once(": ").map(|(probe, _)| probe);
+            is_named(asked.service, &asked.check.name, probe)
+        };
+        let before = "failed before the reload, too";
+        let (mut failing, not_seen) =
+            tokio::join!(again(&self.failed, counts, before), again(&self.not_seen, is_probe_named, before));
+        failing.extend(not_seen);
+        failing
     }
+}
+
+/// Asks these checks: those without a failure, and the others.
+async fn by_failure(asked: Vec<AskedCheck<'_>>) -> (Vec<AskedCheck<'_>>, Vec<AskedCheck<'_>>) {
+    let failures = join_all(asked.iter().map(AskedCheck::failures)).await;
+    let (not_failed, failed): (Vec<_>, Vec<_>) =
+        asked.into_iter().zip(failures).partition(|(_, failures)| failures.is_empty());
+    let checks = |pairs: Vec<_>| pairs.into_iter().map(|(asked, _)| asked).collect();
+    (checks(not_failed), checks(failed))
 }
 
 /// Asks these checks again, and describes the failures of the causes that count, with what the check did `before`.
 async fn again(
     checks: &[AskedCheck<'_>],
-    counts: impl Fn(&AskedCheck<'_>, Cause) -> bool,
+    counts: impl Fn(&AskedCheck<'_>, Cause, &str) -> bool,
     before: &str,
 ) -> Vec<String> {
     let failures = join_all(checks.iter().map(AskedCheck::failures)).await;
     let shown = checks.iter().zip(failures).flat_map(|(asked, failures)| {
-        let counted: Vec<_> = failures.into_iter().filter(|(cause, _)| counts(asked, *cause)).collect();
+        let counted: Vec<_> =
+            failures.into_iter().filter(|(cause, failure)| counts(asked, *cause, failure)).collect();
         let (check, service) = (&asked.check.name, asked.service);
         counted.into_iter().map(move |(_, failure)| format!("{failure}; check {check} of {service} {before}"))
     });
@@ -89,6 +112,13 @@ async fn again(
 }
 
 impl AskedCheck<'_> {
+    /// The same questions, each of which counts from the first round; `None` if they do so already.
+    fn strict(&self) -> Option<Self> {
+        let Probe::Dns(set) = &self.probe else { return None };
+        let Self { service, check, .. } = *self;
+        set.needs_seen().then(|| Self { service, check, probe: Probe::Dns(set.clone().once_seen(false)) })
+    }
+
     /// The probes because of which the check fails, each with the cause that decides the severity, its address and question,
     /// and what was found and expected. Empty if it passes, if its failure is only observed, or if too many probes are unknown.
     async fn failures(&self) -> Vec<(Cause, String)> {
@@ -134,12 +164,17 @@ pub(super) mod tests {
 
     /// Two servers of which the first one is the backend, and a configuration with this check of each.
     pub(crate) async fn host(check: &str) -> (Responder, Responder, Config) {
+        host_with(check, "").await
+    }
+
+    /// The same, with these lines of the question.
+    async fn host_with(check: &str, dns: &str) -> (Responder, Responder, Config) {
         let own = Responder::bind([127, 0, 0, 1].into()).await.unwrap();
         let other = Responder::bind([127, 0, 0, 2].into()).await.unwrap();
         let check = |name: &str, server: &Responder| {
             let server = server.address();
             format!(
-                "[[service.check]]\nname = \"{name}\"\n{check}\n[service.check.dns]\nquery = \"localhost A\"\n\
+                "[[service.check]]\nname = \"{name}\"\n{check}\n[service.check.dns]\nquery = \"localhost A\"\n{dns}\n\
                  transport = [\"udp\", \"tcp\"]\npartial = true\nserver = \"{server}\"\n"
             )
         };
@@ -197,8 +232,8 @@ pub(super) mod tests {
             own.set(Fault::Refuse).await;
             other.set(Fault::Refuse).await;
             let answered = ResultsBefore::now(&config, backend, &config.targets_of(backend)).await;
-            let still_down = answered.still_failing(|_, _| false).await;
-            let named = answered.still_failing(|service, check| (service, check) == ("dns", "own")).await;
+            let still_down = answered.still_failing(|_, _, _| false).await;
+            let named = answered.still_failing(|service, check, _| (service, check) == ("dns", "own")).await;
             assert_eq!(
                 named.len(),
                 if on_fail.contains("observe") { 0 } else { down },
@@ -208,7 +243,7 @@ pub(super) mod tests {
             let why = ": answered REFUSED, expected NOERROR; check own of dns failed before the reload, too";
             assert!(still_down.iter().all(|complaint| complaint.ends_with(why)), "{still_down:?}");
             own.set(Fault::None).await;
-            assert_eq!(answered.still_failing(|_, _| false).await, [""; 0], "{on_fail}");
+            assert_eq!(answered.still_failing(|_, _, _| false).await, [""; 0], "{on_fail}");
             assert_eq!(answered.complaints().await, [""; 0], "{on_fail}");
         }
     }
@@ -219,8 +254,25 @@ pub(super) mod tests {
         let backend = &config.backends[0];
         own.set(Fault::Servfail).await;
         let answered = ResultsBefore::now(&config, backend, &config.targets_of(backend)).await;
-        assert_eq!(answered.still_failing(|_, _| false).await, [""; 0]);
+        assert_eq!(answered.still_failing(|_, _, _| false).await, [""; 0]);
         own.set(Fault::Refuse).await;
-        assert_eq!(answered.still_failing(|_, _| false).await.len(), 2);
+        assert_eq!(answered.still_failing(|_, _, _| false).await.len(), 2);
+    }
+
+    /// A probe that never passes here is no finding; one that passed before the failed reload is.
+    #[tokio::test]
+    async fn a_probe_that_counts_once_it_has_passed_counts_if_the_failure_before_names_it() {
+        let (own, _other, config) = host_with("", "once-seen = true").await;
+        let backend = &config.backends[0];
+        own.set(Fault::Refuse).await;
+        let answered = ResultsBefore::now(&config, backend, &config.targets_of(backend)).await;
+        assert_eq!(answered.complaints().await, [""; 0]);
+        let udp = format!("{} udp localhost. A", own.address());
+        let failing = answered.still_failing(|_, _, probe| probe.is_some_and(|probe| probe == udp)).await;
+        let why = "answered REFUSED, expected NOERROR; check own of dns failed before the reload, too";
+        assert_eq!(failing, [format!("{udp}: {why}")]);
+        assert_eq!(answered.still_failing(|_, _, _| false).await, [""; 0]);
+        own.set(Fault::None).await;
+        assert_eq!(answered.still_failing(|_, _, _| true).await, [""; 0]);
     }
 }

@@ -68,7 +68,7 @@ pub(super) async fn run(
             }
         }
         Err(trouble) => {
-            writeln!(text::stderr(), "{name}: not reloaded: {trouble}")?;
+            writeln!(text::stderr(), "{name}: the reload failed: {trouble}")?;
             report_reload(config, backend, helper, Some(format!("failed: {trouble}"))).await;
             return Ok(Exit::Failure);
         }
@@ -191,8 +191,8 @@ async fn still_failing(
     failed: &[Service],
     reporter: &mut QuestionReporter<'_>,
 ) -> Vec<String> {
-    let is_named = |name: &str, check: &str| {
-        failed.iter().any(|service| service.name == name && service.is_in_reload_failure(check))
+    let is_named = |name: &str, check: &str, probe: Option<&str>| {
+        failed.iter().any(|service| service.name == name && service.is_in_reload_failure(check, probe))
     };
     let began = Instant::now();
     loop {

@@ -168,6 +168,14 @@ impl Service {
         takes(self.dampening.return_time.withdrawn_by(), self.rises_in, longest)
     }
 
+    /// The command that returns a service which is down only by dampening, as the end of a sentence; empty if it is not.
+    pub(in crate::engine) fn undampen_remedy(&self) -> String {
+        if self.state != ServiceState::Down || !self.dampening.keeps_withdrawn() {
+            return String::new();
+        }
+        format!("; to end it: dnsherald undampen {}", self.name)
+    }
+
     /// Forgets every fall on request of the operator. The notice lists what was cleared; there is none if nothing was.
     pub(crate) fn undampen(&mut self, now: Moment, out: &mut Vec<Action>) {
         if let Some(cleared) = self.dampening.clear(now) {

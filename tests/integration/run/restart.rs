@@ -44,7 +44,11 @@ impl Site {
 
     /// The same with these lines of `[[service]]`.
     fn with(restart: &str, service: &'static str) -> Self {
-        let pop = Pop::with(Plan { service, ..Plan::default() });
+        Self::with_plan(restart, Plan { service, ..Plan::default() })
+    }
+
+    fn with_plan(restart: &str, plan: Plan) -> Self {
+        let pop = Pop::with(plan);
         for folder in ["etc", "state"] {
             fs::create_dir_all(pop.file(folder)).unwrap();
         }

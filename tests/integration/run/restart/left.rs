@@ -63,6 +63,48 @@ fn undrain_once_healthy_says_why_the_restart_left_the_drain() {
     assert_eq!(noted(&[]), "");
 }
 
+/// The warning of a reload stands until what it names is repaired.
+#[test]
+fn a_zone_that_a_failed_reload_has_lost_must_be_served_after_a_restart() {
+    let name = "run::restart::left::a_zone_that_a_failed_reload_has_lost_must_be_served_after_a_restart";
+    in_namespace(name, "true", || {
+        let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
+        let mut site = Site::new("stops; starts");
+        let lost = site.pop.file("lost");
+        thread::spawn(move || serves_zones(&socket, |_| (!lost.exists()).then_some(7)));
+        site.has_a_backend_with("zone-list = [\"echo\", \"example.org\"]");
+        site.reloads_by("touch lost");
+        assert_eq!(site.pop.command(&["backend", "reload"]).status.code(), Some(1));
+        site.is_left_drained(
+            &[],
+            "zone example.org. is not served at 127.0.0.1:53, as after the failed operation before",
+        );
+        fs::remove_file(site.pop.file("lost")).unwrap();
+        assert_eq!(site.run(&[]).status.code(), Some(0));
+        assert!(!site.pop.told(&["status"]).contains("WARNING"));
+    });
+}
+
+/// The restart is done, and dampening goes on as without it.
+#[test]
+fn a_restart_of_a_suppressed_service_names_the_command_that_returns_it() {
+    let (service, dampening) = ("backend = \"srv\"", "mode = \"enforce\"\npenalty = 3000");
+    let mut site = Site::with_plan("stops; starts", Plan { service, dampening, ..Plan::default() });
+    site.pop.server.becomes(Fault::Refuse);
+    site.helper.says(WITHDRAW);
+    site.pop.server.becomes(Fault::None);
+    site.pop.comes_to_be(|status| status.services[0].checks.iter().all(|check| check.state == "up"));
+    let output = site.run(&[]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("resolver stays withdrawn, suppressed for "), "{said}");
+    assert!(said.contains(" more; to end it: dnsherald undampen resolver"), "{said}");
+    site.helper.logs(
+        "done, and every step verified; it is down: suppressed by dampening; to end it: dnsherald undampen resolver",
+    );
+    site.helper.has_said_no_more();
+}
+
 /// A zone that only the server lists.
 #[test]
 fn a_lost_zone_names_the_option_that_excuses_it() {
@@ -76,7 +118,14 @@ fn a_lost_zone_names_the_option_that_excuses_it() {
         let remedy = "FAILED: zone example.org. at 127.0.0.1:53: serial none, before 7, answered No Error without a SOA; \
                       name a zone that was removed on purpose with --removed ZONE";
         site.is_left_drained(&[], remedy);
-        fs::remove_file(site.pop.file("lost")).unwrap();
+        // The server has lost the zone before a second restart, which is no reason to forget it.
+        let again = site.run(&[]);
+        let said = String::from_utf8_lossy(&again.stdout);
+        assert_eq!(again.status.code(), Some(3), "{said}");
+        let still =
+            "FAILED: zone example.org. is not served at 127.0.0.1:53, as after the failed operation before";
+        assert!(said.contains(still), "{said}");
+        assert_eq!(site.drains_of("resolver").len(), 1);
         assert_eq!(site.run(&["--removed", "example.org"]).status.code(), Some(0));
     });
 }

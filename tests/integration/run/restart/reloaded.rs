@@ -83,6 +83,20 @@ fn a_reload_that_leaves_the_service_down_has_failed_again() {
     assert!(!alert(&site).contains("reload srv"), "{}", alert(&site));
 }
 
+/// A command that is killed may have left its request with a server that hangs.
+#[test]
+fn a_reload_that_takes_too_long_is_not_said_to_be_undone() {
+    let site = Site::new("stops; starts");
+    site.reloads_by("exec sleep 100");
+    site.has_a_backend_with("timeout = \"300ms\"");
+    let output = site.pop.command(&["backend", "reload"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let late = ": not done within 300ms; the server may still read its configuration once it responds";
+    assert!(said.contains("srv: the reload failed: ") && said.contains(late), "{said}");
+    site.helper.logs(late);
+}
+
 /// The service is only degraded, before the second reload and before the restart, by what the first reload has broken.
 #[test]
 fn a_check_that_a_failed_reload_has_broken_must_pass_after_the_next_one() {
