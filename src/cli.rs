@@ -59,6 +59,9 @@ pub(crate) enum Command {
     Run(Run),
     /// Probe once and show the result
     ///
+    /// A check that counts only after a pass (`once-up`, `once-seen`) counts if the running helper has seen that pass.
+    /// Without a helper that answers, its failure is `not counted`.
+    ///
     /// Exit status: 0 ok; 1 degraded; 2 down; 3 unknown: a dns, command, freshness or counters check has no result, the
     /// result cannot be shown, or usage or configuration is bad.
     Check(Check),

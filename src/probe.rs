@@ -84,6 +84,11 @@ impl Probe {
         }
     }
 
+    /// As [`ProbeSet::unseen`].
+    pub(crate) fn unseen(&self) -> Option<Vec<String>> {
+        if let Self::Dns(set) = self { set.unseen() } else { None }
+    }
+
     /// Probes once, waits for all results, and returns each with its label.
     pub(crate) async fn ask_all(&self) -> Vec<(String, Finding)> {
         let found = match self {

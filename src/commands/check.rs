@@ -7,26 +7,31 @@ use std::time::Duration;
 use anyhow::Context;
 use serde::Serialize;
 
+use self::seen::Seen;
 use super::start_forecast::StartForecast;
-use super::{complain, host_name, missing, print, runtime};
+use super::{complain, helper, host_name, missing, print, runtime};
 use crate::cli::Check as Options;
 use crate::config::{self, Config};
 use crate::engine::check::Severity;
 use crate::exit::Exit;
 use crate::outcome::{Cause, Class, Outcome};
 use crate::probe::Probe;
+use crate::status::Document;
 use crate::text;
 use crate::text::period::Shown;
 
-/// The result of a probe that counts once it has passed, and did not pass.
-const NOT_SEEN: &str = "not counted by the helper before its first pass";
+mod seen;
 
 /// The result of one probe.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct ProbeReport {
     probe: String,
+    /// Also if it failed and the failure is not counted.
     passed: bool,
+    /// Why its failure is not counted; `None` if it counts, or did not fail.
+    #[serde(skip)]
+    not_counted: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<Cause>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +46,11 @@ struct ProbeReport {
 }
 
 impl ProbeReport {
+    /// Whether the server answered as expected.
+    const fn answered(&self) -> bool {
+        self.passed && self.not_counted.is_none()
+    }
+
     /// Whether it passed; `None` if it says nothing about the server.
     fn judged(&self) -> Option<bool> {
         match self.cause {
@@ -55,7 +65,11 @@ impl ProbeReport {
 #[serde(rename_all = "kebab-case")]
 struct CheckReport {
     check: String,
+    /// Also if too few probes passed only because of failures that are not counted.
     passed: bool,
+    /// Why it has no effect though it failed, if the helper counts such a failure only after a pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_counted: Option<&'static str>,
     /// Whether too many probes are unknown to decide between pass and failure.
     unknown: bool,
     /// Whether it probes the server or runs a command. Only such a check makes the service unknown.
@@ -121,12 +135,16 @@ fn probe_services(options: &Options) -> anyhow::Result<Exit> {
         return Ok(Exit::Unknown);
     }
     // Run the probes.
+    let path = &options.configuration.config;
+    let needs_helper = |check: &config::Check| check.on_fail.once_up || check.counts_once_seen();
+    let asks_helper = services.iter().flat_map(|service| &service.checks).any(needs_helper);
+    let document = if asks_helper { helper::status_of(&config, path) } else { None };
     let runtime = runtime()?;
-    let reports = runtime.block_on(probe(&services));
+    let reports = runtime.block_on(probe(&services, document.as_ref()));
     // Do not wait for tasks that hang.
     runtime.shutdown_background();
     let mut reports = reports?;
-    let start_forecast = StartForecast::new(&config, &options.configuration.config);
+    let start_forecast = StartForecast::new(&config, path);
     for report in &mut reports {
         let place = config.services.iter().position(|service| service.name == report.service);
         report.now = place.and_then(|place| start_forecast.of_service(place)).map(ToOwned::to_owned);
@@ -148,10 +166,17 @@ fn probe_services(options: &Options) -> anyhow::Result<Exit> {
 
 /// Runs all checks concurrently, so that several hanging servers cost one timeout together. Reports them in the order
 /// of the configuration.
-async fn probe(services: &[&config::Service]) -> anyhow::Result<Vec<ServiceReport>> {
-    let start = |check: &config::Check| tokio::spawn(probe_check(check.clone()));
-    let started: Vec<Vec<_>> =
-        services.iter().map(|service| service.checks.iter().map(start).collect()).collect();
+async fn probe(
+    services: &[&config::Service],
+    document: Option<&Document>,
+) -> anyhow::Result<Vec<ServiceReport>> {
+    let start = |service, check: &config::Check| {
+        tokio::spawn(probe_check(check.clone(), Seen::of(document, service, check)))
+    };
+    let started: Vec<Vec<_>> = services
+        .iter()
+        .map(|service| service.checks.iter().map(|check| start(service, check)).collect())
+        .collect();
     let mut reports = vec![];
     for (service, asked) in services.iter().zip(started) {
         let mut checks = vec![];
@@ -170,7 +195,7 @@ async fn probe(services: &[&config::Service]) -> anyhow::Result<Vec<ServiceRepor
     Ok(reports)
 }
 
-async fn probe_check(check: config::Check) -> CheckReport {
+async fn probe_check(check: config::Check, seen: Seen) -> CheckReport {
     let counts_once_seen = check.counts_once_seen();
     let probe = match &check.probe {
         // A failure shows why, also where the helper does not count it.
@@ -184,16 +209,20 @@ async fn probe_check(check: config::Check) -> CheckReport {
     let mut probes = vec![];
     for (probe, finding) in findings {
         let nsid = finding.nsid();
-        let (cause, detail, latency) = match finding.outcome {
-            Outcome::Fail(failure) if counts_once_seen => {
+        let not_counted = match finding.outcome {
+            Outcome::Fail(_) if counts_once_seen => seen.why_probe_is_not_counted(&probe),
+            _ => None,
+        };
+        let (cause, detail, latency) = match (finding.outcome, not_counted) {
+            (Outcome::Fail(failure), Some(why)) => {
                 passes += 1;
-                (None, Some(format!("{NOT_SEEN}: {}", without_label(&probe, &failure.detail))), None)
+                (None, Some(format!("{why}: {}", without_label(&probe, &failure.detail))), None)
             }
-            Outcome::Pass { latency, .. } => {
+            (Outcome::Pass { latency, .. }, _) => {
                 passes += 1;
                 (None, None, Some(latency))
             }
-            Outcome::Fail(failure) | Outcome::Unknown(failure) => {
+            (Outcome::Fail(failure) | Outcome::Unknown(failure), _) => {
                 worst = worst.max(check.on_fail.severity(failure.cause));
                 unknown += usize::from(failure.cause.class() == Class::Unknown);
                 (Some(failure.cause), Some(failure.detail), None)
@@ -202,6 +231,7 @@ async fn probe_check(check: config::Check) -> CheckReport {
         probes.push(ProbeReport {
             probe,
             passed: cause.is_none(),
+            not_counted,
             cause,
             detail,
             latency_seconds: latency.map(|latency| latency.as_secs_f64()),
@@ -216,15 +246,23 @@ async fn probe_check(check: config::Check) -> CheckReport {
     {
         worst = check.on_fail.severity(Cause::Partial);
     }
-    if check.on_fail.once_up {
-        // One round does not show that it ever worked.
-        worst = Severity::Observe;
+    let answered = probes.iter().filter(|probe| probe.answered()).count();
+    let mut not_counted = match passed && answered < check.probe.need() {
+        true => probes.iter().find_map(|probe| probe.not_counted),
+        false => None,
+    };
+    if check.on_fail.once_up && !passed && worst > Severity::Observe {
+        not_counted = seen.why_check_is_not_counted();
+        if not_counted.is_some() {
+            worst = Severity::Observe;
+        }
     }
     let asks =
         matches!(check.probe, Probe::Dns(_) | Probe::Command(_) | Probe::Freshness(_) | Probe::Counters(_));
     CheckReport {
         check: check.name.clone(),
         passed,
+        not_counted,
         unknown: !passed && passes + unknown >= check.probe.need(),
         asks,
         severity: if passed { Severity::Observe } else { worst },
@@ -261,15 +299,17 @@ fn table(reports: &[ServiceReport]) -> String {
         let enabled = if report.enabled { "" } else { " (not enabled)" };
         let _ = writeln!(text, "service {}{enabled}: {}", report.service, state(report));
         for check in &report.checks {
-            let passes = check.probes.iter().filter(|probe| probe.passed).count();
-            let verdict = match (check.passed, check.unknown) {
-                (true, _) => "passed",
-                (false, true) => "UNKNOWN",
-                (false, false) => "FAILED",
+            let passes = check.probes.iter().filter(|probe| probe.answered()).count();
+            let (verdict, why) = match (check.passed, check.unknown, check.not_counted) {
+                // The lines of the probes say why.
+                (true, _, Some(_)) => ("not counted", None),
+                (true, _, None) => ("passed", None),
+                (false, true, why) => ("UNKNOWN", why),
+                (false, false, why) => ("FAILED", why),
             };
-            let (need, all) = (check.need, check.probes.len());
-            let _ =
-                writeln!(text, "  check {}: {verdict}, {passes} of {all} probes, {need} needed", check.check);
+            let why = why.map_or_else(String::new, |why| format!("; {why}"));
+            let (name, need, all) = (&check.check, check.need, check.probes.len());
+            let _ = writeln!(text, "  check {name}: {verdict}, {passes} of {all} probes, {need} needed{why}");
             let width = check.probes.iter().map(|probe| probe.probe.chars().count()).max().unwrap_or(0);
             for probe in &check.probes {
                 let _ = writeln!(text, "    {:width$}  {}", probe.probe, result(probe));
@@ -318,7 +358,7 @@ fn plugin_line(reports: &[ServiceReport]) -> String {
         };
         let deciding = report.checks.iter().filter(decides).flat_map(|check| &check.probes);
         let why = deciding.filter(|probe| !probe.passed).find_map(|probe| probe.detail.as_deref());
-        let passed = probes().filter(|probe| probe.passed).count();
+        let passed = probes().filter(|probe| probe.answered()).count();
         let now = report.now.as_ref().map_or_else(String::new, |now| format!(" (would be {now})"));
         let message = match why {
             Some(why) => format!("{} {}: {why}", report.service, state(report)),

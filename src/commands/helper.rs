@@ -9,6 +9,8 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
 
 use super::{complain, host_name};
 use crate::cli::Helper as Options;
@@ -16,7 +18,7 @@ use crate::config::cite::ConfigError;
 use crate::config::salvage::Salvage;
 use crate::config::{Config, absolute};
 use crate::control::client::Client;
-use crate::control::{DEFAULT_DIRECTORY, Request, status_socket};
+use crate::control::{CLIENT_TIMEOUT, DEFAULT_DIRECTORY, Request, status_socket};
 use crate::daemon::last_good::LastGood;
 use crate::status::Document;
 
@@ -45,10 +47,7 @@ impl Helper {
         let mut other_file = None;
         let client = match (&options.control, &file) {
             (Some(directory), _) => Client::new(directory),
-            (None, Ok(config)) => {
-                let client = Client::new(&config.control);
-                if client.is_there() { client } else { find_elsewhere(path).unwrap_or(client) }
-            }
+            (None, Ok(config)) => find_at(&config.control, path),
             (None, Err(error)) => find_elsewhere(path).unwrap_or_else(|| {
                 let client = Client::new(&Salvage::from_file(path).control);
                 // Without a file, any helper counts.
@@ -186,6 +185,25 @@ impl Helper {
 /// As [`Helper::ask`].
 pub(super) fn ask(options: &Options, request: &Request) -> anyhow::Result<(Client, Vec<String>)> {
     Helper::find(options).ask(request)
+}
+
+/// The status of the helper of this file; `None` if none with it answers in time, or this user may not ask it.
+pub(super) fn status_of(config: &Config, path: &Path) -> Option<Document> {
+    let (asked, answer) = mpsc::channel();
+    let (control, path) = (config.control.clone(), path.to_owned());
+    // A helper that is stopped must not delay the command for long.
+    let ask = move || {
+        let document = find_at(&control, &path).status().ok();
+        drop(asked.send(document.filter(|document| uses_file(document, &path))));
+    };
+    thread::Builder::new().name("ask".into()).spawn(ask).ok()?;
+    answer.recv_timeout(CLIENT_TIMEOUT).ok()?
+}
+
+/// The helper of this file with its sockets in this directory, or elsewhere if none listens there.
+fn find_at(control: &Path, path: &Path) -> Client {
+    let client = Client::new(control);
+    if client.is_there() { client } else { find_elsewhere(path).unwrap_or(client) }
 }
 
 /// Finds the helper of this file at any place except the one that the file names.

@@ -8,6 +8,7 @@ use super::store::Store;
 use super::{Daemon, Supervisor};
 use crate::config::describe::questions;
 use crate::config::{Check, Config};
+use crate::engine::event::{CheckId, ServiceId};
 use crate::probe::listener::watch::Watch;
 use crate::status::Document;
 use crate::status::time::Clock;
@@ -75,8 +76,10 @@ impl Daemon<'_> {
         let clock = Clock::new(self.now(), SystemTime::now());
         let mut document =
             Document::of(&self.engine, &clock, &self.subject.node, &self.subject.configuration);
-        for (service, asked) in document.services.iter_mut().zip(&self.subject.asked) {
-            for (check, asked) in service.checks.iter_mut().zip(asked) {
+        for (place, (service, asked)) in document.services.iter_mut().zip(&self.subject.asked).enumerate() {
+            for (nth, (check, asked)) in service.checks.iter_mut().zip(asked).enumerate() {
+                let id = CheckId { service: ServiceId(place), check: nth };
+                check.unseen = self.probes.get(&id).and_then(|(probe, _)| probe.unseen());
                 check.asks.clone_from(&asked.questions);
                 if let Some(last) = check.last.as_mut().filter(|_| asked.needs_seen) {
                     last.tell_unseen();

@@ -100,6 +100,13 @@ impl ProbeSet {
         self.seen.is_some()
     }
 
+    /// The labels of the probes that cannot fail, as they have not passed; `None` if every probe can.
+    pub(crate) fn unseen(&self) -> Option<Vec<String>> {
+        let seen = self.seen.as_ref()?;
+        let unseen = self.probes.iter().enumerate().filter(|(place, _)| !seen.has(*place));
+        Some(unseen.map(|(_, probe)| probe.to_string()).collect())
+    }
+
     /// The probes, in the order of the configuration.
     pub(crate) fn probes(&self) -> &[DnsProbe] {
         &self.probes

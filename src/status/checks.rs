@@ -43,6 +43,10 @@ pub struct CheckStatus {
     /// Whether its failures do not count because it has not been up yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) unproven: bool,
+    /// The probes whose failures do not count because they have not passed, each with server, transport and query; absent
+    /// if every probe of the check counts, or the helper does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unseen: Option<Vec<String>>,
     /// For how long every outcome has been unknown; the last one has the reason.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) unknown_for_seconds: Option<f64>,

@@ -250,6 +250,7 @@ fn check_status(check: &Check, clock: &Clock) -> CheckStatus {
             .map(|forecast| forecast.need - forecast.have),
         severity: check.verdict(),
         unproven: check.is_unproven(),
+        unseen: None,
         unknown_for_seconds: check
             .unknown
             .as_ref()

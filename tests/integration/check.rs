@@ -5,9 +5,11 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use dnsherald::responder::Fault;
+use dnsherald::status::{CheckStatus, Document};
 
 use crate::cli::{File, dnsherald, stderr, stdout};
 use crate::support::binary;
+use crate::support::helper::{Plan, Pop, ideal};
 use crate::support::server::Server;
 
 /// Runs `check` against a responder with a fault.
@@ -165,6 +167,94 @@ fn check_distinguishes_an_uncounted_probe_from_a_pass() {
     let output = dnsherald(&["check", "-c", configuration.path()]);
     let table = stdout(&output);
     assert_eq!(output.status.code(), Some(0));
-    let why = "not counted by the helper before its first pass: answered REFUSED, expected NOERROR";
+    let why = "not counted: no helper tells whether it has passed before: answered REFUSED, expected NOERROR";
     assert!(table.contains(why), "{table}");
+    assert!(table.contains("  check records: not counted, 0 of 1 probes, 1 needed\n"), "{table}");
+}
+
+/// A PoP whose check `answers` counts once it was up, and whose check `records` asks its server and one that never answers,
+/// and counts each once it has passed.
+fn pop_with_late_checks() -> (Pop, Server) {
+    let (pop, dead) = (Pop::with(Plan { check: LATE, ..Plan::default() }), Server::with(Fault::Refuse));
+    let (alive, dead_address) = (pop.server.address(), dead.address());
+    let records = format!(
+        "[[service.check]]\nname = \"records\"\n{LATE}\n\
+         dns = {{ query = \"localhost. A\", server = [\"{alive}\", \"{dead_address}\"], once-seen = true }}\n"
+    );
+    pop.is_configured(&format!("{}{records}", pop.configuration()));
+    (pop, dead)
+}
+
+const LATE: &str = "once-up = true\non-fail = \"degraded\"";
+
+/// Whether each check is up, with a probe that passed.
+fn has_passed(status: &Document) -> bool {
+    let latency = |check: &CheckStatus| check.last.as_ref().and_then(|last| last.latency_seconds);
+    status.services[0].checks.iter().all(|check| check.state == "up" && latency(check).is_some())
+}
+
+#[test]
+fn check_counts_what_the_running_helper_has_seen_to_pass() {
+    let (pop, dead) = pop_with_late_checks();
+    let _helper = pop.announced();
+    pop.comes_to_be(has_passed);
+    let status: serde_json::Value = serde_json::from_str(&pop.told(&["status", "--json"])).unwrap();
+    let unseen = &status["services"][0]["checks"][1]["unseen"];
+    assert_eq!(*unseen, serde_json::json!([format!("{} udp localhost. A", dead.address())]));
+    assert!(pop.told(&["check"]).starts_with("service resolver: up\n"), "{}", pop.told(&["check"]));
+    pop.server.becomes(Fault::Servfail);
+    let output = pop.command(&["check"]);
+    let table = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{table}");
+    assert!(
+        table.starts_with("service resolver: degraded\n  check answers: FAILED, 0 of 1 probes, 1 needed\n")
+    );
+    assert!(table.contains("  check records: FAILED, 0 of 2 probes, 2 needed\n"), "{table}");
+    let why = "not counted by the helper before its first pass: answered REFUSED, expected NOERROR";
+    assert_eq!(table.matches("not counted").count(), 1, "{table}");
+    assert!(table.contains(why), "{table}");
+    let plugin = pop.command(&["check", "--plugin"]);
+    assert!(stdout(&plugin).starts_with("DNS WARNING - resolver degraded: "), "{}", stdout(&plugin));
+    assert_eq!(plugin.status.code(), Some(1));
+}
+
+/// A helper that does not answer is as good as none.
+#[test]
+fn check_counts_no_late_check_without_an_answer_of_the_helper() {
+    let (pop, _dead) = pop_with_late_checks();
+    let helper = pop.announced();
+    pop.comes_to_be(has_passed);
+    pop.server.becomes(Fault::Servfail);
+    helper.hangs();
+    check_counts_no_late_check(&pop);
+    helper.dies_suddenly();
+    check_counts_no_late_check(&pop);
+}
+
+fn check_counts_no_late_check(pop: &Pop) {
+    let output = pop.command(&["check"]);
+    let table = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{table}");
+    let untold = "not counted: no helper tells whether it has passed before";
+    let expected =
+        format!("service resolver: up\n  check answers: FAILED, 0 of 1 probes, 1 needed; {untold}\n");
+    assert!(table.contains(&expected), "{table}");
+    assert!(table.contains("  check records: not counted, 0 of 2 probes, 2 needed\n"), "{table}");
+    assert_eq!(table.matches(untold).count(), 3, "{table}");
+    assert!(
+        stdout(&pop.command(&["check", "--plugin"]))
+            .starts_with("DNS OK - resolver up: 0 of 3 probes passed")
+    );
+}
+
+#[test]
+fn check_does_not_count_what_the_running_helper_has_not_seen_to_pass() {
+    let (pop, _dead) = pop_with_late_checks();
+    pop.server.becomes(Fault::Servfail);
+    let _helper = pop.helper(ideal("5.0.15"));
+    pop.comes_to_be(|status| status.services[0].checks.iter().all(|check| check.last.is_some()));
+    let output = pop.command(&["check"]);
+    let table = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{table}");
+    assert_eq!(table.matches("not counted by the helper before its first pass").count(), 3, "{table}");
 }

@@ -22,6 +22,11 @@ impl Seen {
         Self((0..count).map(|_| AtomicBool::new(false)).collect())
     }
 
+    /// Whether the probe at `place` has passed.
+    pub(super) fn has(&self, place: usize) -> bool {
+        self.0.get(place).is_some_and(|mark| mark.load(Ordering::Relaxed))
+    }
+
     /// Marks the probe at `place` if it passed. A failure of one without a mark counts as passed.
     pub(super) fn judge(&self, place: usize, outcome: Outcome) -> Outcome {
         let Some(mark) = self.0.get(place) else { return outcome };
