@@ -48,7 +48,7 @@
 //! * The engine receives the time as an argument: the same events produce the same lines.
 //! * What is not known moves no route before `unknown-after`: an unknown outcome is neither a pass nor a failure, unless the
 //!   configuration gives it a severity (`on-unknown`, `on-fail`).
-//! * After `fall` failures in a row of a check with `on-fail = "down"`, the service advertises what its configuration says
+//! * After `fall` failures in a row whose severity (`on-fail`) is `down`, the service advertises what its configuration says
 //!   for `down`, by default a withdraw, unless a drain or a hold overrides the checks. So does a service that dampening
 //!   suppresses in mode `enforce`, whatever its checks say, with the same exceptions. Once the first verdict is in, every
 //!   prefix is stated, announced or withdrawn.

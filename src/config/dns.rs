@@ -325,13 +325,10 @@ fn on_fail(written: &file::Check) -> OnFail {
             (default, ordered(table.iter().map(|(cause, severity)| (cause.0, severity.0))))
         }
     };
-    if !matches!(written.on_fail, Some(WordOr::Word(_))) {
-        // A late answer is an answer. Moving traffic because of overload overloads the next PoP.
-        let has_limit = written.dns.as_ref().is_some_and(|dns| dns.get_ref().expect.max_latency.is_some());
-        let observed = [(Cause::Slow, has_limit), (Cause::Overload, written.counters.is_some())];
-        for (cause, _) in observed.into_iter().filter(|(_, is_judged)| *is_judged) {
-            by_cause.entry(cause).or_insert(Severity::Observe);
-        }
+    // A late answer is an answer.
+    let has_limit = written.dns.as_ref().is_some_and(|dns| dns.get_ref().expect.max_latency.is_some());
+    if has_limit && !matches!(written.on_fail, Some(WordOr::Word(_))) {
+        by_cause.entry(Cause::Slow).or_insert(Severity::Observe);
     }
     OnFail {
         otherwise,

@@ -50,7 +50,7 @@ pub(super) const TABLES: &[Table] = &[
         path: "service.check.counters",
         title: "[service.check.counters]",
         about: "Judges the counters of the backend. A failure degrades unless `on-fail` says otherwise; `overload` is observed \
-                unless `on-fail` is a word or names it.",
+                unless `on-fail` names it.",
         keys: COUNTERS,
     },
     Table {
