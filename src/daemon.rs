@@ -85,7 +85,7 @@ type Channel<T> = (mpsc::UnboundedSender<T>, mpsc::UnboundedReceiver<T>);
 /// Why the loop ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Ending {
-    /// ExaBGP has exited, or a signal asked the helper to stop.
+    /// ExaBGP has exited, a signal asked the helper to stop, or its only decision has been sent (`healthcheck --interval 0`).
     Exit,
     /// The supervisor stopped the loop.
     Stopped,
@@ -184,7 +184,7 @@ impl<'a> Daemon<'a> {
         Moment::after_start(self.began.elapsed())
     }
 
-    /// Runs until ExaBGP exits, a signal arrives, or the supervisor stops the loop.
+    /// Runs until ExaBGP exits, a signal arrives, the only decision has been sent, or the supervisor stops the loop.
     pub(crate) async fn run(mut self, supervisor: &mut dyn Supervisor) -> Ending {
         let ending = self.turn(supervisor).await;
         self.unsaved |= self.store.as_mut().is_some_and(Store::end);

@@ -87,7 +87,7 @@ pub(crate) struct NotChecked {
 impl Report {
     /// Makes every check.
     #[must_use]
-    pub(crate) fn of(facts: &Facts) -> Self {
+    pub(crate) fn from_facts(facts: &Facts) -> Self {
         let (mut findings, mut not_checked, mut checked) = (vec![], vec![], 0);
         for (check, examine) in CHECKS {
             let examined = examine(facts);

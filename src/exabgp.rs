@@ -124,7 +124,7 @@ impl Dialect {
     /// The dialect that a configuration names: by the number of [`Self::api`], or by the version of an ExaBGP with
     /// its dots, from 3.4 to 6.
     #[must_use]
-    pub(crate) fn of_api(text: &str) -> Option<Self> {
+    pub(crate) fn from_api(text: &str) -> Option<Self> {
         let by_number = [Self::Plain, Self::Neighbor, Self::Peer].into_iter().find(|it| it.api() == text);
         by_number.or_else(|| {
             let numbers: Vec<u32> = text.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
@@ -168,11 +168,11 @@ mod tests {
             [(Dialect::Plain, &plain[..]), (Dialect::Neighbor, &neighbor), (Dialect::Peer, &peer)]
         {
             for version in versions {
-                assert_eq!(Dialect::of_api(version), Some(dialect), "{version}");
+                assert_eq!(Dialect::from_api(version), Some(dialect), "{version}");
             }
         }
         for wrong in ["", "3", "7", "3.3", "2.0.1", "7.0", "4.2.22.1", "4.2.x", "4.", "v5.0", " 5", "-5.0"] {
-            assert_eq!(Dialect::of_api(wrong), None, "{wrong}");
+            assert_eq!(Dialect::from_api(wrong), None, "{wrong}");
         }
     }
 }

@@ -60,7 +60,7 @@ impl<T: Clone + PartialEq> Setting<T> {
         }
     }
 
-    fn of(value: Option<T>) -> Self {
+    fn new(value: Option<T>) -> Self {
         value.map_or(Self::Unclear, Self::Set)
     }
 

@@ -90,7 +90,7 @@ impl Entry {
 
     /// What a notice of the engine comes to; `None` for one that is only for the log.
     #[must_use]
-    pub(crate) fn of(notice: &Notice, at: SystemTime) -> Option<Self> {
+    pub(crate) fn from_notice(notice: &Notice, at: SystemTime) -> Option<Self> {
         let (kind, service) = kind_of(notice)?;
         Self::new(at, kind, service, &notice.to_string())
     }

@@ -58,8 +58,9 @@
 //!   written by the dead-man thread and the panic hook, as the session has prepared them, and before the loop by a start that
 //!   waits for threads or descriptors. Standard input is always read.
 //! * When the process ends while ExaBGP runs, it tries to withdraw first. Only SIGKILL, a crash (SIGSEGV, SIGBUS,
-//!   SIGABRT …), a bad command line and a start that fails leave this to the next process. It does not end because of a bad
-//!   probe or, without `--exit-on-bad-config`, a bad file.
+//!   SIGABRT …), a bad command line and a start that fails leave this to the next process; `healthcheck --interval 0` ends
+//!   after its only statement, which stands. It does not end because of a bad probe or, without `--exit-on-bad-config`, a
+//!   bad file.
 //! * Under ExaBGP, the loop writes to nothing that can block it: the log, the state and recordings have a thread each, and
 //!   the pipe to ExaBGP is in non-blocking mode.
 

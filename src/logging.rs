@@ -68,7 +68,7 @@ fn install(
     builder.filter_level(default).parse_default_env();
     builder.format(move |line, record| {
         let message = record.args().to_string();
-        let (urgency, fields) = (Urgency::of(record), Fields::of_record(record));
+        let (urgency, fields) = (Urgency::from_record(record), Fields::from_record(record));
         if outlet(urgency, &message, &fields) {
             line.write_all(form.entry(urgency, &message, &fields).as_bytes())?;
         }

@@ -112,7 +112,7 @@ fn holder(pid: i32, inodes: Vec<u64>, own_unit: Option<&str>) -> Holder {
 }
 
 fn unit_of(pid: i32) -> Option<String> {
-    Membership::of(pid).system_service().map(str::to_owned)
+    Membership::from_pid(pid).system_service().map(str::to_owned)
 }
 
 /// A sentence for each group of servers that share addresses, with those addresses.

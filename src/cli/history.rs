@@ -59,7 +59,7 @@ impl FromStr for Point {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        point(text, SystemTime::now(), &Zone::of_this_host()).ok_or_else(|| {
+        point(text, SystemTime::now(), &Zone::from_this_host()).ok_or_else(|| {
             format!(
                 "`{text}` is no time, expected a period such as 2h, a local time such as 02:10 or 2026-11-26 22:04:31, \
                  or 2026-11-26T22:04:31Z"

@@ -171,7 +171,7 @@ async fn probe(
     document: Option<&Document>,
 ) -> anyhow::Result<Vec<ServiceReport>> {
     let start = |service, check: &config::Check| {
-        tokio::spawn(probe_check(check.clone(), Seen::of(document, service, check)))
+        tokio::spawn(probe_check(check.clone(), Seen::new(document, service, check)))
     };
     let started: Vec<Vec<_>> = services
         .iter()

@@ -32,11 +32,11 @@ pub(crate) fn run(options: &Doctor) -> anyhow::Result<Exit> {
     let facts = runtime.block_on(progress::shown_while(facts(&places), line));
     // Do not wait for tasks that hang.
     runtime.shutdown_background();
-    let report = Report::of(&facts);
+    let report = Report::from_facts(&facts);
     if options.json {
         print(&text::json(serde_json::to_string_pretty(&report)? + "\n"))
     } else {
-        let width = Size::of_stdout().columns.clamp(WIDTHS.0, WIDTHS.1);
+        let width = Size::from_stdout().columns.clamp(WIDTHS.0, WIDTHS.1);
         text::print_painted(&shown(&report, width, has_colors()))
     }
     .context("cannot print the findings")?;

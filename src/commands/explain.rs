@@ -19,7 +19,7 @@ pub(crate) fn run(options: &Explain) -> anyhow::Result<Exit> {
     let helper = Helper::find(&options.helper);
     let document = helper.status().inspect_err(|_| helper.print_file_error())?;
     helper.print_file_error_unless_known(&document);
-    let view = View::of(&document, Size::of_stdout().columns, Zone::of_this_host());
+    let view = View::new(&document, Size::from_stdout().columns, Zone::from_this_host());
     let file_is_broken = helper.trouble_ahead(&document).is_some();
     let Some(explanations) = explain(&document, options.service.as_deref(), file_is_broken, &view) else {
         anyhow::bail!(

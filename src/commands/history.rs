@@ -30,7 +30,7 @@ pub(crate) fn run(options: &HistoryOptions) -> anyhow::Result<Exit> {
     if let (Some(from), Some(to)) = (since, until)
         && from >= to
     {
-        let [from, to] = [from, to].map(|time| Zone::of_this_host().at(time));
+        let [from, to] = [from, to].map(|time| Zone::from_this_host().at(time));
         anyhow::bail!(
             "no time is since {from} and until {to}, expected an earlier --since or a later --until"
         );
@@ -58,7 +58,7 @@ pub(crate) fn run(options: &HistoryOptions) -> anyhow::Result<Exit> {
         complain(&anyhow::anyhow!("note: history: {remark}"));
     }
     let mut out = text::stdout();
-    let zone = Zone::of_this_host();
+    let zone = Zone::from_this_host();
     for entry in log.select(options.service.as_deref(), since, until) {
         if options.json {
             write!(out, "{}", entry.line())?;

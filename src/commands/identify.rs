@@ -47,7 +47,7 @@ pub(crate) fn run(options: &Identify) -> anyhow::Result<Exit> {
     }
     let large = identity::question(options.large.clone()).map_err(anyhow::Error::msg)?;
     let reports = runtime.block_on(ask(options, &large));
-    let findings = findings::of(&reports, fleet.as_ref());
+    let findings = findings::in_reports(&reports, fleet.as_ref());
     let text = if options.json {
         let document = report::document(&reports, &findings);
         text::json(serde_json::to_string_pretty(&document)? + "\n")

@@ -68,12 +68,12 @@ fn show(document: &Document, json: bool) -> anyhow::Result<()> {
     if json {
         print(&text::json(serde_json::to_string(document)? + "\n"))?;
     } else {
-        text::print_painted(&painted(document, Size::of_stdout().columns).to_string())?;
+        text::print_painted(&painted(document, Size::from_stdout().columns).to_string())?;
     }
     Ok(())
 }
 
 /// For people, in lines of `columns` characters, with the times of this host's zone, in color where the terminal has colors.
 fn painted(document: &Document, columns: usize) -> Table<'_> {
-    Table { document, view: View::of(document, columns, Zone::of_this_host()).colored(has_colors()) }
+    Table { document, view: View::new(document, columns, Zone::from_this_host()).colored(has_colors()) }
 }

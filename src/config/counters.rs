@@ -64,7 +64,7 @@ impl Resolver<'_> {
             source: Some(source_address),
             transport: Transport::Udp,
             timeout: check.timing.timeout,
-            locality: check.locality.of([server.ip(), source_address]),
+            locality: check.locality.part_for([server.ip(), source_address]),
         };
         Ok(CountersProbe {
             source: Arc::new(source?),

@@ -239,7 +239,7 @@ impl Resolver<'_> {
             sources.truncate(if dns.each_source { sources.len() } else { 1 });
             return Ok(sources);
         }
-        let family = Family::of(server.ip()).name();
+        let family = Family::from_address(server.ip()).name();
         let place =
             file::place(&dns.source).or_else(|| file::place(&dns.server)).unwrap_or_else(|| place.clone());
         let message =
@@ -267,7 +267,7 @@ pub(super) fn probes(
     for question in questions {
         for (Server(server, has_port), sources) in servers {
             for source in sources {
-                let locality = locality.of([server.ip(), *source]);
+                let locality = locality.part_for([server.ip(), *source]);
                 probes.extend(transports.iter().map(|transport| {
                     let mut server = *server;
                     if !has_port {

@@ -115,7 +115,11 @@ impl Resolver<'_> {
             table.server.is_none() && !self.management.iter().any(|own| same_family(*own, address.ip()));
         let source = if own { Ok(address.ip()) } else { self.reference_source(address, table, &place) };
         let source = source?;
-        Ok(Server { address, source: Some(source), locality: check.locality.of([address.ip(), source]) })
+        Ok(Server {
+            address,
+            source: Some(source),
+            locality: check.locality.part_for([address.ip(), source]),
+        })
     }
 
     fn references(
@@ -165,7 +169,7 @@ impl Resolver<'_> {
     ) -> Result<IpAddr> {
         let given = table.source.as_ref().map(|sources| addresses(&sources.get_ref().0));
         self.source(server, given.as_deref()).ok_or_else(|| {
-            let family = Family::of(server.ip()).name();
+            let family = Family::from_address(server.ip()).name();
             let key = if given.is_some() { "`source`" } else { "node.management" };
             let message = format!(
                 "`{server}` cannot be asked: the sources contain no {family} address; add one to {key}"

@@ -79,5 +79,5 @@ pub(super) fn table(probe: &LookupProbe) -> String {
 
 /// The part of `locality` that concerns these servers and the addresses that ask them.
 fn among(servers: &[(SocketAddr, Option<IpAddr>)], locality: &Locality) -> Arc<Locality> {
-    locality.of(servers.iter().flat_map(|(server, source)| iter::once(server.ip()).chain(*source)))
+    locality.part_for(servers.iter().flat_map(|(server, source)| iter::once(server.ip()).chain(*source)))
 }

@@ -218,7 +218,7 @@ impl Resolver<'_> {
         let is_of_use =
             |client: &&IpAddr| service.networks().any(|prefix| same_family(prefix.addr(), **client));
         if let Some(client) = clients.iter().find(|client| !is_of_use(client)) {
-            let family = Family::of(*client).name();
+            let family = Family::from_address(*client).name();
             let message = format!(
                 "client-source `{client}` asks nothing: the service has no {family} prefix, expected an address of a family that it has"
             );

@@ -39,7 +39,7 @@ impl Resolver<'_> {
         };
         let (from, other) = (from?, to.iter().find(|address| !has_family(address)));
         if let (Some(other), Some(to)) = (other, &table.to) {
-            let family = Family::of(*other).name();
+            let family = Family::from_address(*other).name();
             let message = format!("`{other}` cannot be answered: the service has no {family} address");
             return Err(self.rule_error(&["prefixes", "address"], &to.span(), message));
         }

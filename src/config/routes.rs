@@ -136,9 +136,9 @@ impl Resolver<'_> {
         place: &Range<usize>,
         neighbors: Option<&[IpAddr]>,
     ) -> Result<NextHop> {
-        let family = Family::of(prefix.addr());
+        let family = Family::from_address(prefix.addr());
         let name = family.name();
-        let of_family = |address: &IpAddr| Family::of(*address) == family;
+        let of_family = |address: &IpAddr| Family::from_address(*address) == family;
         let Some(hops) = &written.next_hop else {
             let own = self.management.iter().copied().find(of_family);
             return own.map(NextHop::Address).ok_or_else(|| {

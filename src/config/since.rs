@@ -33,7 +33,7 @@ impl Since {
     /// If the file names a later version than this program, a sentence about the checks that do not run. It is no error: a
     /// former version of the package must run with the present file.
     pub(crate) fn lacking(self) -> Option<String> {
-        let program = Self::of_program();
+        let program = Self::from_program();
         (self > program).then(|| {
             format!(
                 "`since` in [defaults] is {self}, newer than this dnsherald {program}: checks that a version after {program} \
@@ -43,7 +43,7 @@ impl Since {
     }
 
     /// The version of this program.
-    fn of_program() -> Self {
+    fn from_program() -> Self {
         let number = |text: &str| text.parse().unwrap_or(0);
         Self {
             major: number(env!("CARGO_PKG_VERSION_MAJOR")),
@@ -62,7 +62,7 @@ impl FromStr for Since {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let program = Self::of_program();
+        let program = Self::from_program();
         let number =
             |text: &str| text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
         let version = text
@@ -134,7 +134,7 @@ pub(super) fn observe_newer(checks: &mut [Check], service: &file::Service, since
         let Some(default) = &mut check.default else { continue };
         let row = Supplied::named(&check.name);
         // A check without a row would be one of this version.
-        let introduced = row.map_or_else(Since::of_program, |row| row.introduced);
+        let introduced = row.map_or_else(Since::from_program, |row| row.introduced);
         let is_asked_for = row.is_some_and(|row| (row.is_asked_for)(service));
         if introduced > since && !is_asked_for && check.on_fail.worst() > Severity::Observe {
             // Keeps `once_up`: a check that has never passed is no finding of `status --plugin`.
@@ -205,7 +205,7 @@ mod tests {
             "a check that dnsherald supplies and its row: the version that supplies it first"
         );
         assert!(
-            SUPPLIED.iter().all(|row| row.introduced <= Since::of_program()),
+            SUPPLIED.iter().all(|row| row.introduced <= Since::from_program()),
             "no row is of a later version"
         );
     }
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn the_shipped_file_is_of_this_version() {
         let shipped = include_str!("../../packaging/dnsherald.toml");
-        let line = format!("\nsince = \"{}\" ", Since::of_program());
+        let line = format!("\nsince = \"{}\" ", Since::from_program());
         assert!(shipped.contains(&line), "packaging/dnsherald.toml lacks{line}");
     }
 
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn reads_versions_also_of_a_later_program() {
         let read = |text: &str| text.parse::<Since>().map(|since| since.to_string());
-        let program = Since::of_program();
+        let program = Since::from_program();
         assert_eq!(read("0.1").unwrap(), "0.1");
         assert_eq!(read(&program.to_string()).unwrap(), program.to_string());
         assert_eq!(program.lacking(), None);

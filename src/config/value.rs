@@ -216,14 +216,14 @@ macro_rules! number_or_text {
 pub(crate) struct Api(pub(crate) Option<Dialect>);
 
 number_or_text!(Api, "\"auto\", 4, 5, 6 or a version such as \"4.2.22\"", |number| {
-    Dialect::of_api(&number.to_string()).map(|dialect| Api(Some(dialect)))
+    Dialect::from_api(&number.to_string()).map(|dialect| Api(Some(dialect)))
 });
 
 impl FromStr for Api {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match (text, Dialect::of_api(text)) {
+        match (text, Dialect::from_api(text)) {
             ("auto", _) => Ok(Self(None)),
             (_, Some(dialect)) => Ok(Self(Some(dialect))),
             _ => Err(format!(

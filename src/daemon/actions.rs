@@ -92,7 +92,7 @@ impl Daemon<'_> {
                 Action::WarmUp(service) => self.warm_up(*service),
                 Action::Log(notice) => {
                     if let Some(history) = &self.history {
-                        history.note(Entry::of(notice, SystemTime::now()).as_ref());
+                        history.note(Entry::from_notice(notice, SystemTime::now()).as_ref());
                     }
                     if self.rate_limit.admits(now, notice) {
                         report::log_notice(notice);

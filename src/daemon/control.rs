@@ -270,7 +270,7 @@ mod tests {
         let subject = Subject::new("test.toml".into(), "a".into(), None, &config);
         let mut control = Control::open(&directory, &subject).unwrap();
         let clock = Clock::new(Moment::START, SystemTime::now());
-        let document = || Document::of(&engine, &clock, "a", Path::new("test.toml"));
+        let document = || Document::from_engine(&engine, &clock, "a", Path::new("test.toml"));
         let mut answers = vec![];
         for _ in 0..100 {
             let (answer, answered) = oneshot::channel();

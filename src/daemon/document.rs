@@ -75,7 +75,7 @@ impl Daemon<'_> {
     pub(super) fn document(&self, supervisor: &dyn Supervisor) -> Document {
         let clock = Clock::new(self.now(), SystemTime::now());
         let mut document =
-            Document::of(&self.engine, &clock, &self.subject.node, &self.subject.configuration);
+            Document::from_engine(&self.engine, &clock, &self.subject.node, &self.subject.configuration);
         for (place, (service, asked)) in document.services.iter_mut().zip(&self.subject.asked).enumerate() {
             for (nth, (check, asked)) in service.checks.iter_mut().zip(asked).enumerate() {
                 let id = CheckId { service: ServiceId(place), check: nth };

@@ -62,8 +62,9 @@ impl Listeners {
                 }
             });
             let process = probe.process.as_ref().and_then(|source| processes.watch_at(source));
-            let work: Box<dyn Fn() -> _ + Send> =
-                Box::new(move || process.as_ref().and_then(|process| process.pid()).and_then(work::of));
+            let work: Box<dyn Fn() -> _ + Send> = Box::new(move || {
+                process.as_ref().and_then(|process| process.pid()).and_then(work::of_process)
+            });
             (probe, report, work)
         }));
     }

@@ -26,11 +26,11 @@ impl Daemon<'_> {
 }
 
 /// The zone of times in the log, the same as in `dnsherald status`. Read once, so that the loop reads no file.
-static ZONE: LazyLock<Zone> = LazyLock::new(Zone::of_this_host);
+static ZONE: LazyLock<Zone> = LazyLock::new(Zone::from_this_host);
 
 /// Logs a notice, with times of day.
 pub(super) fn log_notice(notice: &Notice) {
-    let fields = Fields::of_event(notice);
+    let fields = Fields::from_event(notice);
     notice.urgency().log_with(&fields, format_args!("{}", sentence(notice)));
 }
 

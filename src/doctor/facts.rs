@@ -286,6 +286,6 @@ impl Facts {
     pub(crate) fn dialect(&self) -> Option<Dialect> {
         let version = self.version.as_ref().ok()?;
         let end = version.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(version.len());
-        Dialect::of_api(&version[..end])
+        Dialect::from_api(&version[..end])
     }
 }

@@ -139,7 +139,7 @@ pub(super) fn families(facts: &Facts) -> Known<Examined> {
                 );
             }
         }
-        let family = Family::of(route.prefix.addr());
+        let family = Family::from_address(route.prefix.addr());
         if receivers.is_empty() || !helper.conf.is_complete() {
             return;
         }
@@ -179,7 +179,7 @@ pub(super) fn next_hop(facts: &Facts) -> Known<Examined> {
                 }
             }
         }
-        if route.next_hop != NextHop::Itself || Family::of(route.prefix.addr()) == Family::V4 {
+        if route.next_hop != NextHop::Itself || Family::from_address(route.prefix.addr()) == Family::V4 {
             return;
         }
         for neighbor in receivers.iter().filter(|neighbor| neighbor.has_family(Family::V6) != Some(false)) {

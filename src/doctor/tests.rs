@@ -85,7 +85,7 @@ fn document() -> Document {
     let config = config(CONFIG);
     let engine = Engine::new(&config.plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO);
     let clock = Clock::new(Moment::START, SystemTime::now());
-    let mut document = Document::of(&engine, &clock, "a", Path::new("/etc/d.toml"));
+    let mut document = Document::from_engine(&engine, &clock, "a", Path::new("/etc/d.toml"));
     let (neighbor, state) = ("10.1.0.1".to_owned(), SessionState::Up);
     let session = BgpSession { neighbor, state, since: None, for_seconds: None, reason: None };
     document.exabgp.bgp_sessions = vec![session];
@@ -140,7 +140,7 @@ fn listener(is_there: Result<bool, String>) -> ListenerFact {
 fn found(change: impl FnOnce(&mut Facts)) -> Vec<&'static str> {
     let mut facts = healthy();
     change(&mut facts);
-    Report::of(&facts).findings.iter().map(|finding| finding.id.word()).collect()
+    Report::from_facts(&facts).findings.iter().map(|finding| finding.id.word()).collect()
 }
 
 /// The same after a change of the file of ExaBGP.
@@ -157,7 +157,7 @@ fn found_in_config(from: &str, to: &str) -> Vec<&'static str> {
 
 #[test]
 fn a_healthy_host_has_no_finding_and_every_check_is_made() {
-    let report = Report::of(&healthy());
+    let report = Report::from_facts(&healthy());
     assert_eq!((&report.findings, &report.not_checked), (&vec![], &vec![]));
     assert_eq!((report.checked, report.worst()), (CHECKS.len(), None));
 }
@@ -350,7 +350,7 @@ fn what_is_not_known_gives_no_finding() {
         backends: vec![],
         clock: Err(why()),
     };
-    let report = Report::of(&unknown);
+    let report = Report::from_facts(&unknown);
     assert_eq!(report.findings, []);
     assert_eq!(report.checked, 0, "{:?}", report.not_checked);
     // A file that is not understood, or cannot be read, says nothing, either.

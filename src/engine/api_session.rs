@@ -223,7 +223,7 @@ impl ApiSession {
 
     /// Handles a line from standard input.
     pub(crate) fn on_line(&mut self, now: Moment, line: &str, out: &mut Vec<Action>) {
-        match Reply::of(line) {
+        match Reply::from_line(line) {
             Reply::Done => self.on_reply(now, true, out),
             Reply::Error => self.on_reply(now, false, out),
             Reply::Why(text) => self.why = Some(text),

@@ -68,7 +68,7 @@ pub(crate) enum RelapsePolicy {
 pub(crate) enum CheckState {
     /// No result yet.
     Unknown,
-    /// Passing, but not yet `rise` times in a row.
+    /// Passing, but not yet `rise` times in a row, or kept down by the window.
     Rising(u32),
     /// Up.
     Up,
@@ -340,7 +340,7 @@ mod tests {
         assert_eq!(after(5, 3, "++++-+++").verdict(), None);
         assert_eq!(after(5, 3, "++++-+++++").state(), CheckState::Up);
         assert_eq!(after(5, 3, "++-++-+++++").state(), CheckState::Up);
-        // An unknown outcome does not bring down a server that has recovered.
+        // A pass does not bring down a server that has recovered.
         assert_eq!(after(5, 3, "--+-++++").verdict(), None);
         assert_eq!(after(5, 3, "--+-+++++").state(), CheckState::Up);
     }

@@ -152,13 +152,13 @@ struct Failing {
 
 impl<K: Ord> ProbeOnly<K> {
     /// Knows nothing. For the counts of the kernel, which are read with each probe.
-    pub(crate) const fn of_kernel() -> Self {
+    pub(crate) const fn from_kernel() -> Self {
         Self::with(Terms { before: Duration::from_secs(10), least: LEAST, fewest: 2 })
     }
 
     /// Knows nothing. For the counters of a server, which are read every few seconds; some of our own queries may be
     /// under way when they are.
-    pub(crate) const fn of_counters() -> Self {
+    pub(crate) const fn from_counters() -> Self {
         Self::with(Terms { before: Duration::from_secs(60), least: LEAST_OTHERWISE, fewest: 10 })
     }
 
@@ -268,7 +268,7 @@ mod tests {
     /// Others send `before` datagrams a second for ten seconds, then `then`, while probes without an answer end every
     /// half second. Returns what each of them shows.
     fn judged(before: i64, then: i64, how: Failed) -> Vec<Evidence> {
-        let mut state = ProbeOnly::of_kernel();
+        let mut state = ProbeOnly::from_kernel();
         state.passed("path");
         let reads = |millis: i64| Reads {
             udp: millis.min(10_000) * before / 1000 + (millis - 10_000).max(0) * then / 1000,
@@ -311,7 +311,7 @@ mod tests {
     #[test]
     fn counters_need_ten_answers_since_the_failures_began() {
         let judged = |then: i64| {
-            let mut state = ProbeOnly::of_counters();
+            let mut state = ProbeOnly::from_counters();
             state.passed("path");
             let answered = |millis: i64| millis.min(30_000) / 10 + (millis - 30_000).max(0) * then / 1000;
             for millis in [0, 10_000, 20_000, 30_000] {
@@ -355,7 +355,7 @@ mod tests {
 
     #[test]
     fn a_probe_that_has_never_passed_is_not_the_reason() {
-        let mut state = ProbeOnly::of_kernel();
+        let mut state = ProbeOnly::from_kernel();
         for second in 0..20 {
             state.add_reading(at(1000 * second), Reads { udp: 100 * second as i64, tcp: 0 });
         }
@@ -367,7 +367,7 @@ mod tests {
 
     #[test]
     fn clients_that_are_dropped_later_end_it() {
-        let mut state = ProbeOnly::of_kernel();
+        let mut state = ProbeOnly::from_kernel();
         state.passed(());
         let mut ended = None;
         for tenth in 0..400_u64 {
@@ -383,7 +383,7 @@ mod tests {
 
     #[test]
     fn fewer_clients_at_night_do_not_end_it() {
-        let mut state = ProbeOnly::of_kernel();
+        let mut state = ProbeOnly::from_kernel();
         state.passed(());
         let mut udp = 0.0;
         for second in 0..40_000_u64 {
@@ -401,7 +401,7 @@ mod tests {
     /// too few afterwards.
     #[test]
     fn the_former_rate_stays_while_others_are_not_served() {
-        let mut state = ProbeOnly::of_kernel();
+        let mut state = ProbeOnly::from_kernel();
         state.passed(());
         let mut udp = 0;
         for second in 0..2000_u64 {
@@ -426,7 +426,7 @@ mod tests {
 
     #[test]
     fn readings_are_few() {
-        let mut state = ProbeOnly::<()>::of_kernel();
+        let mut state = ProbeOnly::<()>::from_kernel();
         for millis in 0..100_000 {
             if state.wants_reading(at(millis)) {
                 state.add_reading(at(millis), Reads::default());

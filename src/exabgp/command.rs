@@ -35,7 +35,7 @@ pub(crate) enum Family {
 impl Family {
     /// The family of an address.
     #[must_use]
-    pub(crate) const fn of(address: IpAddr) -> Self {
+    pub(crate) const fn from_address(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(_) => Self::V4,
             IpAddr::V6(_) => Self::V6,

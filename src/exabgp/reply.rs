@@ -67,7 +67,7 @@ impl fmt::Display for Version {
 impl Reply {
     /// Parses one line without its line break.
     #[must_use]
-    pub(crate) fn of(line: &str) -> Self {
+    pub(crate) fn from_line(line: &str) -> Self {
         let line = line.trim();
         let words: Vec<_> = line.split_whitespace().take(4).collect();
         match words.as_slice() {
@@ -87,13 +87,13 @@ impl Reply {
             ),
             ["neighbor", ..] => Self::Nothing,
             _ if line.starts_with('{') => {
-                serde_json::from_str(line).map_or(Self::Odd, |json| Self::of_json(&json))
+                serde_json::from_str(line).map_or(Self::Odd, |json| Self::from_json(&json))
             }
             _ => Self::Odd,
         }
     }
 
-    fn of_json(json: &Value) -> Self {
+    fn from_json(json: &Value) -> Self {
         let text = |pointer: &str| json.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         if let (Some(version), "exabgp") = (json["version"].as_str(), text("/application")) {
             return Self::Version(Version { text: version.to_owned(), json: true });
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     fn dialect(line: &str) -> Dialect {
-        match Reply::of(line) {
+        match Reply::from_line(line) {
             Reply::Version(version) => version.dialect(),
             other => panic!("{other:?}"),
         }
@@ -137,36 +137,39 @@ mod tests {
 
     #[test]
     fn answers_are_distinguished_from_events() {
-        assert_eq!(Reply::of("done"), Reply::Done);
-        assert_eq!(Reply::of("error"), Reply::Error);
-        assert_eq!(Reply::of("error: no such peer"), Reply::Why("no such peer".into()));
-        assert_eq!(Reply::of(""), Reply::Nothing);
-        assert_eq!(Reply::of("neighbor 10.0.0.1 receive update"), Reply::Nothing);
-        assert_eq!(Reply::of("neighbor 10.0.0.1 connected"), Reply::SessionConnected("10.0.0.1".into()));
-        assert_eq!(Reply::of("neighbor 10.0.0.1 up"), Reply::SessionUp("10.0.0.1".into()));
+        assert_eq!(Reply::from_line("done"), Reply::Done);
+        assert_eq!(Reply::from_line("error"), Reply::Error);
+        assert_eq!(Reply::from_line("error: no such peer"), Reply::Why("no such peer".into()));
+        assert_eq!(Reply::from_line(""), Reply::Nothing);
+        assert_eq!(Reply::from_line("neighbor 10.0.0.1 receive update"), Reply::Nothing);
         assert_eq!(
-            Reply::of("neighbor 10.0.0.1 down - peer reset, message [closing connection]"),
+            Reply::from_line("neighbor 10.0.0.1 connected"),
+            Reply::SessionConnected("10.0.0.1".into())
+        );
+        assert_eq!(Reply::from_line("neighbor 10.0.0.1 up"), Reply::SessionUp("10.0.0.1".into()));
+        assert_eq!(
+            Reply::from_line("neighbor 10.0.0.1 down - peer reset, message [closing connection]"),
             Reply::SessionDown("10.0.0.1".into(), "peer reset, message [closing connection]".into())
         );
-        assert_eq!(Reply::of("shutdown 12 1"), Reply::Shutdown);
+        assert_eq!(Reply::from_line("shutdown 12 1"), Reply::Shutdown);
     }
 
     #[test]
     fn events_in_json_are_understood() {
         let up = r#"{ "exabgp": "5.0.0", "type": "state", "neighbor": { "address": { "local": "127.0.0.1",
             "peer": "10.0.0.1" }, "state": "up" } }"#;
-        assert_eq!(Reply::of(&up.replace('\n', " ")), Reply::SessionUp("10.0.0.1".into()));
+        assert_eq!(Reply::from_line(&up.replace('\n', " ")), Reply::SessionUp("10.0.0.1".into()));
         let connected = up.replace('\n', " ").replace("\"up\"", "\"connected\"");
-        assert_eq!(Reply::of(&connected), Reply::SessionConnected("10.0.0.1".into()));
+        assert_eq!(Reply::from_line(&connected), Reply::SessionConnected("10.0.0.1".into()));
         let stop = r#"{ "exabgp": "5.0.0", "type": "notification", "notification": "shutdown" }"#;
-        assert_eq!(Reply::of(stop), Reply::Shutdown);
-        assert_eq!(Reply::of(r#"{"type": "fsm", "state": "ESTABLISHED"}"#), Reply::Nothing);
+        assert_eq!(Reply::from_line(stop), Reply::Shutdown);
+        assert_eq!(Reply::from_line(r#"{"type": "fsm", "state": "ESTABLISHED"}"#), Reply::Nothing);
     }
 
     #[test]
     fn odd_lines_are_odd_and_nothing_worse() {
         for line in ["{", "{}", "[1]", "done done", "announce", "exabgp", "\u{0}\u{7f}"] {
-            assert_eq!(Reply::of(line), Reply::Odd, "{line:?}");
+            assert_eq!(Reply::from_line(line), Reply::Odd, "{line:?}");
         }
     }
 }

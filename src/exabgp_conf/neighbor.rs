@@ -77,7 +77,7 @@ impl Neighbor {
     fn note_changes(&mut self, block: &[Node]) {
         for statement in block.iter().filter(|statement| statement.key() == "neighbor-changes") {
             if self.neighbor_changes != Setting::Set(true) {
-                self.neighbor_changes = Setting::of(boolean(&statement.values(), true));
+                self.neighbor_changes = Setting::new(boolean(&statement.values(), true));
             }
         }
     }
@@ -108,12 +108,12 @@ fn settings(node: &Node, conf: &mut Conf) -> Neighbor {
     for inner in node.block.iter().flatten() {
         let values = inner.values();
         match (inner.key(), &inner.block) {
-            ("hold-time", None) => found.hold_time = Setting::of(number(&values)),
-            ("local-as", None) => found.local_as = Setting::of(number(&values)),
-            ("peer-as", None) => found.peer_as = Setting::of(number(&values)),
-            ("manual-eor", None) => found.manual_eor = Setting::of(boolean(&values, false)),
+            ("hold-time", None) => found.hold_time = Setting::new(number(&values)),
+            ("local-as", None) => found.local_as = Setting::new(number(&values)),
+            ("peer-as", None) => found.peer_as = Setting::new(number(&values)),
+            ("manual-eor", None) => found.manual_eor = Setting::new(boolean(&values, false)),
             // Without a value it is off.
-            ("adj-rib-out", None) => found.adj_rib_out = Setting::of(boolean(&values, false)),
+            ("adj-rib-out", None) => found.adj_rib_out = Setting::new(boolean(&values, false)),
             ("capability", Some(block)) => {
                 for restart in block.iter().filter(|capability| capability.key() == "graceful-restart") {
                     found.graceful_restart = graceful_restart(&restart.values());
@@ -149,7 +149,7 @@ fn number(values: &[&str]) -> Option<u32> {
 fn graceful_restart(values: &[&str]) -> Setting<Option<u32>> {
     match (number(values), boolean(values, true)) {
         (Some(seconds), _) => Setting::Set(Some(seconds)),
-        (None, is_on) => Setting::of(is_on.map(|is_on| is_on.then_some(0))),
+        (None, is_on) => Setting::new(is_on.map(|is_on| is_on.then_some(0))),
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn read(node: &Node) -> Process {
         match statement.key() {
             "run" => process.run = statement.words[1..].to_vec(),
             "encoder" => process.has_encoder = true,
-            "respawn" => process.respawn = Setting::of(boolean(&statement.values(), true)),
+            "respawn" => process.respawn = Setting::new(boolean(&statement.values(), true)),
             _ => {}
         }
     }

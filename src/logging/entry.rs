@@ -28,7 +28,7 @@ pub(crate) enum Urgency {
 impl Urgency {
     /// The urgency of a message on its way to the log.
     #[must_use]
-    pub(crate) fn of(record: &Record<'_>) -> Self {
+    pub(crate) fn from_record(record: &Record<'_>) -> Self {
         match record.level() {
             Level::Error => Self::Error,
             Level::Warn => Self::Warning,
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn a_target_marks_a_notice() {
         let record = |target| Record::builder().level(Level::Info).target(target).build();
-        assert_eq!(Urgency::of(&record(NOTICE)), Urgency::Notice);
-        assert_eq!(Urgency::of(&record("dnsherald::daemon::report")), Urgency::Info);
+        assert_eq!(Urgency::from_record(&record(NOTICE)), Urgency::Notice);
+        assert_eq!(Urgency::from_record(&record("dnsherald::daemon::report")), Urgency::Info);
     }
 }

@@ -17,7 +17,7 @@ impl Fields {
     }
 
     /// The fields of an event, whose name is that of its variant: `event`, and those of [`FIELDS`] that it has.
-    pub(crate) fn of_event(event: &impl Serialize) -> Self {
+    pub(crate) fn from_event(event: &impl Serialize) -> Self {
         use serde_json::Value;
         let variant = match serde_json::to_value(event) {
             Ok(Value::String(name)) => Some((name, Value::Null)),
@@ -31,7 +31,7 @@ impl Fields {
     }
 
     /// The fields of a message on its way to the log.
-    pub(super) fn of_record(record: &log::Record<'_>) -> Self {
+    pub(super) fn from_record(record: &log::Record<'_>) -> Self {
         struct Visitor(Vec<(String, String)>);
 
         impl<'kvs> VisitSource<'kvs> for Visitor {
@@ -73,14 +73,14 @@ mod tests {
     #[test]
     fn an_event_has_its_name_and_the_strings_of_its_subject() {
         let event = Event::Check { service: "dns".to_owned(), number: 3, why: None };
-        assert_eq!(Fields::of_event(&event), Fields::new([("event", "check"), ("service", "dns")]));
-        assert_eq!(Fields::of_event(&Event::ParentGone), Fields::new([("event", "parent-gone")]));
+        assert_eq!(Fields::from_event(&event), Fields::new([("event", "check"), ("service", "dns")]));
+        assert_eq!(Fields::from_event(&Event::ParentGone), Fields::new([("event", "parent-gone")]));
     }
 
     #[test]
     fn the_log_carries_the_fields() {
         let fields = Fields::new([("event", "check"), ("service", "dns")]);
         let record = log::Record::builder().key_values(&fields).build();
-        assert_eq!(Fields::of_record(&record), fields);
+        assert_eq!(Fields::from_record(&record), fields);
     }
 }

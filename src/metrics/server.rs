@@ -155,7 +155,7 @@ impl Page {
 }
 
 async fn attend(mut stream: TcpStream, page: &AsyncMutex<Page>) -> io::Result<()> {
-    let answer = match Asked::of(&head(&mut stream).await?) {
+    let answer = match Asked::from_head(&head(&mut stream).await?) {
         Asked::Metrics { with_body } => match page.lock().await.text().await {
             Some(text) => response("200 OK", CONTENT_TYPE, &text, with_body),
             None => refusal("503 Service Unavailable"),

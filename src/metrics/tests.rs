@@ -242,7 +242,8 @@ fn document(engine: &mut Engine, tally: &mut Tally) -> Document {
             engine.handle(Moment::START, event).iter().for_each(|action| tally.count_action(action));
         }
     }
-    let mut document = Document::of(engine, &Clock::new(Moment::START, UNIX_EPOCH), "host", Path::new("a"));
+    let mut document =
+        Document::from_engine(engine, &Clock::new(Moment::START, UNIX_EPOCH), "host", Path::new("a"));
     document.totals = tally.totals().clone();
     document
 }

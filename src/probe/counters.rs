@@ -88,7 +88,7 @@ struct Known {
 
 impl Default for Known {
     fn default() -> Self {
-        let (window, others) = (Window::default(), ProbeOnly::of_counters());
+        let (window, others) = (Window::default(), ProbeOnly::from_counters());
         Self { window, others, is_read: false, standing: None, pause: None }
     }
 }

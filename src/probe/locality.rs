@@ -29,7 +29,7 @@ pub(crate) enum Place {
 
 impl Locality {
     /// The part that concerns these addresses. Thus a probe stays the same if the configuration gets another service.
-    pub(crate) fn of(&self, addresses: impl IntoIterator<Item = IpAddr>) -> Arc<Self> {
+    pub(crate) fn part_for(&self, addresses: impl IntoIterator<Item = IpAddr>) -> Arc<Self> {
         let addresses: Vec<_> = addresses.into_iter().collect();
         let concerned = |all: &[IpAddr]| {
             let mut found: Vec<_> = all.iter().copied().filter(|own| addresses.contains(own)).collect();

@@ -93,7 +93,7 @@ impl LookupProbe {
                     return Err(Failure::new(Cause::TooFewAnswers, detail));
                 }
                 End::Alias(target) if !aliases.contains(&target) => {
-                    query = Query::of(&target, query.record_type());
+                    query = Query::from_parts(&target, query.record_type());
                     aliases.push(target);
                 }
                 End::Alias(target) => {

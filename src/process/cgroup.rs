@@ -27,7 +27,7 @@ pub(crate) struct Membership(Vec<String>);
 impl Membership {
     /// The cgroups of the process of this number.
     #[must_use]
-    pub(crate) fn of(pid: i32) -> Self {
+    pub(crate) fn from_pid(pid: i32) -> Self {
         Self::read(&fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default())
     }
 

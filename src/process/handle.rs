@@ -39,7 +39,7 @@ impl ProcessHandle {
         let pidfd = Pidfd::open(pid).map_err(|error| describe(error).to_owned())?;
         let process = ProcStat::read(Pid::from_raw(pid));
         let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-        let membership = Membership::of(pid);
+        let membership = Membership::from_pid(pid);
         // Still alive: so `/proc` has shown this process, and not the next one of its number.
         if pidfd.has_exited() {
             return Err(", which has ended".to_owned());

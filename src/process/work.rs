@@ -15,7 +15,7 @@ const MAX_THREADS: usize = 512;
 
 /// The work of this process and its descendants; `None` if it is unknown.
 #[must_use]
-pub(crate) fn of(pid: i32) -> Option<Work> {
+pub(crate) fn of_process(pid: i32) -> Option<Work> {
     let mut work = Work { used: Duration::ZERO, runnable: false, stopped: true };
     let (mut processes, mut threads) = (vec![pid], 0);
     let mut next = 0;
@@ -76,27 +76,27 @@ mod tests {
     #[test]
     fn a_stopped_process_differs_from_a_sleeping_one() {
         let child = SleepProcess::start();
-        wait_until(|| of(child.pid()).is_some_and(|work| !work.stopped && !work.runnable));
+        wait_until(|| of_process(child.pid()).is_some_and(|work| !work.stopped && !work.runnable));
         kill(Pid::from_raw(child.pid()), Signal::SIGSTOP).unwrap();
-        wait_until(|| of(child.pid()).is_some_and(|work| work.stopped && !work.runnable));
+        wait_until(|| of_process(child.pid()).is_some_and(|work| work.stopped && !work.runnable));
     }
 
     #[test]
     fn the_work_of_threads_and_children_counts() {
         let us = i32::try_from(std::process::id()).unwrap();
-        let before = of(us).unwrap().used;
+        let before = of_process(us).unwrap().used;
         let mut child =
             std::process::Command::new("sh").args(["-c", "while :; do :; done & wait"]).spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         wait_until(|| {
-            of(us).is_some_and(|work| work.runnable && work.used > before + Duration::from_millis(30))
+            of_process(us).is_some_and(|work| work.runnable && work.used > before + Duration::from_millis(30))
         });
         // The shell waits, its child works.
-        wait_until(|| of(pid).is_some_and(|work| work.used > Duration::from_millis(30)));
+        wait_until(|| of_process(pid).is_some_and(|work| work.used > Duration::from_millis(30)));
         for process in children(Path::new(&format!("/proc/{pid}/task/{pid}"))).unwrap() {
             kill(Pid::from_raw(process), Signal::SIGKILL).unwrap();
         }
         child.wait().unwrap();
-        wait_until(|| of(pid).is_none());
+        wait_until(|| of_process(pid).is_none());
     }
 }

@@ -102,14 +102,14 @@ pub(crate) fn explain(
 }
 
 fn chain(document: &Document, service: &Service, file_is_broken: bool, view: &View) -> Explanation {
-    let rule = Rule::of(service);
+    let rule = Rule::from_service(service);
     let mut steps: Vec<_> = service.checks.iter().flat_map(|check| checks::steps(check, view)).collect();
     steps.push(rule.step(service, view));
     steps.extend(unusable(document));
     let failure = service.reload_failure().map(|failure| format!("WARNING: {failure}"));
     steps.extend(failure.map(|failure| Step::new(Stage::Decided, None, failure, None)));
     steps.extend(routes::steps(&document.exabgp, service, view));
-    steps.extend(next::steps(service, remedies::of(document, service, rule, file_is_broken), view));
+    steps.extend(next::steps(service, remedies::for_service(document, service, rule, file_is_broken), view));
     Explanation {
         service: service.name.clone(),
         state: service.state,

@@ -25,7 +25,7 @@ use crate::text::ordered;
 impl Document {
     /// The document of the engine at the moment of `clock`, for this configuration file and this host name.
     #[must_use]
-    pub(crate) fn of(engine: &Engine, clock: &Clock, node: &str, configuration: &Path) -> Self {
+    pub(crate) fn from_engine(engine: &Engine, clock: &Clock, node: &str, configuration: &Path) -> Self {
         let now = clock.now();
         let session = engine.api_session();
         Self {
@@ -307,7 +307,7 @@ mod tests {
             engine.handle(now + Duration::from_millis(150), Event::Tick);
         }
         let clock = Clock::new(now, UNIX_EPOCH);
-        let document = Document::of(&engine, &clock, "host", Path::new("a.toml"));
+        let document = Document::from_engine(&engine, &clock, "host", Path::new("a.toml"));
         let shown: Vec<_> = document.services[0]
             .prefixes
             .iter()
@@ -342,7 +342,8 @@ mod tests {
             now = now + Duration::from_secs(1);
             engine.handle(now, Event::Tick);
         }
-        let document = Document::of(&engine, &Clock::new(now, UNIX_EPOCH), "host", Path::new("a.toml"));
+        let document =
+            Document::from_engine(&engine, &Clock::new(now, UNIX_EPOCH), "host", Path::new("a.toml"));
         let service = &document.services[0];
         assert_eq!((service.state, service.checks[0].passes_ahead), (service::ServiceState::Down, Some(2)));
     }
@@ -374,7 +375,8 @@ mod tests {
             engine.handle(now, Event::Tick);
         }
         let shown = |engine: &Engine, now| {
-            let document = Document::of(engine, &Clock::new(now, UNIX_EPOCH), "host", Path::new("a.toml"));
+            let document =
+                Document::from_engine(engine, &Clock::new(now, UNIX_EPOCH), "host", Path::new("a.toml"));
             document.services.into_iter().next().unwrap()
         };
         let waiting = shown(&engine, now);
@@ -404,8 +406,12 @@ mod tests {
             for line in ["neighbor 10.1.0.1 up", "neighbor 10.9.0.1 down - peer reset"] {
                 engine.handle(Moment::START, Event::Received(line.to_owned()));
             }
-            let document =
-                Document::of(&engine, &Clock::new(Moment::START, UNIX_EPOCH), "host", Path::new("a.toml"));
+            let document = Document::from_engine(
+                &engine,
+                &Clock::new(Moment::START, UNIX_EPOCH),
+                "host",
+                Path::new("a.toml"),
+            );
             document.exabgp.bgp_sessions.into_iter().map(|session| session.neighbor).collect::<Vec<_>>()
         };
         assert_eq!(shown(""), ["10.1.0.1", "10.9.0.1"]);

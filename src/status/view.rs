@@ -27,7 +27,7 @@ pub(crate) struct View {
 impl View {
     /// For this document, in lines of `width` characters. A document without its time counts as written now.
     #[must_use]
-    pub(crate) fn of(document: &Document, width: usize, zone: Zone) -> Self {
+    pub(crate) fn new(document: &Document, width: usize, zone: Zone) -> Self {
         let at = document.at.map_or_else(SystemTime::now, super::time::Time::system);
         Self { width: width.max(NARROWEST), is_colored: false, zone, at }
     }

@@ -41,7 +41,7 @@ fn catch_strays() -> io::Result<()> {
     let report = move || {
         let mut reports = Reports::default();
         for signal in signals.forever() {
-            if let Some(line) = reports.of(signal, Instant::now()) {
+            if let Some(line) = reports.on_signal(signal, Instant::now()) {
                 log::warn!("{line}");
             }
         }
@@ -78,7 +78,7 @@ struct Reports(Vec<(i32, Instant, u32)>);
 
 impl Reports {
     /// The line for a signal received at `now`; `None` if the same one was logged within [`QUIET`].
-    fn of(&mut self, signal: i32, now: Instant) -> Option<String> {
+    fn on_signal(&mut self, signal: i32, now: Instant) -> Option<String> {
         let known = self.0.iter_mut().find(|(known, ..)| *known == signal);
         let unsaid = match known {
             Some((_, at, unsaid)) if now.duration_since(*at) < QUIET => {
@@ -142,11 +142,11 @@ mod tests {
     fn a_signal_is_reported_once_a_minute_with_the_number_of_the_others() {
         let mut reports = Reports::default();
         let start = Instant::now();
-        let line = reports.of(Signal::SIGUSR1 as i32, start).unwrap();
+        let line = reports.on_signal(Signal::SIGUSR1 as i32, start).unwrap();
         assert!(line.starts_with("ignored signal SIGUSR1: SIGTERM, SIGINT"), "{line}");
-        assert_eq!(reports.of(Signal::SIGUSR1 as i32, start + QUIET / 2), None);
-        assert!(reports.of(SIGRTMIN() + 3, start).is_some_and(|line| line.contains(" SIGRTMIN+3:")));
-        let line = reports.of(Signal::SIGUSR1 as i32, start + QUIET).unwrap();
+        assert_eq!(reports.on_signal(Signal::SIGUSR1 as i32, start + QUIET / 2), None);
+        assert!(reports.on_signal(SIGRTMIN() + 3, start).is_some_and(|line| line.contains(" SIGRTMIN+3:")));
+        let line = reports.on_signal(Signal::SIGUSR1 as i32, start + QUIET).unwrap();
         assert!(line.starts_with("ignored signal SIGUSR1, 1 more since the last report:"), "{line}");
     }
 }

@@ -30,7 +30,7 @@ impl Size {
 
     /// The size of the terminal on standard output; 80 by 24 without a terminal that reports one.
     #[must_use]
-    pub(crate) fn of_stdout() -> Self {
+    pub(crate) fn from_stdout() -> Self {
         let size = tcgetwinsize(io::stdout()).ok().filter(|size| size.ws_col > 0 && size.ws_row > 0);
         size.map_or(Self::USUAL, |size| Self { columns: size.ws_col.into(), rows: size.ws_row.into() })
     }

@@ -19,7 +19,7 @@ pub(crate) enum Paint {
 impl Paint {
     /// The line without its color, and that color.
     #[must_use]
-    pub(crate) fn of(line: &str) -> (Self, &str) {
+    pub(crate) fn from_line(line: &str) -> (Self, &str) {
         let is_it = |paint: &Self| line.starts_with(paint.on("").trim_end_matches(END));
         let Some(paint) = [Self::Good, Self::Warning, Self::Bad].into_iter().find(is_it) else {
             return (Self::Plain, line);
@@ -48,8 +48,8 @@ mod tests {
     #[test]
     fn a_painted_line_has_its_color_and_its_text() {
         for paint in [Paint::Plain, Paint::Good, Paint::Warning, Paint::Bad] {
-            assert_eq!(Paint::of(&paint.on("a line")), (paint, "a line"));
+            assert_eq!(Paint::from_line(&paint.on("a line")), (paint, "a line"));
         }
-        assert_eq!(Paint::of("\x1b[5mblinks"), (Paint::Plain, "\x1b[5mblinks"));
+        assert_eq!(Paint::from_line("\x1b[5mblinks"), (Paint::Plain, "\x1b[5mblinks"));
     }
 }

@@ -64,7 +64,8 @@ impl Watcher for Scraped<'_> {
         }
         self.next = at + SCRAPE;
         let wall = UNIX_EPOCH + Duration::from_secs(MIDNIGHT) + at.since_start();
-        let mut document = Document::of(engine, &Clock::new(at, wall), self.pop, Path::new("/etc/a.toml"));
+        let mut document =
+            Document::from_engine(engine, &Clock::new(at, wall), self.pop, Path::new("/etc/a.toml"));
         document.totals = self.tally.totals().clone();
         // The loop adds what the engine does not know: the sockets of the server.
         let second = at.since_start().as_secs();

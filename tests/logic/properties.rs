@@ -468,7 +468,7 @@ proptest! {
         // If answers are off, the engine does not wait and says so first.
         let mut awaits = true;
         for (later, event) in events {
-            answered |= matches!(&event, Event::Received(line) if matches!(Reply::of(line), Reply::Done | Reply::Error));
+            answered |= matches!(&event, Event::Received(line) if matches!(Reply::from_line(line), Reply::Done | Reply::Error));
             let mut overtakes = false;
             for action in bench.handle(later, event) {
                 match action {

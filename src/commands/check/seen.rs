@@ -28,7 +28,7 @@ pub(super) enum Seen {
 
 impl Seen {
     /// Finds the check by its name and that of its service.
-    pub(super) fn of(document: Option<&Document>, service: &Service, check: &config::Check) -> Self {
+    pub(super) fn new(document: Option<&Document>, service: &Service, check: &config::Check) -> Self {
         let Some(document) = document else { return Self::Untold };
         let its = document.services.iter().find(|its| its.name == service.name);
         let its = its.and_then(|its| its.checks.iter().find(|its| its.name == check.name));
@@ -85,12 +85,12 @@ mod tests {
         let (helper, file) = (config(running), config("www. A"));
         let engine = Engine::new(&helper.plan(), Parent::Terminal, Memory::default(), Duration::ZERO);
         let clock = Clock::new(Moment::START, UNIX_EPOCH);
-        let mut document = Document::of(&engine, &clock, "host", Path::new("a.toml"));
+        let mut document = Document::from_engine(&engine, &clock, "host", Path::new("a.toml"));
         let shown = &mut document.services[0].checks[0];
         shown.asks = questions(&helper.services[0].checks[0]);
         shown.unproven = unproven;
         shown.unseen = unseen.map(|label| vec![label.to_owned()]);
-        told(&Seen::of(Some(&document), &file.services[0], &file.services[0].checks[0]))
+        told(&Seen::new(Some(&document), &file.services[0], &file.services[0].checks[0]))
     }
 
     fn told(seen: &Seen) -> [Option<&'static str>; 2] {

@@ -15,7 +15,7 @@ pub(super) struct Finding {
 }
 
 /// All findings, in the order of the addresses.
-pub(super) fn of(reports: &[Report], fleet: Option<&Fleet>) -> Vec<Finding> {
+pub(super) fn in_reports(reports: &[Report], fleet: Option<&Fleet>) -> Vec<Finding> {
     let mut findings = vec![];
     for report in reports {
         let server = report.server.ip();

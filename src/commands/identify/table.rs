@@ -13,7 +13,7 @@ use crate::text::{counted, foreign};
 
 /// Each address with its transports and flows, then the findings.
 pub(super) fn table(reports: &[Report], findings: &[Finding]) -> String {
-    let width = Size::of_stdout().columns;
+    let width = Size::from_stdout().columns;
     let mut text = String::new();
     let mut line = |line: &str, indent| {
         for line in wrapped(line, width, indent) {

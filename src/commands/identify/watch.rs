@@ -70,7 +70,7 @@ pub(super) async fn run(options: &Identify) -> anyhow::Result<Exit> {
         .into_iter()
         .flat_map(|asking| (0..flows).map(move |_| Watched { asking, flow: None, last: None }))
         .collect();
-    let zone = Zone::of_this_host();
+    let zone = Zone::from_this_host();
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

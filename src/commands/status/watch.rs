@@ -172,7 +172,7 @@ impl<'a> Watch<'a> {
 
     /// Draws the lines that fit the terminal, and in the last one how to quit.
     fn draw(&self) -> io::Result<()> {
-        let size = Size::of_stdout();
+        let size = Size::from_stdout();
         let text = match &self.shown {
             None => return Ok(()),
             Some(Ok(document)) => painted(document, size.columns).to_string(),
@@ -192,7 +192,7 @@ fn nothing_to_read(error: io::Error) -> io::Result<usize> {
 /// The lines that fit a screen, each with its color; the last says how to end.
 fn frame(text: &str, size: Size) -> Vec<(Paint, String)> {
     let cut = |line: &str| {
-        let (paint, line) = Paint::of(line);
+        let (paint, line) = Paint::from_line(line);
         (paint, line.chars().take(size.columns).collect::<String>())
     };
     let lines: Vec<_> = text.lines().collect();

@@ -84,7 +84,7 @@ enum Owner {
 }
 
 impl Owner {
-    fn of(socket: &Socket) -> Self {
+    fn from_socket(socket: &Socket) -> Self {
         if socket.is_there() {
             return Self::This;
         }
@@ -106,7 +106,7 @@ pub(super) async fn await_free(socket: &Socket) {
         sleep(OVERLAP / 2).await;
         let looked_at = socket.clone();
         // The disk may hang.
-        let owner = spawn_blocking(move || Owner::of(&looked_at)).await.unwrap_or(Owner::This);
+        let owner = spawn_blocking(move || Owner::from_socket(&looked_at)).await.unwrap_or(Owner::This);
         if owner == before {
             match owner {
                 Owner::Unowned => return,

@@ -45,7 +45,7 @@ pub(super) struct ExaBgp {
 impl ExaBgp {
     /// Looks for processes with these files, or with any if there are none.
     pub(super) fn find(asked: &[PathBuf]) -> Self {
-        let all = all_pids().into_iter().filter_map(Running::of);
+        let all = all_pids().into_iter().filter_map(Running::from_pid);
         let running = if asked.is_empty() {
             let is_here = |running: &Running| is_in_our_network(running.pid).unwrap_or(true);
             running::chosen(all.partition(is_here), Path::new(USUAL).exists())

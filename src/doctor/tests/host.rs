@@ -19,7 +19,7 @@ fn permissions() {
         let (backend, group) = (Some("unbound".to_owned()), Some("unbound".to_owned()));
         let denied = vec![Denied { path: "/run/x".into(), backend, group, is_granted }];
         let facts = Facts { access: Ok(Access { user: "exabgp".to_owned(), denied }), ..healthy() };
-        assert!(Report::of(&facts).findings[0].remedy.contains(remedy), "{facts:?}");
+        assert!(Report::from_facts(&facts).findings[0].remedy.contains(remedy), "{facts:?}");
     }
 }
 
@@ -80,7 +80,7 @@ fn a_drain_that_is_longer_than_the_default_of_systemd_needs_a_line() {
     let mut facts = healthy();
     facts.backends[0].longest_drain = Duration::from_secs(100);
     facts.exabgp_unit = Ok(UnitFact { stop_timeout: "1min 30s".to_owned(), ..exabgp_unit() });
-    let report = Report::of(&facts);
+    let report = Report::from_facts(&facts);
     let [finding] = report.findings.as_slice() else { panic!("{:?}", report.findings) };
     assert_eq!(finding.id, Id::StopTimeout);
     assert!(
@@ -98,7 +98,7 @@ fn the_drop_in_that_overrides_has_a_name() {
     let words = |drop_ins: &str| {
         let unit = UnitFact { drop_ins: drop_ins.to_owned(), ..unit("exabgp.service") };
         let facts = Facts { exabgp_unit: Ok(unit), ..healthy() };
-        let mut findings = Report::of(&facts).findings;
+        let mut findings = Report::from_facts(&facts).findings;
         (findings.remove(0).what, findings.len())
     };
     let (what, others) = words("/etc/d/a.conf /usr/d/dnsherald.conf /etc/d/zz.conf");

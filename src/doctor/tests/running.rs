@@ -29,7 +29,7 @@ fn exabgp_and_the_helper_must_run() {
                   stopped or overloaded?";
     let mut facts = healthy();
     facts.helper = Ok(HelperFact::Unresponsive(frozen.to_owned()));
-    let report = Report::of(&facts);
+    let report = Report::from_facts(&facts);
     let keeps = "no whole answer within 4s: it is stopped or overloaded, and ExaBGP keeps what it announced";
     assert!(
         report.findings[0].id.word() == "helper-missing" && report.findings[0].what.ends_with(keeps),
@@ -73,7 +73,7 @@ fn the_helper_knows_the_bgp_sessions() {
     let mut facts = healthy();
     let down = vec![session("10.1.0.1", Down)];
     facts.helper = Ok(with_document(|document| document.exabgp.bgp_sessions = down));
-    let what = &Report::of(&facts).findings[0].what;
+    let what = &Report::from_facts(&facts).findings[0].what;
     assert!(what.ends_with("route of this host: neighbor 10.1.0.1 for 38s: peer reset"), "{what}");
 }
 
@@ -88,7 +88,7 @@ fn a_session_that_is_not_reported_differs_from_sessions_that_never_are() {
                 document.exabgp.bgp_sessions = sessions;
             }));
             facts.confs = Ok(confs(conf));
-            let mut report = Report::of(&facts);
+            let mut report = Report::from_facts(&facts);
             assert_eq!((report.findings, report.not_checked.len()), (vec![], 1));
             report.not_checked.remove(0).why
         };
@@ -119,13 +119,13 @@ fn nothing_is_found_in_the_network_of_another_namespace() {
     facts.reverse_path = Ok(Some("dropped".to_owned()));
     facts.confs = Ok(confs(&CONF.replace("hold-time 9;", "")));
     facts.elsewhere = vec![there.to_owned()];
-    assert!(Report::of(&facts).findings.len() >= 7, "another helper runs there");
+    assert!(Report::from_facts(&facts).findings.len() >= 7, "another helper runs there");
     facts.network = Err(there.to_owned());
-    let report = Report::of(&facts);
+    let report = Report::from_facts(&facts);
     assert_eq!(report.findings, []);
     assert!(report.not_checked.iter().all(|skipped| skipped.why == there), "{:?}", report.not_checked);
     facts.helper = Ok(silent());
-    assert_eq!(Report::of(&facts).findings, [], "its sockets may be there as well");
+    assert_eq!(Report::from_facts(&facts).findings, [], "its sockets may be there as well");
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn two_servers_on_one_port_are_told_from_one_with_several_processes() {
     let mut facts = healthy();
     let at = "192.0.2.53:53".parse().unwrap();
     facts.shared = Ok(vec![SharedFact { at, protocol: Protocol::Udp, holders: vec![], unseen: 2 }]);
-    let report = Report::of(&facts);
+    let report = Report::from_facts(&facts);
     assert!(report.findings.is_empty() && report.not_checked[0].why.contains("root"), "{report:?}");
 }
 

@@ -28,7 +28,7 @@ fn the_shipped_configurations_have_no_finding() {
                 confs: Ok(vec![ConfFile { path: file.clone(), conf: Ok(conf) }]),
                 ..healthy()
             };
-            let report = Report::of(&facts);
+            let report = Report::from_facts(&facts);
             assert_eq!((&report.findings, &report.not_checked), (&vec![], &vec![]), "{}", file.display());
             seen += 1;
         }
@@ -41,12 +41,12 @@ fn the_worst_comes_first() {
     let mut facts = healthy();
     facts.clock = Ok(false);
     facts.listeners = vec![listener(Ok(false))];
-    let report = Report::of(&facts);
+    let report = Report::from_facts(&facts);
     let ids: Vec<_> = report.findings.iter().map(|finding| finding.id).collect();
     assert_eq!(ids, [Id::NotListening, Id::Clock]);
     assert_eq!(report.worst(), Some(Severity::Error));
     facts.listeners.clear();
-    assert_eq!(Report::of(&facts).worst(), Some(Severity::Warning));
+    assert_eq!(Report::from_facts(&facts).worst(), Some(Severity::Warning));
 }
 
 #[test]

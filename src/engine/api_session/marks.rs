@@ -18,7 +18,7 @@ impl ApiSession {
             return vec![];
         }
         let mark = |entry: &RouteEntry| Mark {
-            family: Family::of(entry.route.prefix.addr()),
+            family: Family::from_address(entry.route.prefix.addr()),
             neighbors: entry.route.neighbors.clone(),
         };
         let mut marks: Vec<_> = self.entries.iter().filter(|entry| !entry.stale).map(mark).collect();

@@ -20,7 +20,7 @@ struct Log {
 
 impl Log {
     /// Of a helper that starts with a service of two checks, the second with these keys.
-    fn of(second: &str) -> Self {
+    fn new(second: &str) -> Self {
         let toml = format!(
             "[node]\nmanagement = \"10.1.0.2\"\n[defaults]\nrise = 2\nfall = 2\n[[service]]\nname = \"a\"\n\
              prefixes = [\"192.0.2.1/32\"]\naddress = false\n\
@@ -75,7 +75,7 @@ const DNS: &str = "dns = { query = \"localhost. A\" }";
 
 #[test]
 fn checks_that_rise_after_a_start_or_a_drain_are_information_and_the_return_is_a_notice() {
-    let mut log = Log::of(DNS);
+    let mut log = Log::new(DNS);
     log.finds(0, &pass());
     log.finds(1, &pass());
     assert_eq!(log.at(Urgency::Notice), ["service a"]);
@@ -95,7 +95,7 @@ fn checks_that_rise_after_a_start_or_a_drain_are_information_and_the_return_is_a
 
 #[test]
 fn a_check_that_was_down_returns_with_a_notice() {
-    let mut log = Log::of(DNS);
+    let mut log = Log::new(DNS);
     log.finds(0, &timeout());
     assert_eq!(
         log.verdicts(),
@@ -107,7 +107,7 @@ fn a_check_that_was_down_returns_with_a_notice() {
 
 #[test]
 fn a_check_that_fails_before_its_first_pass_is_said_not_to_count() {
-    let mut log = Log::of(&format!("{DNS}\nonce-up = true"));
+    let mut log = Log::new(&format!("{DNS}\nonce-up = true"));
     log.finds(1, &timeout());
     let not_counted = "check a/more: falling -> down: no answer; not counted before its first pass";
     assert_eq!(log.verdicts(), [(Urgency::Info, not_counted.to_owned())]);
@@ -119,7 +119,7 @@ fn a_check_that_fails_before_its_first_pass_is_said_not_to_count() {
 
 #[test]
 fn a_check_whose_probes_have_not_passed_is_not_said_to_have_passed() {
-    let mut log = Log::of("dns = { query = \"localhost. A\", once-seen = true }");
+    let mut log = Log::new("dns = { query = \"localhost. A\", once-seen = true }");
     log.finds(1, &Outcome::pass(Duration::ZERO));
     let unseen = "no pass yet, so its failure (see `dnsherald check`) does not count";
     let rises = (Urgency::Info, format!("check a/more: unknown -> rising: {unseen}"));

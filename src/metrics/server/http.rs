@@ -18,7 +18,7 @@ pub(super) enum Asked {
 }
 
 impl Asked {
-    pub(super) fn of(head: &[u8]) -> Self {
+    pub(super) fn from_head(head: &[u8]) -> Self {
         if !is_whole(head) {
             let is_long = head.len() > LONGEST_HEAD;
             return Self::Other(if is_long {

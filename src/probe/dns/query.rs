@@ -27,7 +27,7 @@ pub(crate) struct Query {
 
 impl Query {
     /// The question for a name that an answer has.
-    pub(crate) fn of(name: &Name, record_type: RecordType) -> Self {
+    pub(crate) fn from_parts(name: &Name, record_type: RecordType) -> Self {
         Self { text: name.to_string(), question: op::Query::query(name.clone(), record_type) }
     }
 

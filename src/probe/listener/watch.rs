@@ -89,7 +89,7 @@ impl Watch {
         let sampled = Arc::clone(&watched);
         let sampler = Sampler { began, reader: Reader::default(), is_refusal_logged: false };
         thread::Builder::new().name("listeners".into()).spawn(move || sampler.run(&sleeper, &sampled))?;
-        Ok(Self { began, watched, waker, failures: Mutex::new(Failures::of_kernel()) })
+        Ok(Self { began, watched, waker, failures: Mutex::new(Failures::from_kernel()) })
     }
 
     /// Replaces the watched probes. A probe that was watched before keeps its state.

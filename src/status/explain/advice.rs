@@ -110,7 +110,7 @@ const fn by_cause(cause: Cause) -> Advice {
 
 /// The advice for the checks with the worst effect on the service and for those without a result, each once; then where
 /// there is more. Where no check has an effect, those that fall or that are only observed have it.
-pub(super) fn of(document: &Document, service: &Service) -> Vec<String> {
+pub(super) fn for_service(document: &Document, service: &Service) -> Vec<String> {
     let worst = service.checks.iter().filter_map(|check| check.severity).max();
     let fails = |check: &CheckStatus| {
         check.unknown_for_seconds.is_some()

@@ -10,7 +10,12 @@ use crate::text::joined;
 use crate::text::period::Period;
 
 /// At least one sentence: what to do, or that there is nothing to do.
-pub(super) fn of(document: &Document, service: &Service, rule: Rule, file_is_broken: bool) -> Vec<String> {
+pub(super) fn for_service(
+    document: &Document,
+    service: &Service,
+    rule: Rule,
+    file_is_broken: bool,
+) -> Vec<String> {
     let exabgp = &document.exabgp;
     // Without a configuration it is withdrawn whatever the rule.
     let is_configured = document.trouble.is_none() || document.last_good.is_some();
@@ -54,14 +59,14 @@ fn by_rule(document: &Document, service: &Service, rule: Rule) -> Vec<String> {
             };
             let mut remedies: Vec<_> = service.drains.iter().filter_map(of_drain).collect();
             if !service.is_drained_for_good() {
-                remedies.extend(advice::of(document, service));
+                remedies.extend(advice::for_service(document, service));
             }
             remedies
         }
         Rule::Hold => vec![format!("to end it: `dnsherald unhold {name}`")],
         Rule::Dampening => vec![format!("to end it: `dnsherald undampen {name}`")],
         Rule::Address | Rule::AfterDrain | Rule::WorstCheck | Rule::NoVerdict => {
-            advice::of(document, service)
+            advice::for_service(document, service)
         }
         Rule::WarmUp => vec![],
     }

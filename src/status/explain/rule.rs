@@ -37,7 +37,7 @@ pub(crate) enum Rule {
 impl Rule {
     /// The first that applies.
     #[must_use]
-    pub(super) fn of(service: &Service) -> Self {
+    pub(super) fn from_service(service: &Service) -> Self {
         let down = service.checks.iter().any(|check| check.severity == Some(Severity::Down));
         match service.state {
             _ if !service.enabled => Self::NotEnabled,

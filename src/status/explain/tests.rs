@@ -41,7 +41,7 @@ fn shown(name: Option<&str>) -> String {
 
 fn shown_of(document: &str, name: Option<&str>) -> String {
     let document: Document = serde_json::from_str(document).unwrap();
-    let view = View::of(&document, 100, Zone::default());
+    let view = View::new(&document, 100, Zone::default());
     let explanations = explain(&document, name, false, &view).unwrap();
     Shown { explanations: &explanations, view: &view }.to_string()
 }
@@ -90,7 +90,7 @@ fn remedies_of(document: &Document) -> Vec<String> {
 }
 
 fn remedies_with(document: &Document, file_is_broken: bool) -> Vec<String> {
-    let view = View::of(document, 100, Zone::default());
+    let view = View::new(document, 100, Zone::default());
     let steps = explain(document, None, file_is_broken, &view).unwrap().remove(0).steps;
     steps.into_iter().filter(|step| step.stage == Stage::Remedy).map(|step| step.text).collect()
 }
@@ -166,7 +166,7 @@ fn a_refusal_an_unknown_outcome_and_the_earliest_fall_are_shown() {
 #[test]
 fn another_name_is_no_service() {
     let document: Document = serde_json::from_str(DOCUMENT).unwrap();
-    let view = View::of(&document, 80, Zone::default());
+    let view = View::new(&document, 80, Zone::default());
     assert_eq!(explain(&document, Some("other"), false, &view), None);
     assert_eq!(explain(&document, None, false, &view).unwrap().len(), 3);
 }
@@ -178,7 +178,7 @@ fn the_first_rule_that_applies_is_named() {
     let of = |change: &dyn Fn(&mut Service)| {
         let mut service = document.services[0].clone();
         change(&mut service);
-        Rule::of(&service)
+        Rule::from_service(&service)
     };
     assert_eq!(of(&|_| ()), Rule::WorstCheck);
     assert_eq!(of(&|service| service.enabled = false), Rule::NotEnabled);
@@ -208,7 +208,7 @@ fn the_first_rule_that_applies_is_named() {
 fn a_file_that_cannot_be_used_is_named_with_what_is_in_force() {
     let mut document: Document = serde_json::from_str(DOCUMENT).unwrap();
     document.trouble = Some("dnsherald.toml:3:1: unknown key `rize`".to_owned());
-    let view = View::of(&document, 100, Zone::default());
+    let view = View::new(&document, 100, Zone::default());
     let decided = |document: &Document| {
         let steps = explain(document, Some("odd"), false, &view).unwrap().remove(0).steps;
         let decided = steps.into_iter().filter(|step| step.stage == Stage::Decided);

@@ -17,8 +17,12 @@ const CONFIGURATION: &str = "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nn
 fn of(change: impl FnOnce(&mut Document)) -> (Exit, String) {
     let config = Config::parse(Path::new("test.toml"), CONFIGURATION, "host").unwrap();
     let engine = Engine::new(&config.plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO);
-    let mut document =
-        Document::of(&engine, &Clock::new(Moment::START, UNIX_EPOCH), "pop1", Path::new("test.toml"));
+    let mut document = Document::from_engine(
+        &engine,
+        &Clock::new(Moment::START, UNIX_EPOCH),
+        "pop1",
+        Path::new("test.toml"),
+    );
     document.exabgp.answers = true;
     let service = &mut document.services[0];
     service.state = ServiceState::Up;

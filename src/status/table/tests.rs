@@ -33,7 +33,7 @@ const DOCUMENT: &str = r#"{
 
 fn shown(json: &str, width: usize) -> String {
     let document: Document = serde_json::from_str(json).unwrap();
-    Table { document: &document, view: View::of(&document, width, Zone::default()) }.to_string()
+    Table { document: &document, view: View::new(&document, width, Zone::default()) }.to_string()
 }
 
 /// `undrain` takes no name that is not configured.
@@ -167,7 +167,7 @@ fn extreme_times_from_a_helper_are_shown_safely() {
 fn colors_follow_the_state_and_change_no_line() {
     let document: Document = serde_json::from_str(DOCUMENT).unwrap();
     for width in [60, 80] {
-        let view = View::of(&document, width, Zone::default()).colored(true);
+        let view = View::new(&document, width, Zone::default()).colored(true);
         let colored = Table { document: &document, view }.to_string();
         for start in ["\x1b[31mresolver: down", "\x1b[33mnameserver: drained", "\x1b[31m  BGP 10.1.0.9"] {
             assert!(colored.contains(start), "{start:?} is not in {colored:?}");

@@ -28,7 +28,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn of(pop: &Pop) -> Self {
+    fn new(pop: &Pop) -> Self {
         let size = Winsize { ws_row: ROWS, ws_col: 60, ws_xpixel: 0, ws_ypixel: 0 };
         let ends = openpty(&size, None).unwrap();
         let stdio = || Stdio::from(ends.slave.try_clone().unwrap());
@@ -85,7 +85,7 @@ impl Drop for Watch {
 fn it_draws_in_place_and_ends_with_q() {
     let pop = Pop::new();
     let _helper = pop.announced();
-    let mut watch = Watch::of(&pop);
+    let mut watch = Watch::new(&pop);
     watch.shows("resolver: up since ");
     watch.shows("q: quit; not shown: ");
     assert!(!watch.is_canonical());
@@ -104,7 +104,7 @@ fn a_signal_ends_it_as_it_ends_other_commands() {
     let pop = Pop::new();
     let _helper = pop.announced();
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-        let mut watch = Watch::of(&pop);
+        let mut watch = Watch::new(&pop);
         watch.shows("resolver: ");
         kill(Pid::from_raw(watch.child.id().try_into().unwrap()), signal).unwrap();
         assert_eq!(watch.gives_back().signal(), Some(signal as i32));
@@ -137,7 +137,7 @@ fn a_signal_ends_it_in_the_background() {
 #[test]
 fn watch_waits_for_a_missing_helper() {
     let pop = Pop::new();
-    let mut watch = Watch::of(&pop);
+    let mut watch = Watch::new(&pop);
     watch.shows("no status: ");
     let _helper = pop.announced();
     watch.shows("resolver: ");
@@ -149,7 +149,7 @@ fn watch_waits_for_a_missing_helper() {
 fn a_helper_that_hangs_does_not_keep_it_from_ending() {
     let pop = Pop::new();
     let helper = pop.announced();
-    let mut watch = Watch::of(&pop);
+    let mut watch = Watch::new(&pop);
     watch.shows("resolver: ");
     helper.hangs();
     watch.keys.write_all(b"q").unwrap();

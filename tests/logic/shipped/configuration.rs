@@ -24,7 +24,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn of(lines: &[&str]) -> Self {
+    pub(super) fn from_lines(lines: &[&str]) -> Self {
         // A completely commented table ends with an empty line.
         let mut blocks: Vec<Vec<usize>> = vec![];
         let mut single = vec![];
@@ -101,7 +101,7 @@ fn names_every_key_in_its_table() {
 fn every_line_can_be_uncommented() {
     let text = read(FILE);
     let lines: Vec<_> = text.lines().collect();
-    let Parts { blocks, single } = Parts::of(&lines);
+    let Parts { blocks, single } = Parts::from_lines(&lines);
     assert!(blocks.len() > 4 && single.len() > 30, "{} tables, {} lines", blocks.len(), single.len());
     let backend = blocks.iter().find(|block| lines[block[0]].starts_with("#[backend.")).unwrap();
     for block in &blocks {

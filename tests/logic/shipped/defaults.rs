@@ -32,7 +32,7 @@ pub(super) fn meant(config: &Config) -> String {
 fn the_shipped_configuration_shows_every_default() {
     let text = read(FILE);
     let lines: Vec<_> = text.lines().collect();
-    let Parts { blocks, single } = Parts::of(&lines);
+    let Parts { blocks, single } = Parts::from_lines(&lines);
     let head = |number: &usize| {
         parts(setting(lines[*number]).unwrap()).is_none_or(|(key, _)| REQUIRED.contains(&key))
     };

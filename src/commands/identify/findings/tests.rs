@@ -20,7 +20,7 @@ fn reset() -> Failure {
 }
 
 fn texts(report: Report, fleet: Option<&Fleet>) -> Vec<(bool, String)> {
-    of(&[report], fleet).into_iter().map(|finding| (finding.is_fault, finding.text)).collect()
+    in_reports(&[report], fleet).into_iter().map(|finding| (finding.is_fault, finding.text)).collect()
 }
 
 #[test]

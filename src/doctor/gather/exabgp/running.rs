@@ -94,7 +94,7 @@ impl Running {
     }
 
     /// The process of this number, if it is a server of ExaBGP.
-    pub(super) fn of(pid: Pid) -> Option<Self> {
+    pub(super) fn from_pid(pid: Pid) -> Option<Self> {
         let user = Uid::from_raw(fs::metadata(format!("/proc/{pid}")).ok()?.uid());
         let words = command_line(pid);
         let (program, arguments) = read(&words)?;
@@ -148,7 +148,7 @@ impl Running {
 
     /// Its unit, if it is one of ExaBGP.
     pub(super) fn unit(&self) -> Option<String> {
-        let membership = Membership::of(self.pid.as_raw());
+        let membership = Membership::from_pid(self.pid.as_raw());
         membership.system_service().filter(|unit| unit.starts_with("exabgp")).map(str::to_owned)
     }
 

@@ -285,7 +285,7 @@ fn sockets_that_cannot_be_read_say_nothing_and_a_bad_verdict_stands() {
         began: Instant::now(),
         watched: Arc::new(Mutex::new(vec![Watched::new(listens.clone(), report, Box::new(|| STOPPED))])),
         waker: wake::pair().unwrap().0,
-        failures: Mutex::new(Failures::of_kernel()),
+        failures: Mutex::new(Failures::from_kernel()),
     };
     let place = Place(at, Protocol::Udp);
     let mut millis = 0;

@@ -365,7 +365,7 @@ fn a_check_that_passes_again_beside_one_that_fails_has_no_advice() {
 fn counted(change: impl FnOnce(&mut crate::status::CheckStatus)) -> String {
     let mut document: Document = serde_json::from_str(ANNOUNCED).unwrap();
     change(&mut first(&mut document).checks[0]);
-    let view = View::of(&document, 100, Zone::default());
+    let view = View::new(&document, 100, Zone::default());
     let steps = explain(&document, None, false, &view).unwrap().remove(0).steps;
     steps.into_iter().find(|step| step.stage == Stage::Counted).unwrap().text
 }
