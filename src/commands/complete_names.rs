@@ -14,7 +14,7 @@ use crate::text;
 use crate::text::ordered;
 
 /// A user who presses a key does not wait longer.
-const PATIENCE: Duration = Duration::from_millis(200);
+const STATUS_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Prints the names, one a line; nothing if no helper answers in time.
 pub(crate) fn run(options: &CompleteNames) -> Exit {
@@ -26,7 +26,7 @@ pub(crate) fn run(options: &CompleteNames) -> Exit {
         let _ = tell.send(Helper::find(&helper).client.status());
     });
     if asked.is_ok()
-        && let Ok(Ok(document)) = told.recv_timeout(PATIENCE)
+        && let Ok(Ok(document)) = told.recv_timeout(STATUS_TIMEOUT)
     {
         let mut out = text::stdout();
         for name in names(&document, options.kind) {

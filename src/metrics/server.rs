@@ -39,7 +39,7 @@ const CLOSING: Duration = Duration::from_millis(200);
 const FRESH: Duration = Duration::from_secs(1);
 
 /// How long the loop may take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Between two attempts to listen.
 const RETRY: Duration = Duration::from_secs(1);
@@ -148,7 +148,7 @@ impl Page {
             self.wishes.send(wish).await.ok()?;
             granted.await.ok()
         };
-        let text: Arc<str> = exposition(timeout(PATIENCE, asked).await.ok()??).into();
+        let text: Arc<str> = exposition(timeout(SCRAPE_TIMEOUT, asked).await.ok()??).into();
         self.text = Some((Instant::now(), Arc::clone(&text)));
         Some(text)
     }

@@ -17,7 +17,7 @@ use crate::engine::notice::Notice;
 use crate::text::{joined, ordered};
 
 /// For how long the sessions of other neighbors have to be up. A router that is reachable connects within seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const REPORT_TIME: Duration = Duration::from_secs(60);
 
 /// The neighbors that routes name and that ExaBGP has not reported.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -59,7 +59,7 @@ impl ApiSession {
         if self.unheard.awaited.is_empty() {
             return None;
         }
-        Some(self.neighbors.all_up_since()?.max(self.unheard.named_at) + PATIENCE)
+        Some(self.neighbors.all_up_since()?.max(self.unheard.named_at) + REPORT_TIME)
     }
 
     /// Logs the awaited neighbors, except those whose routes ExaBGP refuses: the log has that.

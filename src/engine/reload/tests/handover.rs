@@ -82,7 +82,7 @@ fn a_withdraw_in_flight_is_repeated_for_the_neighbors_that_are_gone() {
 }
 
 #[derive(Clone, Debug)]
-enum Deed {
+enum Step {
     Reload(String),
     /// ExaBGP answers the oldest command, or the answer is lost.
     Answer {
@@ -94,7 +94,7 @@ enum Deed {
     Pass(u64),
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+fn step() -> impl Strategy<Value = Step> {
     let neighbors = proptest::sample::subsequence(&NEIGHBORS[..], 1..=3);
     let services = prop_oneof![
         6 => (neighbors, any::<bool>()).prop_map(|(some, each)| match each {
@@ -104,11 +104,11 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => Just(to(&[], "", "")),
     ];
     prop_oneof![
-        4 => services.prop_map(Deed::Reload),
-        6 => (0..8).prop_map(|nth| Deed::Answer { is_lost: nth == 0 }),
-        2 => select(&NEIGHBORS[..]).prop_map(Deed::Up),
-        2 => any::<bool>().prop_map(Deed::Finds),
-        2 => (1..300_u64).prop_map(Deed::Pass),
+        4 => services.prop_map(Step::Reload),
+        6 => (0..8).prop_map(|nth| Step::Answer { is_lost: nth == 0 }),
+        2 => select(&NEIGHBORS[..]).prop_map(Step::Up),
+        2 => any::<bool>().prop_map(Step::Finds),
+        2 => (1..300_u64).prop_map(Step::Pass),
     ]
 }
 
@@ -128,22 +128,22 @@ impl World {
         !self.services.contains('=') || self.services.contains(neighbor)
     }
 
-    fn perform(&mut self, deed: Deed) -> Result<(), TestCaseError> {
+    fn perform(&mut self, step: Step) -> Result<(), TestCaseError> {
         let is_up = |bench: &Bench| bench.engine.services()[0].state() == ServiceState::Up;
         let was_up = is_up(&self.bench);
-        match deed {
-            Deed::Reload(services) => {
+        match step {
+            Step::Reload(services) => {
                 self.bench.reload(&services);
                 self.services = services;
             }
-            Deed::Answer { is_lost } => {
+            Step::Answer { is_lost } => {
                 if let Some(answer) = self.answers.pop_front().filter(|_| !is_lost) {
                     self.bench.handle(Event::Received(answer.to_owned()));
                 }
             }
-            Deed::Up(neighbor) => self.bench.handle(Event::Received(format!("neighbor {neighbor} up"))),
-            Deed::Finds(pass) => self.bench.finds(0, &[pass, pass]),
-            Deed::Pass(millis) => self.bench.passes(Duration::from_millis(millis)),
+            Step::Up(neighbor) => self.bench.handle(Event::Received(format!("neighbor {neighbor} up"))),
+            Step::Finds(pass) => self.bench.finds(0, &[pass, pass]),
+            Step::Pass(millis) => self.bench.passes(Duration::from_millis(millis)),
         }
         let is_up = was_up && is_up(&self.bench);
         // The answer to a question for the version overtakes others.
@@ -175,10 +175,10 @@ impl World {
     /// Every answer comes within 150 ms, so many times.
     fn answers_for_steps(&mut self, steps: usize) -> Result<(), TestCaseError> {
         for _ in 0..steps {
-            self.perform(Deed::Pass(150))?;
+            self.perform(Step::Pass(150))?;
             let mut answers = 0;
             while !self.answers.is_empty() {
-                self.perform(Deed::Answer { is_lost: false })?;
+                self.perform(Step::Answer { is_lost: false })?;
                 answers += 1;
                 prop_assert!(answers < MOST_ANSWERS, "commands repeat without an end");
             }
@@ -187,22 +187,22 @@ impl World {
     }
 }
 
-/// Plays a series of deeds, and what follows it. While the service is up, no neighbor that keeps the route loses it. In the
+/// Plays a series of steps, and what follows it. While the service is up, no neighbor that keeps the route loses it. In the
 /// end the configured neighbors have it, and no other does.
-fn play(deeds: Vec<Deed>, refusals: VecDeque<bool>) -> Result<(), TestCaseError> {
+fn play(steps: Vec<Step>, refusals: VecDeque<bool>) -> Result<(), TestCaseError> {
     let services = to(&NEIGHBORS[..1], "neighbor", "");
     let mut bench = Bench::up(&services);
     (bench.answers, bench.asked) = (false, 0);
     let has = BTreeMap::from([(NEIGHBORS[0], true)]);
     let mut world = World { bench, services, refusals, has, answers: VecDeque::new() };
-    for deed in deeds {
-        world.perform(deed)?;
+    for step in steps {
+        world.perform(step)?;
     }
-    world.perform(Deed::Finds(true))?;
+    world.perform(Step::Finds(true))?;
     world.answers_for_steps(1000)?;
     if world.bench.engine.stale_routes().any(|entry| entry.given_up) {
         // The next refresh tries their withdraws again.
-        world.perform(Deed::Pass(330_000))?;
+        world.perform(Step::Pass(330_000))?;
         world.answers_for_steps(10)?;
     }
     for neighbor in NEIGHBORS {
@@ -218,30 +218,30 @@ fn play(deeds: Vec<Deed>, refusals: VecDeque<bool>) -> Result<(), TestCaseError>
 /// an earlier command.
 #[test]
 fn a_refused_withdraw_is_repeated_when_an_earlier_answer_takes_the_place_of_its_own() {
-    let answer = || Deed::Answer { is_lost: false };
+    let answer = || Step::Answer { is_lost: false };
     let each = to(&NEIGHBORS, "to", "/100");
-    let deeds = vec![
-        Deed::Up(NEIGHBORS[0]),
+    let steps = vec![
+        Step::Up(NEIGHBORS[0]),
         answer(),
-        Deed::Reload(to(&NEIGHBORS[2..], "neighbor", "")),
-        Deed::Reload(each),
-        Deed::Pass(195),
-        answer(),
-        answer(),
-        Deed::Finds(false),
-        answer(),
-        Deed::Finds(true),
-        Deed::Reload(to(&[], "", "")),
-        Deed::Pass(97),
-        Deed::Up(NEIGHBORS[0]),
+        Step::Reload(to(&NEIGHBORS[2..], "neighbor", "")),
+        Step::Reload(each),
+        Step::Pass(195),
         answer(),
         answer(),
-        Deed::Reload(to(&NEIGHBORS[2..], "neighbor", "")),
+        Step::Finds(false),
         answer(),
-        Deed::Reload(to(&NEIGHBORS[1..2], "neighbor", "")),
+        Step::Finds(true),
+        Step::Reload(to(&[], "", "")),
+        Step::Pass(97),
+        Step::Up(NEIGHBORS[0]),
+        answer(),
+        answer(),
+        Step::Reload(to(&NEIGHBORS[2..], "neighbor", "")),
+        answer(),
+        Step::Reload(to(&NEIGHBORS[1..2], "neighbor", "")),
     ];
     let refusals = (0..10).map(|nth| nth == 9).collect();
-    play(deeds, refusals).unwrap();
+    play(steps, refusals).unwrap();
 }
 
 proptest! {
@@ -249,9 +249,9 @@ proptest! {
 
     #[test]
     fn reloads_move_a_route_without_a_gap(
-        deeds in proptest::collection::vec(deed(), 0..60),
+        steps in proptest::collection::vec(step(), 0..60),
         refusals in proptest::collection::vec_deque(proptest::bool::weighted(0.2), 0..30),
     ) {
-        play(deeds, refusals)?;
+        play(steps, refusals)?;
     }
 }
