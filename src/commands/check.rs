@@ -16,6 +16,7 @@ use crate::engine::check::Severity;
 use crate::exit::Exit;
 use crate::outcome::{Cause, Class, Outcome};
 use crate::probe::Probe;
+use crate::probe::dns::Finding;
 use crate::status::Document;
 use crate::text;
 use crate::text::period::Shown;
@@ -46,6 +47,31 @@ struct ProbeReport {
 }
 
 impl ProbeReport {
+    /// The report of a finding; a failure with an `excuse` is shown and not counted.
+    fn new(probe: String, finding: Finding, excuse: Option<&'static str>) -> Self {
+        let nsid = finding.nsid();
+        let (cause, detail, latency) = match (finding.outcome, excuse) {
+            (Outcome::Fail(failure), Some(why)) => {
+                (None, Some(format!("{why}: {}", without_label(&probe, &failure.detail))), None)
+            }
+            (Outcome::Pass { latency, .. }, _) => (None, None, Some(latency)),
+            (Outcome::Fail(failure) | Outcome::Unknown(failure), _) => {
+                (Some(failure.cause), Some(failure.detail), None)
+            }
+        };
+        Self {
+            probe,
+            passed: cause.is_none(),
+            not_counted: excuse,
+            cause,
+            detail,
+            latency_seconds: latency.map(|latency| latency.as_secs_f64()),
+            strays: finding.strays,
+            lost: finding.lost,
+            nsid,
+        }
+    }
+
     /// Whether the server answered as expected.
     const fn answered(&self) -> bool {
         self.passed && self.not_counted.is_none()
@@ -202,44 +228,18 @@ async fn probe_check(check: config::Check, seen: Seen) -> CheckReport {
         Probe::Dns(set) if counts_once_seen => Probe::Dns(set.clone().once_seen(false)),
         probe => probe.clone(),
     };
-    let findings = probe.ask_all().await;
-    let mut worst = Severity::Observe;
-    let mut passes = 0;
-    let mut unknown = 0;
-    let mut probes = vec![];
-    for (probe, finding) in findings {
-        let nsid = finding.nsid();
-        let not_counted = match finding.outcome {
-            Outcome::Fail(_) if counts_once_seen => seen.why_probe_is_not_counted(&probe),
-            _ => None,
-        };
-        let (cause, detail, latency) = match (finding.outcome, not_counted) {
-            (Outcome::Fail(failure), Some(why)) => {
-                passes += 1;
-                (None, Some(format!("{why}: {}", without_label(&probe, &failure.detail))), None)
-            }
-            (Outcome::Pass { latency, .. }, _) => {
-                passes += 1;
-                (None, None, Some(latency))
-            }
-            (Outcome::Fail(failure) | Outcome::Unknown(failure), _) => {
-                worst = worst.max(check.on_fail.severity(failure.cause));
-                unknown += usize::from(failure.cause.class() == Class::Unknown);
-                (Some(failure.cause), Some(failure.detail), None)
-            }
-        };
-        probes.push(ProbeReport {
-            probe,
-            passed: cause.is_none(),
-            not_counted,
-            cause,
-            detail,
-            latency_seconds: latency.map(|latency| latency.as_secs_f64()),
-            strays: finding.strays,
-            lost: finding.lost,
-            nsid,
-        });
-    }
+    let findings = probe.ask_all().await.into_iter();
+    let probes: Vec<_> = findings
+        .map(|(probe, finding)| {
+            let is_failure = matches!(finding.outcome, Outcome::Fail(_));
+            let excuse = (is_failure && counts_once_seen).then(|| seen.why_probe_is_not_counted(&probe));
+            ProbeReport::new(probe, finding, excuse.flatten())
+        })
+        .collect();
+    let passes = probes.iter().filter(|probe| probe.passed).count();
+    let unknown = probes.iter().filter(|probe| probe.judged().is_none()).count();
+    let severities = probes.iter().filter_map(|probe| probe.cause).map(|cause| check.on_fail.severity(cause));
+    let mut worst = severities.max().unwrap_or(Severity::Observe);
     let passed = passes >= check.probe.need();
     if let Probe::Dns(set) = &check.probe
         && set.fails_in_part(probes.iter().map(ProbeReport::judged))
