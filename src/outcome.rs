@@ -141,7 +141,7 @@ pub(crate) enum Class {
 }
 
 words! {
-    /// The classes of failure. Decisions are made on these, not on response codes.
+    /// Why an outcome is no pass. The effect on a service depends on the cause, not on the response code.
     #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
     pub enum Cause {
         /// The service address is not on this host. Definite: it needs no repetition.
