@@ -120,7 +120,7 @@ pub(crate) enum Command {
     /// Clear the effects of repeated falls on a service, or on all: penalty, suppression, longer time to return
     ///
     /// A service whose checks pass returns at once. Shows what it cleared. Exit status: 0, or 1 if there was nothing to
-    /// clear, no such service, or no helper.
+    /// clear (0 with `--quiet-if-none`), no such service, or no helper.
     Undampen(Undampen),
     /// Make the running helper read its configuration again
     ///
