@@ -3,6 +3,18 @@
 use super::*;
 use crate::support::zones::serves_zones;
 
+impl Site {
+    /// The server lists a zone, and serves it unless the file `lost` exists. Only in a namespace of its own.
+    fn with_a_listed_zone(restart: &str) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
+        let site = Self::new(restart);
+        let lost = site.pop.file("lost");
+        thread::spawn(move || serves_zones(&socket, |_| (!lost.exists()).then_some(7)));
+        site.has_a_backend_with("zone-list = [\"echo\", \"example.org\"]");
+        site
+    }
+}
+
 #[track_caller]
 fn last_line(site: &Site, options: &[&str]) -> String {
     let output = site.run(options);
@@ -68,11 +80,7 @@ fn undrain_once_healthy_says_why_the_restart_left_the_drain() {
 fn a_zone_that_a_failed_reload_has_lost_must_be_served_after_a_restart() {
     let name = "run::restart::left::a_zone_that_a_failed_reload_has_lost_must_be_served_after_a_restart";
     in_namespace(name, "true", || {
-        let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
-        let mut site = Site::new("stops; starts");
-        let lost = site.pop.file("lost");
-        thread::spawn(move || serves_zones(&socket, |_| (!lost.exists()).then_some(7)));
-        site.has_a_backend_with("zone-list = [\"echo\", \"example.org\"]");
+        let mut site = Site::with_a_listed_zone("stops; starts");
         site.reloads_by("touch lost");
         assert_eq!(site.pop.command(&["backend", "reload"]).status.code(), Some(1));
         site.is_left_drained(
@@ -110,11 +118,7 @@ fn a_restart_of_a_suppressed_service_names_the_command_that_returns_it() {
 fn a_lost_zone_names_the_option_that_excuses_it() {
     let name = "run::restart::left::a_lost_zone_names_the_option_that_excuses_it";
     in_namespace(name, "true", || {
-        let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
-        let mut site = Site::new("stops; starts; touch lost");
-        let lost = site.pop.file("lost");
-        thread::spawn(move || serves_zones(&socket, |_| (!lost.exists()).then_some(7)));
-        site.has_a_backend_with("zone-list = [\"echo\", \"example.org\"]");
+        let mut site = Site::with_a_listed_zone("stops; starts; touch lost");
         let remedy = "FAILED: zone example.org. at 127.0.0.1:53: serial none, before 7, answered No Error without a SOA; \
                       name a zone that was removed on purpose with --removed ZONE";
         site.is_left_drained(&[], remedy);
