@@ -23,8 +23,8 @@ pub(crate) struct ProcessHandle {
     pub(crate) name: String,
     /// Its cgroups when it was opened.
     pub(crate) membership: Membership,
-    /// Its age when it was opened, to 10 ms.
-    pub(crate) age: Duration,
+    /// When it began, after boot, to 10 ms.
+    began: Duration,
 }
 
 impl ProcessHandle {
@@ -52,15 +52,20 @@ impl ProcessHandle {
             pid,
             name: foreign(String::from_utf8_lossy(&name).trim_end()),
             membership,
-            age: since_boot().saturating_sub(process.began_after_boot()),
+            began: process.began_after_boot(),
         })
+    }
+
+    /// The time since it began, to 10 ms.
+    pub(crate) fn age(&self) -> Duration {
+        since_boot().saturating_sub(self.began)
     }
 
     /// Whether it ran already at that time, with 2 s of leeway for clocks that are set.
     pub(crate) fn was_there_at(&self, time: SystemTime) -> bool {
         const LEEWAY: Duration = Duration::from_secs(2);
         let passed = SystemTime::now().duration_since(time).unwrap_or_default();
-        self.age + LEEWAY >= passed
+        self.age() + LEEWAY >= passed
     }
 
     /// Whether it has exited, reaped or not.
@@ -113,7 +118,11 @@ mod tests {
     fn an_exit_is_seen_before_the_process_is_reaped() {
         let mut child = SleepProcess::start();
         let process = ProcessHandle::open(child.pid()).unwrap();
-        assert!(!process.has_exited() && process.age < Duration::from_secs(600), "{process:?}");
+        assert!(!process.has_exited() && process.age() < Duration::from_secs(600), "{process:?}");
+        let age = process.age();
+        while process.age() <= age {
+            std::hint::spin_loop();
+        }
         child.kill();
         while !process.has_exited() {
             std::thread::yield_now();

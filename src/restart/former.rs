@@ -56,7 +56,7 @@ impl FormerServices {
     /// Whether an earlier restart or reload may have broken what this check of a former service asks.
     fn is_broken_before(&self, former: &Service, check: &str) -> bool {
         self.left_drained.iter().any(|(service, _)| *service == former.name)
-            || former.is_in_reload_failure(check, None)
+            || former.is_in_reload_failure(check)
     }
 
     /// The checks that degrade this service by the fault of the operation, as clauses of a sentence.

@@ -63,6 +63,15 @@ impl CheckStatus {
         self.last.as_ref().is_some_and(|last| last.passed)
     }
 
+    /// Whether its failures count, since it has passed, or need not have. With the label of a `probe` of a `once-seen` check:
+    /// whether the failures of that probe do. Those of which an older helper does not tell do not.
+    pub(crate) fn counts(&self, probe: Option<&str>) -> bool {
+        let is_seen = |probe: &str| {
+            self.unseen.as_ref().is_some_and(|unseen| !unseen.iter().any(|unseen| unseen == probe))
+        };
+        !self.unproven && probe.is_none_or(is_seen)
+    }
+
     /// Whether no probe of it has passed, so that none counts ([`Last::tell_unseen`]).
     pub(super) fn is_unseen(&self) -> bool {
         self.last.as_ref().is_some_and(|last| last.passed && last.detail.as_deref() == Some(UNSEEN))

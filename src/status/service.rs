@@ -222,12 +222,10 @@ impl Service {
         ))
     }
 
-    /// Whether the last reload of its server failed, and the text of that names this check and this probe, if one is given, or
-    /// is cut and may name them.
-    pub(crate) fn is_in_reload_failure(&self, check: &str, probe: Option<&str>) -> bool {
+    /// Whether the last reload of its server failed, and the text of that names this check, or is cut and may name it.
+    pub(crate) fn is_in_reload_failure(&self, check: &str) -> bool {
         let named = format!("check {check} of {} ", self.name);
-        let names = |why: &str| why.contains(&named) && probe.is_none_or(|probe| why.contains(probe));
-        self.failed_reload.as_ref().is_some_and(|why| names(why) || why.ends_with('…'))
+        self.failed_reload.as_ref().is_some_and(|why| why.contains(&named) || why.ends_with('…'))
     }
 
     /// Whether ExaBGP has acknowledged the desired state of every prefix.

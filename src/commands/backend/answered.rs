@@ -64,8 +64,9 @@ impl<'a> ResultsBefore<'a> {
         again(&self.not_failed, |_: &AskedCheck<'_>, _, _: &str| true, "did not fail before the reload").await
     }
 
-    /// Asks again the checks that failed, and describes the questions that still fail and take the service down, or that the
-    /// failure of the reload before names (`is_named`, of a service, its check and the probe).
+    /// Asks again the checks that failed, and describes the questions that still fail and take the service down, or whose check
+    /// the failure of the reload before names, if the helper counts them (`is_named`, of a service, its check, and the probe
+    /// of a `once-seen` check).
     pub(super) async fn still_failing(
         &self,
         is_named: impl Fn(&str, &str, Option<&str>) -> bool,
@@ -168,7 +169,7 @@ pub(super) mod tests {
     }
 
     /// The same, with these lines of the question.
-    async fn host_with(check: &str, dns: &str) -> (Responder, Responder, Config) {
+    pub(crate) async fn host_with(check: &str, dns: &str) -> (Responder, Responder, Config) {
         let own = Responder::bind([127, 0, 0, 1].into()).await.unwrap();
         let other = Responder::bind([127, 0, 0, 2].into()).await.unwrap();
         let check = |name: &str, server: &Responder| {

@@ -192,7 +192,10 @@ async fn still_failing(
     reporter: &mut QuestionReporter<'_>,
 ) -> Vec<String> {
     let is_named = |name: &str, check: &str, probe: Option<&str>| {
-        failed.iter().any(|service| service.name == name && service.is_in_reload_failure(check, probe))
+        let of_name = failed.iter().filter(|service| service.name == name);
+        of_name
+            .filter(|service| service.is_in_reload_failure(check))
+            .any(|service| service.checks.iter().any(|its| its.name == check && its.counts(probe)))
     };
     let began = Instant::now();
     loop {
@@ -209,7 +212,7 @@ async fn still_failing(
 mod tests {
     use std::path::Path;
 
-    use super::super::answered::tests::host;
+    use super::super::answered::tests::{host, host_with};
     use super::*;
     use crate::probe::dns::Transport;
     use crate::responder::Fault;
@@ -235,5 +238,36 @@ mod tests {
             assert_eq!(complaints.is_empty(), is_repaired, "{complaints:?}");
             assert!(began.elapsed() < backend.start_timeout / 2, "it waits for the start timeout");
         }
+    }
+
+    /// A cut text may name every check. Without what the helper counts, a probe that never passes would fail each reload.
+    #[tokio::test]
+    async fn a_probe_that_the_helper_does_not_count_does_not_fail_the_next_reload() {
+        let (own, _other, config) = host_with("", "once-seen = true").await;
+        own.set(Fault::Refuse).await;
+        let backend = &config.backends[0];
+        let results_before = ResultsBefore::now(&config, backend, &config.targets_of(backend)).await;
+        let helper = Client::new(Path::new("/nowhere"));
+        let failing = async |unproven: bool, unseen: &[&str]| {
+            let unseen: Vec<_> = unseen
+                .iter()
+                .map(|transport| format!("{} {transport} localhost. A", own.address()))
+                .collect();
+            let service = serde_json::from_value(serde_json::json!({
+                "name": "dns", "state": "up", "for-seconds": 1.0, "reason": "", "prefixes": [], "drains": [],
+                "disabled": false, "failed-reload": "reload unbound done, but …",
+                "dampening": {"penalty": 0, "suppressed": false, "reuse-in-seconds": null},
+                "checks": [{
+                    "name": "own", "state": "up", "streak": 1, "rise": 1, "fall": 1, "severity": "observe",
+                    "last": null, "unproven": unproven, "unseen": unseen
+                }]
+            }));
+            let mut reporter = QuestionReporter::new(&helper);
+            still_failing(&results_before, &[service.unwrap()], &mut reporter).await.len()
+        };
+        assert_eq!(failing(false, &["udp", "tcp"]).await, 0);
+        assert_eq!(failing(false, &["tcp"]).await, 1);
+        assert_eq!(failing(true, &[]).await, 0);
+        assert_eq!(failing(false, &[]).await, 2);
     }
 }

@@ -192,13 +192,14 @@ impl Needs {
 
 impl ProcessReport {
     fn new(held: &ProcessHandle) -> Self {
-        let since = SystemTime::now().checked_sub(held.age).unwrap_or(SystemTime::UNIX_EPOCH);
+        let age = held.age();
+        let since = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
         Self {
             pid: held.pid,
             name: held.name.clone(),
             is_stopped: held.is_stopped(),
             since: humantime::format_rfc3339_seconds(since).to_string(),
-            seconds: held.age.as_secs(),
+            seconds: age.as_secs(),
         }
     }
 }
