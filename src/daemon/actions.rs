@@ -133,13 +133,13 @@ impl Daemon<'_> {
     /// Updates the dead-man's withdraws and the stored state; the requests that wait for that are answered once it is on disk.
     pub(super) fn update(&mut self) {
         let began = Instant::now();
-        if std::mem::take(&mut self.printed) {
+        let unsaved = std::mem::take(&mut self.unsaved);
+        // An unexpected reply may change what has to be withdrawn, without a command.
+        if std::mem::take(&mut self.printed) || unsaved {
             self.io.deadman.set_withdraws(&self.engine.api_session().final_withdraws());
         }
         let now = self.now();
-        if std::mem::take(&mut self.unsaved)
-            && let Some(store) = &mut self.store
-        {
+        if unsaved && let Some(store) = &mut self.store {
             store.save(self.engine.remember(now));
             answer_once_written(std::mem::take(&mut self.pending_replies), store);
         }

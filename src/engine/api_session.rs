@@ -56,8 +56,7 @@ mod unheard;
 /// The longest time for which a withdraw waits for the reply to another command.
 pub(crate) const WITHDRAW_WAIT: Duration = Duration::from_millis(200);
 
-/// The pairing of replies is trusted again after this time without trouble. Longer than any pause before a command is
-/// sent again, so that an unresponsive ExaBGP never counts as calm.
+/// The pairing of replies is trusted again after this time without trouble, at least.
 pub(crate) const CALM: Duration = Duration::from_secs(60);
 
 /// Why ExaBGP answers no command, unless something else explains it.

@@ -123,8 +123,8 @@ impl ConfigReader {
     }
 }
 
-/// Passes a request of the process with this user id to the loop. An order carries the user id; for any other request
-/// the log shows it. The log shows each refusal, too.
+/// Passes a request of the process with this user id to the loop. An order carries the user id; the log shows it for
+/// requests that end orders, undampen or reload, and for each request that the loop refuses.
 async fn carry_out(
     envelope: Envelope,
     uid: u32,

@@ -3,6 +3,8 @@
 //! If a reply is missing, or one arrived that no command awaited, acknowledgments may be wrong from then on. Routes
 //! acknowledged meanwhile are stated once more after [`CALM`] without another sign of trouble.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::conversation::Command;
@@ -41,7 +43,8 @@ impl ApiSession {
     pub(super) fn resync_after_stray(&mut self, now: Moment, out: &mut Vec<Action>) {
         self.count_down_missing();
         self.note_trouble(now);
-        if self.stray_at.is_none_or(|stray| now.since(stray) > CALM) {
+        let calm = self.calm();
+        if self.stray_at.is_none_or(|stray| now.since(stray) > calm) {
             self.resync = Backoff::new();
         }
         self.stray_at = Some(now);
@@ -49,7 +52,7 @@ impl ApiSession {
             self.resync_at = Some(now + self.resync.pause());
         }
         for entry in &mut self.entries {
-            if entry.distrust_acknowledgment(now, CALM) {
+            if entry.distrust_acknowledgment(now, calm) {
                 out.push(Action::Save);
             }
         }
@@ -64,7 +67,13 @@ impl ApiSession {
 
     /// When to state once more the routes acknowledged during the trouble.
     pub(super) fn confirm_at(&self) -> Option<Moment> {
-        self.trouble.map(|trouble| trouble.latest + CALM)
+        self.trouble.map(|trouble| trouble.latest + self.calm())
+    }
+
+    /// The pairing of replies is trusted again after this time without trouble: [`CALM`], or more than the longest time
+    /// between two commands that ExaBGP does not answer, so that an unresponsive ExaBGP never counts as calm.
+    fn calm(&self) -> Duration {
+        CALM.max(Backoff::LONGEST + self.settings.exabgp.ack_timeout + Backoff::FIRST)
     }
 
     /// The trouble is over, and late replies have had time to arrive: states once more the routes acknowledged
@@ -77,5 +86,25 @@ impl ApiSession {
         }
         let doubtful = self.entries.iter_mut().filter(|entry| entry.was_acknowledged_since(trouble.since));
         doubtful.for_each(|entry| entry.restate(now));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::api_session::{Parent, Settings};
+    use crate::engine::compat::Compat;
+    use crate::engine::plan::ExaBgp;
+
+    #[test]
+    fn an_exabgp_that_answers_nothing_is_not_calm_between_two_commands() {
+        let calm = |ack_timeout| {
+            let exabgp = ExaBgp { dialect: None, ack_timeout, refresh: Duration::ZERO, end_of_rib: false };
+            let settings = Settings { exabgp, parent: Parent::ExaBgp, compat: Compat::NONE, seed: 1 };
+            ApiSession::new(settings, vec![], vec![]).calm()
+        };
+        assert_eq!(calm(Duration::from_secs(2)), CALM);
+        let long = Duration::from_secs(120);
+        assert!(calm(long) > Backoff::LONGEST + long);
     }
 }

@@ -244,17 +244,15 @@ impl RouteEntry {
     }
 
     /// Recent replies may have belonged to other commands: a route acknowledged within `lately` counts as not
-    /// acknowledged and perhaps announced, one refused as perhaps announced. True if it was acknowledged.
+    /// acknowledged and perhaps announced, one refused as perhaps announced. True if the memory of the helper has to be saved.
     pub(super) fn distrust_acknowledgment(&mut self, now: Moment, lately: Duration) -> bool {
-        if matches!(&self.answer, Some((at, Answer::Refused(_))) if now.since(*at) <= lately) {
-            self.perhaps_announced = true;
-        }
-        let doubtful = self.acknowledged.is_some() && now.since(self.acknowledged_at) <= lately;
-        if doubtful {
+        let is_refused = matches!(&self.answer, Some((at, Answer::Refused(_))) if now.since(*at) <= lately);
+        let is_acknowledged = self.acknowledged.is_some() && now.since(self.acknowledged_at) <= lately;
+        if is_acknowledged {
             self.forget_acknowledgment(now);
-            self.perhaps_announced = true;
         }
-        doubtful
+        self.perhaps_announced |= is_refused || is_acknowledged;
+        is_refused || is_acknowledged
     }
 
     /// Whether the last acknowledgment came at `moment` or later.
@@ -386,19 +384,22 @@ mod tests {
     use super::*;
     use crate::exabgp::NextHop;
 
-    /// `status --plugin` alerts by this time, so neither a second try nor a newer wish may restart it.
-    #[test]
-    fn an_entry_is_unsettled_from_its_first_command_without_acknowledgment() {
-        let at = |seconds| Moment::START + Duration::from_secs(seconds);
-        let announce = Advertisement::Announce(Attributes::default());
-        let route = Route {
+    fn entry() -> RouteEntry {
+        RouteEntry::new(Route {
             prefix: "192.0.2.53/32".parse().unwrap(),
             next_hop: NextHop::Itself,
             path_information: None,
             neighbors: vec![],
             med_offset: 0,
-        };
-        let mut entry = RouteEntry::new(route);
+        })
+    }
+
+    /// `status --plugin` alerts by this time, so neither a second try nor a newer wish may restart it.
+    #[test]
+    fn an_entry_is_unsettled_from_its_first_command_without_acknowledgment() {
+        let at = |seconds| Moment::START + Duration::from_secs(seconds);
+        let announce = Advertisement::Announce(Attributes::default());
+        let mut entry = entry();
         assert_eq!(entry.unsettled_since, None, "no decision yet");
         entry.desire(at(1), &announce);
         entry.refuse(&announce, true);
@@ -410,5 +411,19 @@ mod tests {
         assert_eq!(entry.unsettled_since, Some(at(4)));
         entry.acknowledge(at(5), announce);
         assert_eq!(entry.unsettled_since, Some(at(4)), "another advertisement is desired");
+    }
+
+    /// The state that is saved and the dead-man's withdraws name the routes that are perhaps announced.
+    #[test]
+    fn a_refusal_that_may_belong_to_another_command_is_saved() {
+        let announce = Advertisement::Announce(Attributes::default());
+        let mut entry = entry();
+        entry.desire(Moment::START, &announce);
+        entry.mark_sent(&announce);
+        entry.refuse(&announce, true);
+        entry.retry(Moment::START, Answer::Refused(None));
+        assert!(!entry.perhaps_announced);
+        assert!(entry.distrust_acknowledgment(Moment::START, Duration::from_secs(60)));
+        assert!(entry.perhaps_announced);
     }
 }
