@@ -24,7 +24,8 @@ use serde::Serialize;
 use self::baseline::Baseline;
 use self::command::InterruptGuard;
 use self::drained::ensure_drained;
-use self::earlier::EarlierDrains;
+use self::earlier::{EarlierDrains, reasons};
+use self::expected::Expected;
 use self::progress::Journal;
 pub(crate) use self::progress::{Done, Progress, Step};
 use self::recovery::Recovery;
@@ -42,6 +43,7 @@ mod checks;
 mod command;
 mod drained;
 mod earlier;
+mod expected;
 mod former;
 mod helper;
 mod lock;
@@ -289,18 +291,18 @@ impl Transaction<'_> {
         }
         // Still a part of the step before: a failure or an interruption leaves the server untouched.
         let services = ensure_drained(self.helper, &self.names()).await?;
-        let left = before
-            .drains
-            .get()
-            .into_iter()
-            .flatten()
-            .map(|(name, drain)| (name.clone(), drain.reason.clone()))
-            .collect();
-        // No operator would end the drain of a service that has become worse.
-        let services = FormerServices::new(services, left, self.unattended);
-        let baseline = before.baseline.get_or_init(|| Baseline { services, ..baseline });
-        journal.start(Step::Restart);
+        let left: Vec<_> = before.drains.get().map(reasons).unwrap_or_default();
         let snapshot = Snapshot::new(&self.config.state, self.backend);
+        let saved = (!left.is_empty()).then(|| Expected::load(&snapshot)).flatten();
+        // No operator would end the drain of a service that has become worse.
+        let mut baseline =
+            Baseline { services: FormerServices::new(services, left, self.unattended), ..baseline };
+        if let Some(expected) = saved {
+            expected.replace_in(&mut baseline, &self.removed);
+        }
+        let baseline = before.baseline.get_or_init(|| baseline);
+        Expected::save(&snapshot, baseline);
+        journal.start(Step::Restart);
         let is_restart = self.operation == Operation::Restart;
         let read_before = is_restart.then(|| snapshot.read());
         guard.deferred.set(matches!(self.operation, Operation::Command(..)));
@@ -347,6 +349,7 @@ impl Transaction<'_> {
         journal.start(Step::Checks);
         let found = self.wait_for_checks(baseline, recovery, journal).await?;
         journal.finish(found);
+        Expected::remove(&Snapshot::new(&self.config.state, self.backend));
         Ok(())
     }
 

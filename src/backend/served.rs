@@ -119,6 +119,11 @@ pub(crate) async fn still_lost(
         .collect()
 }
 
+/// Whether a zone is among these names, in any case and with or without the final dot.
+pub(crate) fn is_among(names: &[String], zone: &str) -> bool {
+    query(zone).is_some_and(|zone| names.iter().filter_map(|name| query(name)).any(|name| name == zone))
+}
+
 /// Whether a complaint in this text is about the zone at this address.
 fn is_named(zone: &Zone, text: &str) -> bool {
     let Zone { zone: name, server, .. } = zone;

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use rustix::net::{AddressFamily, netlink};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::connection::{Connection, Wanted};
 use super::message::{DUMP, array, find};
@@ -42,7 +42,7 @@ const ATTRIBUTES: usize = 72;
 const ATTEMPTS: usize = 3;
 
 /// The protocol of a socket.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Protocol {
     /// UDP sockets that are not connected.

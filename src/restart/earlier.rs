@@ -18,7 +18,7 @@ pub(super) type EarlierDrains = Vec<(String, EarlierDrain)>;
 /// A drain of an earlier transaction that failed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct EarlierDrain {
-    pub(super) reason: String,
+    reason: String,
     /// When it ends by itself; `None` if it does not.
     ends: Option<Instant>,
     until_exit: bool,
@@ -56,6 +56,11 @@ impl EarlierDrain {
 /// The services whose drain may be renewed: a renewal cancels a return that an operator has asked for.
 pub(super) fn renewable(drains: EarlierDrains) -> impl Iterator<Item = String> {
     drains.into_iter().filter(|(_, drain)| !drain.returning).map(|(service, _)| service)
+}
+
+/// The services with their reasons.
+pub(super) fn reasons(drains: &EarlierDrains) -> Vec<(String, String)> {
+    drains.iter().map(|(service, drain)| (service.clone(), drain.reason.clone())).collect()
 }
 
 fn drain_of<'a>(drains: &'a EarlierDrains, service: &str) -> Option<&'a EarlierDrain> {

@@ -75,19 +75,35 @@ impl Snapshot {
     /// If it cannot be written, or is too large. Then the earlier snapshot is still there.
     pub(super) fn save(&self, Present(entries): &Present) -> io::Result<()> {
         let Some(scope) = &self.scope else { return Ok(()) };
-        let path = self.directory.join(NAME);
-        if let Some(there) = path.ancestors().find(|above| above.symlink_metadata().is_ok()) {
-            trusted(there)?;
-        }
         let size = |entry: &Entry| if let Entry::File(_, content) = entry { content.len() } else { 0 };
         if entries.values().map(size).sum::<usize>() > LARGEST_TOTAL {
             let why = format!("the configuration has more than {} MiB", LARGEST_TOTAL >> 20);
             return Err(io::Error::other(why));
         }
-        make(&self.directory, DIRECTORY_MODE)?;
         // One document, so that a single rename replaces all files.
-        let document = serde_json::to_vec(&(scope.shown(), entries))?;
-        replace(&path, self.directory.join(format!("{NAME}.new")), FILE_MODE, &document)
+        self.write(NAME, &serde_json::to_vec(&(scope.shown(), entries))?)
+    }
+
+    /// Writes a document of this name beside the snapshot, or the snapshot.
+    ///
+    /// # Errors
+    /// If it cannot be written, or another user can change its place. Then the earlier document is still there.
+    pub(super) fn write(&self, name: &str, document: &[u8]) -> io::Result<()> {
+        let path = self.directory.join(name);
+        if let Some(there) = path.ancestors().find(|above| above.symlink_metadata().is_ok()) {
+            trusted(there)?;
+        }
+        make(&self.directory, DIRECTORY_MODE)?;
+        replace(&path, self.directory.join(format!("{name}.new")), FILE_MODE, document)
+    }
+
+    /// Reads a document of this name.
+    ///
+    /// # Errors
+    /// If it does not exist, cannot be read, or another user can change its place.
+    pub(super) fn read_document(&self, name: &str) -> io::Result<Vec<u8>> {
+        let path = self.directory.join(name);
+        trusted(&path).and_then(|_| fs::read(&path).map_err(|error| about(&path, &error)))
     }
 
     /// Checks whether there is a snapshot and it can be restored. Returns the differences from the disk.
@@ -100,8 +116,7 @@ impl Snapshot {
             return Err(Trouble::new("its configuration file is not known: name it with `config-file`"));
         };
         let path = self.directory.join(NAME);
-        let read = |_| fs::read(&path).map_err(|error| about(&path, &error));
-        let document = match trusted(&path).and_then(read) {
+        let document = match self.read_document(NAME) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let why =
                     format!("no configuration is saved in {} to roll back to", self.directory.display());

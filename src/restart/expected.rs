@@ -1,0 +1,173 @@
+//! The listeners and zones that the server must have again, kept on disk while failed attempts follow each other.
+//!
+//! ```text
+//!  first attempt ─► present state ─► saved ─► failure: its drain stays
+//!  next attempt, while that drain stays: the saved state replaces the present one ─► success or rollback: removed
+//! ```
+//!
+//! Without it the second attempt would take the state of a server that the first one has broken for the state before.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::baseline::Baseline;
+use super::snapshot::Snapshot;
+use crate::backend::answers::Zone;
+use crate::backend::listeners::Listener;
+use crate::backend::served::is_among;
+use crate::netlink::sockets::Protocol;
+use crate::text::parse_json;
+
+/// The name of the document.
+const NAME: &str = "before.json";
+
+/// The state of the server before the first attempt.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Expected {
+    /// Each with the number of its sockets.
+    listeners: Vec<(SocketAddr, Protocol, usize)>,
+    /// The zones that it served, each with the address that was queried, whether clients query it, and the serial.
+    zones: Vec<(String, SocketAddr, bool, u32)>,
+}
+
+impl Expected {
+    fn new(baseline: &Baseline) -> Self {
+        let listeners = baseline.listeners.iter();
+        let served = |zone: &Zone| {
+            let serial = zone.serial.filter(|_| zone.is_served())?;
+            Some((zone.zone.clone(), zone.server, zone.is_service, serial))
+        };
+        Self {
+            listeners: listeners.map(|one| (one.address, one.transport, one.sockets)).collect(),
+            zones: baseline.zones.all().filter_map(served).collect(),
+        }
+    }
+
+    /// Saves the state before an attempt for the next one. Without it that is compared with the state then, so a failure is
+    /// only logged.
+    pub(super) fn save(snapshot: &Snapshot, baseline: &Baseline) {
+        let saved = serde_json::to_vec(&Self::new(baseline))
+            .map_err(Into::into)
+            .and_then(|document| snapshot.write(NAME, &document));
+        if let Err(error) = saved {
+            let place = snapshot.directory.display();
+            log::warn!(
+                "cannot save the present state of the server in {place}, so a second attempt would not be compared with \
+                 it: {error}"
+            );
+        }
+    }
+
+    /// The state before the attempt that has left a drain; `None` if it could not save it.
+    pub(super) fn load(snapshot: &Snapshot) -> Option<Self> {
+        match snapshot.read_document(NAME) {
+            Ok(document) => parse_json(&document).ok(),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => {
+                log::warn!("cannot read the state of the server before the failed attempt: {error}");
+                None
+            }
+        }
+    }
+
+    /// Forgets it: the server serves as before.
+    pub(super) fn remove(snapshot: &Snapshot) {
+        // One that stays is without effect: only a drain that a failure has left lets the next attempt read it.
+        let _ = std::fs::remove_file(snapshot.directory.join(NAME));
+    }
+
+    /// Replaces the present listeners and zones of the baseline. If there were none, the server was down before, and the
+    /// present ones stand. Zones in `removed` need not be served.
+    pub(super) fn replace_in(self, baseline: &mut Baseline, removed: &[String]) {
+        if !self.listeners.is_empty() {
+            let listener = |(address, transport, sockets)| Listener {
+                address,
+                transport,
+                sockets,
+                waiting: 0,
+                drops: 0,
+                inodes: vec![],
+            };
+            baseline.listeners = self.listeners.into_iter().map(listener).collect();
+        }
+        for (zone, server, is_service, serial) in self.zones {
+            let is_this = |one: &&mut Zone| (&one.zone, one.server) == (&zone, server);
+            let zones = &mut baseline.zones;
+            let present = zones.configured.iter_mut().chain(&mut zones.listed).find(is_this);
+            let before = Zone {
+                zone: zone.clone(),
+                server,
+                is_service,
+                serial: Some(serial),
+                trouble: None,
+                cause: None,
+            };
+            match present {
+                Some(present) => *present = before,
+                None if is_among(removed, &zone) => {}
+                None => zones.listed.push(before),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::served::Served;
+    use crate::restart::former::FormerServices;
+
+    fn baseline(listeners: &[&str], zones: &[(&str, Option<u32>)]) -> Baseline {
+        let listener = |address: &&str| Listener {
+            address: address.parse().unwrap(),
+            transport: Protocol::Udp,
+            sockets: 1,
+            waiting: 0,
+            drops: 0,
+            inodes: vec![7],
+        };
+        let zone = |&(zone, serial): &(&str, Option<u32>)| Zone {
+            zone: zone.to_owned(),
+            server: "10.1.0.2:53".parse().unwrap(),
+            is_service: false,
+            serial,
+            trouble: None,
+            cause: None,
+        };
+        Baseline {
+            processes: vec![],
+            listeners: listeners.iter().map(listener).collect(),
+            zones: Served { configured: vec![], listed: zones.iter().map(zone).collect() },
+            version: None,
+            identity: None,
+            services: FormerServices::default(),
+        }
+    }
+
+    /// The listeners and zones of the second baseline after the first one has replaced its state.
+    fn replaced(
+        first: &Baseline,
+        mut second: Baseline,
+        removed: &[&str],
+    ) -> (Vec<String>, Vec<(String, u32)>) {
+        let removed: Vec<_> = removed.iter().map(|&zone| zone.to_owned()).collect();
+        Expected::new(first).replace_in(&mut second, &removed);
+        let listeners = second.listeners.iter().map(ToString::to_string).collect();
+        let served = second.zones.all().filter_map(|zone| Some((zone.zone.clone(), zone.serial?)));
+        (listeners, served.collect())
+    }
+
+    #[test]
+    fn the_state_before_the_first_attempt_replaces_that_of_the_broken_server() {
+        let first = baseline(&["192.0.2.53:53"], &[("a.", Some(1)), ("b.", Some(2))]);
+        let broken = || baseline(&["192.0.2.35:53"], &[("a.", None)]);
+        let both = vec![("a.".to_owned(), 1), ("b.".to_owned(), 2)];
+        assert_eq!(replaced(&first, broken(), &[]), (vec!["192.0.2.53:53 udp".to_owned()], both));
+        let (_, zones) = replaced(&first, broken(), &["B"]);
+        assert_eq!(zones, [("a.".to_owned(), 1)], "removed on purpose");
+        let down = baseline(&[], &[]);
+        assert_eq!(replaced(&down, broken(), &[]), (vec!["192.0.2.35:53 udp".to_owned()], vec![]));
+    }
+}
