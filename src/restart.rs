@@ -24,7 +24,7 @@ use serde::Serialize;
 use self::baseline::Baseline;
 use self::command::InterruptGuard;
 use self::drained::ensure_drained;
-use self::earlier::{EarlierDrains, reasons};
+use self::earlier::{EarlierDrains, reasons, since_first_attempt};
 use self::expected::Expected;
 use self::progress::Journal;
 pub(crate) use self::progress::{Done, Progress, Step};
@@ -293,7 +293,8 @@ impl Transaction<'_> {
         let services = ensure_drained(self.helper, &self.names()).await?;
         let left: Vec<_> = before.drains.get().map(reasons).unwrap_or_default();
         let snapshot = Snapshot::new(&self.config.state, self.backend);
-        let saved = (!left.is_empty()).then(|| Expected::load(&snapshot)).flatten();
+        let first = before.drains.get().and_then(since_first_attempt);
+        let saved = first.and_then(|age| Expected::load(&snapshot, age));
         // No operator would end the drain of a service that has become worse.
         let mut baseline =
             Baseline { services: FormerServices::new(services, left, self.unattended), ..baseline };

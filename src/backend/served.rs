@@ -17,7 +17,7 @@ use crate::text::ordered;
 const MOST_LISTED: usize = 1000;
 
 /// The remedy for a complaint about a zone that the operator removed.
-pub(crate) const IF_REMOVED: &str = "name a zone that was removed on purpose with --removed ZONE";
+pub(crate) const IF_REMOVED: &str = "name a zone that was removed on purpose with --removed ZONE, once no service of dnsherald's file names it";
 
 /// Number of zones queried at once.
 const AT_A_TIME: usize = 32;

@@ -50,7 +50,7 @@ pub(crate) enum Backend {
 pub(crate) struct BackendReload {
     #[command(flatten)]
     pub(crate) backend: OneBackend,
-    /// A zone that the server need not serve afterwards, since it was removed from its configuration; may be repeated
+    /// A zone that no service names and the server need not serve afterwards, since it was removed; may be repeated
     #[arg(long, value_name = "ZONE")]
     pub(crate) removed: Vec<String>,
 }
@@ -80,7 +80,7 @@ pub(crate) struct BackendRestart {
     /// earlier restart or reload may have broken what it asks.
     #[arg(long)]
     pub(crate) rollback: bool,
-    /// A zone that the server need not serve afterwards, since it was removed from its configuration; may be repeated
+    /// A zone that no service names and the server need not serve afterwards, since it was removed; may be repeated
     #[arg(long, value_name = "ZONE")]
     pub(crate) removed: Vec<String>,
     /// The reason, shown by `status`

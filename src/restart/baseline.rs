@@ -11,6 +11,7 @@ use crate::backend::listeners::{self, Listener, holders};
 use crate::backend::served::Served;
 use crate::config::Config;
 use crate::probe::Probe;
+use crate::process::Missing;
 use crate::process::handle::ProcessHandle;
 use crate::sys::procfs::ProcStat;
 use crate::text::ordered;
@@ -23,6 +24,8 @@ const MAX_GENERATIONS: usize = 8;
 pub(super) struct Baseline {
     /// Its main process; at a rollback that of the first attempt, too.
     pub(super) processes: Vec<ProcessHandle>,
+    /// Whether the server had surely no process, so that the listeners were not its own.
+    pub(super) is_down: bool,
     pub(super) listeners: Vec<Listener>,
     pub(super) zones: Served,
     pub(super) version: Option<String>,
@@ -41,6 +44,7 @@ impl Baseline {
             Served::now(&targets, backend, removed),
         );
         Self {
+            is_down: matches!(&process, Some(Err(Missing::Surely(_)))),
             processes: process.and_then(Result::ok).into_iter().collect(),
             listeners: listeners_of(config, backend),
             zones,
@@ -73,7 +77,7 @@ impl Baseline {
     }
 }
 
-/// The listeners at port 53 and at the ports where the services of this backend are probed.
+/// The listeners at port 53 and at the ports of the DNS checks of the services of this backend.
 #[must_use]
 pub(crate) fn listeners_of(config: &Config, backend: &Backend) -> Vec<Listener> {
     let checks = config.services_of(backend).flat_map(|service| &service.checks);
@@ -188,6 +192,7 @@ mod tests {
         let ((mut old, earlier), (mut new, process)) = (sleeping_process(), sleeping_process());
         let before = Baseline {
             processes: vec![earlier],
+            is_down: false,
             listeners: vec![],
             zones: Served::default(),
             version: None,

@@ -19,6 +19,8 @@ pub(super) type EarlierDrains = Vec<(String, EarlierDrain)>;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct EarlierDrain {
     reason: String,
+    /// When it began; a renewal does not change that. `None` if the clock does not go back so far.
+    began: Option<Instant>,
     /// When it ends by itself; `None` if it does not.
     ends: Option<Instant>,
     until_exit: bool,
@@ -30,9 +32,11 @@ pub(super) struct EarlierDrain {
 
 impl EarlierDrain {
     fn new(drain: &Drain, now: Instant) -> Self {
-        let rest = drain.expires_in_seconds.and_then(|rest| Duration::try_from_secs_f64(rest).ok());
+        let duration = |seconds| Duration::try_from_secs_f64(seconds).ok();
+        let rest = drain.expires_in_seconds.and_then(duration);
         Self {
             reason: drain.reason.clone(),
+            began: duration(drain.for_seconds).and_then(|age| now.checked_sub(age)),
             ends: rest.and_then(|rest| now.checked_add(rest)),
             until_exit: drain.until_exit,
             returning: drain.returning,
@@ -56,6 +60,11 @@ impl EarlierDrain {
 /// The services whose drain may be renewed: a renewal cancels a return that an operator has asked for.
 pub(super) fn renewable(drains: EarlierDrains) -> impl Iterator<Item = String> {
     drains.into_iter().filter(|(_, drain)| !drain.returning).map(|(service, _)| service)
+}
+
+/// The time since the first attempt that has left one of these drains; `None` if there is none.
+pub(super) fn since_first_attempt(drains: &EarlierDrains) -> Option<Duration> {
+    drains.iter().map(|(_, drain)| drain.began.map_or(Duration::MAX, |began| began.elapsed())).max()
 }
 
 /// The services with their reasons.

@@ -9,6 +9,7 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,14 +19,20 @@ use crate::backend::answers::Zone;
 use crate::backend::listeners::Listener;
 use crate::backend::served::is_among;
 use crate::netlink::sockets::Protocol;
+use crate::probe::freshness::serial::is_newer;
 use crate::text::parse_json;
 
 /// The name of the document.
 const NAME: &str = "before.json";
 
+/// The tolerance between the age of a drain and the clock of the document.
+const LEEWAY: Duration = Duration::from_secs(5);
+
 /// The state of the server before the first attempt.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Expected {
+    /// When it was saved.
+    at: SystemTime,
     /// Each with the number of its sockets.
     listeners: Vec<(SocketAddr, Protocol, usize)>,
     /// The zones that it served, each with the address that was queried, whether clients query it, and the serial.
@@ -34,12 +41,14 @@ pub(super) struct Expected {
 
 impl Expected {
     fn new(baseline: &Baseline) -> Self {
-        let listeners = baseline.listeners.iter();
+        // Those of a server that was down belong to others.
+        let listeners = baseline.listeners.iter().filter(|_| !baseline.is_down);
         let served = |zone: &Zone| {
             let serial = zone.serial.filter(|_| zone.is_served())?;
             Some((zone.zone.clone(), zone.server, zone.is_service, serial))
         };
         Self {
+            at: SystemTime::now(),
             listeners: listeners.map(|one| (one.address, one.transport, one.sockets)).collect(),
             zones: baseline.zones.all().filter_map(served).collect(),
         }
@@ -60,10 +69,11 @@ impl Expected {
         }
     }
 
-    /// The state before the attempt that has left a drain; `None` if it could not save it.
-    pub(super) fn load(snapshot: &Snapshot) -> Option<Self> {
+    /// The state that was saved before the failed attempts since this time, which have left a drain; `None` if there is none.
+    /// An older document is of attempts whose drain an operator has ended, or of another user's.
+    pub(super) fn load(snapshot: &Snapshot, since: Duration) -> Option<Self> {
         match snapshot.read_document(NAME) {
-            Ok(document) => parse_json(&document).ok(),
+            Ok(document) => parse_json(&document).ok().filter(|saved: &Self| saved.is_within(since)),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => {
                 log::warn!("cannot read the state of the server before the failed attempt: {error}");
@@ -72,14 +82,18 @@ impl Expected {
         }
     }
 
+    fn is_within(&self, since: Duration) -> bool {
+        self.at.elapsed().is_ok_and(|age| age <= since.saturating_add(LEEWAY))
+    }
+
     /// Forgets it: the server serves as before.
     pub(super) fn remove(snapshot: &Snapshot) {
-        // One that stays is without effect: only a drain that a failure has left lets the next attempt read it.
+        // One that stays is older than the drain of a later attempt, and therefore not read.
         let _ = std::fs::remove_file(snapshot.directory.join(NAME));
     }
 
     /// Replaces the present listeners and zones of the baseline. If there were none, the server was down before, and the
-    /// present ones stand. Zones in `removed` need not be served.
+    /// present ones stand. So do those of zones in `removed`, and newer versions of zones.
     pub(super) fn replace_in(self, baseline: &mut Baseline, removed: &[String]) {
         if !self.listeners.is_empty() {
             let listener = |(address, transport, sockets)| Listener {
@@ -105,8 +119,10 @@ impl Expected {
                 cause: None,
             };
             match present {
+                _ if is_among(removed, &zone) => {}
+                // The server has got a newer version meanwhile.
+                Some(present) if present.serial.is_some_and(|now| is_newer(now, serial)) => {}
                 Some(present) => *present = before,
-                None if is_among(removed, &zone) => {}
                 None => zones.listed.push(before),
             }
         }
@@ -138,6 +154,7 @@ mod tests {
         };
         Baseline {
             processes: vec![],
+            is_down: false,
             listeners: listeners.iter().map(listener).collect(),
             zones: Served { configured: vec![], listed: zones.iter().map(zone).collect() },
             version: None,
@@ -167,7 +184,26 @@ mod tests {
         assert_eq!(replaced(&first, broken(), &[]), (vec!["192.0.2.53:53 udp".to_owned()], both));
         let (_, zones) = replaced(&first, broken(), &["B"]);
         assert_eq!(zones, [("a.".to_owned(), 1)], "removed on purpose");
-        let down = baseline(&[], &[]);
-        assert_eq!(replaced(&down, broken(), &[]), (vec!["192.0.2.35:53 udp".to_owned()], vec![]));
+        let (_, zones) = replaced(&first, baseline(&[], &[("a.", Some(5)), ("b.", Some(1))]), &[]);
+        assert_eq!(zones, [("a.".to_owned(), 5), ("b.".to_owned(), 2)], "the newer version of each");
+    }
+
+    /// Another process may listen at the port.
+    #[test]
+    fn a_server_that_was_down_before_the_first_attempt_has_no_listeners_to_expect() {
+        let down = Baseline { is_down: true, ..baseline(&["127.0.0.53:53"], &[]) };
+        let partly_up = baseline(&["192.0.2.53:53"], &[]);
+        assert_eq!(replaced(&down, partly_up, &[]), (vec!["192.0.2.53:53 udp".to_owned()], vec![]));
+    }
+
+    #[test]
+    fn a_document_from_before_the_drain_is_of_other_attempts() {
+        let saved = |ago| Expected {
+            at: SystemTime::now() - Duration::from_secs(ago),
+            ..Expected::new(&baseline(&[], &[]))
+        };
+        let hour = Duration::from_secs(3600);
+        assert!(saved(0).is_within(Duration::ZERO) && saved(3600).is_within(hour));
+        assert!(!saved(3700).is_within(hour));
     }
 }

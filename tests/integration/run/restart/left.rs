@@ -122,7 +122,7 @@ fn a_lost_zone_names_the_option_that_excuses_it() {
     in_namespace(name, "true", || {
         let mut site = Site::with_a_listed_zone("stops; starts; touch lost");
         let remedy = "FAILED: zone example.org. at 127.0.0.1:53: serial none, before 7, answered No Error without a SOA; \
-                      name a zone that was removed on purpose with --removed ZONE";
+                      name a zone that was removed on purpose with --removed ZONE, once no service of dnsherald's file names it";
         site.is_left_drained(&[], remedy);
         // The server has lost the zone before a second restart, which is no reason to forget it.
         let again = site.run(&[]);
