@@ -70,7 +70,7 @@ impl Expected {
     }
 
     /// The state that was saved before the failed attempts since this time, which have left a drain; `None` if there is none.
-    /// An older document is of attempts whose drain an operator has ended, or of another user's.
+    /// An older document is of earlier attempts, whose drain has ended.
     pub(super) fn load(snapshot: &Snapshot, since: Duration) -> Option<Self> {
         match snapshot.read_document(NAME) {
             Ok(document) => parse_json(&document).ok().filter(|saved: &Self| saved.is_within(since)),
