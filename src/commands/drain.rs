@@ -105,7 +105,7 @@ pub(crate) fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
     } else {
         writeln!(text::stdout(), "undrained {}", named(&lifted))?;
     }
-    let is_quiet = options.once_healthy || (lifted.is_empty() && options.quiet_if_none);
+    let is_quiet = if lifted.is_empty() { options.quiet_if_none } else { options.once_healthy };
     if !is_quiet {
         concerned.iter().try_for_each(|service| print_remaining_reasons(service, &lifted))?;
     }

@@ -165,7 +165,20 @@ impl Engine {
         service.failed_reload = None;
         let but = match service.state() {
             service::ServiceState::Starting | service::ServiceState::Up => String::new(),
-            state => format!("; it is {state}: {}{}", service.reason(), service.undampen_remedy()),
+            service::ServiceState::Degraded => format!("; it is degraded: {}", service.reason()),
+            // The reason is that of the fall, which the reload may have repaired.
+            service::ServiceState::Down => {
+                format!(
+                    "; it is down{}",
+                    service.undampen_remedy().unwrap_or_else(|| " until its checks pass".into())
+                )
+            }
+            service::ServiceState::Drained => {
+                format!(
+                    "; it stays drained; to end that: dnsherald undrain {} --once-healthy",
+                    service.name()
+                )
+            }
         };
         Some(Notice::Restarted { service: service.name().to_owned(), what, but })
     }

@@ -168,12 +168,11 @@ impl Service {
         takes(self.dampening.return_time.withdrawn_by(), self.rises_in, longest)
     }
 
-    /// The command that returns a service which is down only by dampening, as the end of a sentence; empty if it is not.
-    pub(in crate::engine) fn undampen_remedy(&self) -> String {
-        if self.state != ServiceState::Down || !self.dampening.keeps_withdrawn() {
-            return String::new();
-        }
-        format!("; to end it: dnsherald undampen {}", self.name)
+    /// Why it is down and the command that returns it, as the end of a sentence; `None` if dampening does not keep it down.
+    pub(in crate::engine) fn undampen_remedy(&self) -> Option<String> {
+        let remedy =
+            || format!(": dampening keeps it withdrawn; to end that: dnsherald undampen {}", self.name);
+        self.dampening.keeps_withdrawn().then(remedy)
     }
 
     /// Forgets every fall on request of the operator. The notice lists what was cleared; there is none if nothing was.

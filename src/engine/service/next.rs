@@ -70,18 +70,22 @@ impl Service {
         let only = endless.next().filter(|_| endless.next().is_none() && self.drains.iter().nth(1).is_some());
         let holder = only.map_or_else(String::new, |(holder, _)| format!(" --as {holder}"));
         let undrain = format!("`dnsherald undrain {}{holder}`", self.name);
+        let is_held_at =
+            |end| self.holds.all_over_at().is_some_and(|over| over > end) && !self.lacks_address();
+        let then = if is_held_at(now) { "; its hold then announces it" } else { "" };
         match self.until(now) {
-            Until::FileGone => Next::open(format!("drained until {} is removed", self.named_disable_file())),
+            Until::FileGone => {
+                Next::open(format!("drained until {} is removed{then}", self.named_disable_file()))
+            }
             Until::Over(time) => {
                 let end = now + time;
-                let is_held =
-                    self.holds.all_over_at().is_some_and(|over| over > end) && !self.lacks_address();
+                let is_held = is_held_at(end);
                 let then =
                     if is_held { ", then its hold announces it" } else { ", then the checks must pass" };
                 Next::timed("drain ends", end, then)
             }
-            Until::Exit => Next::open(format!("drained until the helper exits, or {undrain}")),
-            Until::Undrained(_) => Next::open(format!("drained until {undrain}")),
+            Until::Exit => Next::open(format!("drained until the helper exits, or {undrain}{then}")),
+            Until::Undrained(_) => Next::open(format!("drained until {undrain}{then}")),
             // Only the checks remain to wait for.
             _ if self.drains.is_empty() => self.after_checks_pass(now, ""),
             _ => self.after_checks_pass(now, ", then the drain ends"),

@@ -154,11 +154,13 @@ fn undampen_ends_a_suppression_and_reports_it() {
     let table = pop.told(&["status"]);
     let words: Vec<_> = table.split_whitespace().collect();
     assert!(words.join(" ").contains("to end it: dnsherald undampen resolver"), "{table}");
-    let undrained = pop.command(&["undrain", "resolver"]);
-    assert_eq!(undrained.status.code(), Some(1));
-    let undrained = stdout(&undrained);
-    assert!(undrained.starts_with("resolver is not drained, but suppressed for "), "{undrained}");
-    assert!(undrained.ends_with("; to end it: dnsherald undampen resolver\n"), "{undrained}");
+    for options in [&["undrain", "resolver"][..], &["undrain", "resolver", "--once-healthy"]] {
+        let undrained = pop.command(options);
+        assert_eq!(undrained.status.code(), Some(1));
+        let undrained = stdout(&undrained);
+        assert!(undrained.starts_with("resolver is not drained, but suppressed for "), "{undrained}");
+        assert!(undrained.ends_with("; to end it: dnsherald undampen resolver\n"), "{undrained}");
+    }
     pop.told(&["drain", "resolver", "--for", "1h", "--wait"]);
     let returns = pop.told(&["undrain", "resolver", "--once-healthy"]);
     assert_eq!(returns, "resolver returns once no check takes it down and dampening releases it\n");

@@ -208,6 +208,9 @@ fn a_hold_announces_at_the_end_of_a_drain_that_it_outlasts() {
     assert_eq!(bench.engine.services()[0].state().to_string(), "up");
     bench.drain("bob", Lasts::For(Duration::from_secs(3600)));
     assert_eq!(bench.next(), "drain ends 3670.000, then the checks must pass");
+    bench.drain("bob", Lasts::UntilLifted);
+    let endless = "drained until `dnsherald undrain resolver`; its hold then announces it";
+    assert_eq!(bench.next(), endless);
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn a_restart_of_a_suppressed_service_names_the_command_that_returns_it() {
     assert!(said.contains("resolver stays withdrawn, suppressed for "), "{said}");
     assert!(said.contains(" more; to end it: dnsherald undampen resolver"), "{said}");
     site.helper.logs(
-        "done, and every step verified; it is down: suppressed by dampening; to end it: dnsherald undampen resolver",
+        "done, and every step verified; it is down: dampening keeps it withdrawn; to end that: dnsherald undampen resolver",
     );
     site.helper.has_said_no_more();
 }
