@@ -1,7 +1,5 @@
 //! How long a failed `backend restart` waits, and what it says of the drain that it leaves.
 
-use std::time::Duration;
-
 use super::*;
 use crate::support::zones::serves_zones;
 
@@ -141,27 +139,23 @@ fn an_attempt_after_a_failed_one_is_compared_with_the_listeners_before_both() {
     let name = "run::restart::left::an_attempt_after_a_failed_one_is_compared_with_the_listeners_before_both";
     in_namespace(name, "true", || {
         let site = Site::with_a_snapshot();
-        let (broken, closed) = (site.pop.file("broken"), site.pop.file("closed"));
-        let bind = || Some(UdpSocket::bind("127.0.0.2:53").unwrap());
-        let mut socket = bind();
+        // The restart says what is to listen, and waits until that is done.
+        let (asks, done) = (site.pop.file("asks"), site.pop.file("done"));
+        assert!(Command::new("mkfifo").args([&asks, &done]).status().unwrap().success());
+        let bind = || UdpSocket::bind("127.0.0.2:53").unwrap();
+        let mut socket = Some(bind());
         thread::spawn(move || {
             loop {
-                match (broken.exists(), socket.is_some()) {
-                    (true, true) => {
-                        socket = None;
-                        fs::write(&closed, "").unwrap();
-                    }
-                    (false, false) => {
-                        socket = bind();
-                        fs::remove_file(&closed).unwrap();
-                    }
-                    _ => thread::sleep(Duration::from_millis(5)),
+                match fs::read_to_string(&asks).unwrap().trim() {
+                    "close" => socket = None,
+                    _ if socket.is_none() => socket = Some(bind()),
+                    _ => {}
                 }
+                fs::write(&done, "done\n").unwrap();
             }
         });
         site.restarts_by(
-            "stops; starts; if grep -q broken etc/srv.conf; then touch broken; until [ -e closed ]; do sleep 0.01; done\n\
-             else rm -f broken; while [ -e closed ]; do sleep 0.01; done; fi",
+            "stops; starts; if grep -q broken etc/srv.conf; then echo close > asks; else echo open > asks; fi; cat done",
         );
         fs::write(site.pop.file("etc/srv.conf"), "broken").unwrap();
         let restart = |options: &[&str]| {
