@@ -173,12 +173,8 @@ impl Engine {
                     service.undampen_remedy().unwrap_or_else(|| " until its checks pass".into())
                 )
             }
-            service::ServiceState::Drained => {
-                format!(
-                    "; it stays drained; to end that: dnsherald undrain {} --once-healthy",
-                    service.name()
-                )
-            }
+            // The drain may be of an operator who still works on the host.
+            service::ServiceState::Drained => "; it stays drained: see `dnsherald status`".to_owned(),
         };
         Some(Notice::Restarted { service: service.name().to_owned(), what, but })
     }
