@@ -104,6 +104,8 @@ pub(crate) fn undrain(options: &Undrain) -> anyhow::Result<Exit> {
         print_return(&document, &lifted)?;
     } else {
         writeln!(text::stdout(), "undrained {}", named(&lifted))?;
+        let undrained = |service: &&&Service| lifted.contains(&service.name);
+        concerned.iter().filter(undrained).try_for_each(|service| print_holds(service))?;
     }
     let is_quiet = if lifted.is_empty() { options.quiet_if_none } else { options.once_healthy };
     if !is_quiet {
@@ -152,17 +154,18 @@ fn print_other_drains(
     Ok(())
 }
 
-/// Prints the holds of a service that may outlast its drains: they announce it without a pass.
+/// Prints the holds that announce a service without a pass once its drains have ended.
 fn print_holds(service: &Service) -> std::io::Result<()> {
-    let ends_in = service.drains_end_in();
-    let outlasts = |hold: &&status::Hold| ends_in.is_none_or(|end| hold.expires_in_seconds > end);
-    for hold in service.holds.iter().filter(outlasts) {
+    let returns = match service.is_drained() {
+        true => "while that lasts, it returns at once when it is no longer drained",
+        false => "it returns at once",
+    };
+    for hold in service.holds_after_drains() {
         let (name, holder, reason) = (foreign(&service.name), foreign(&hold.holder), foreign(&hold.reason));
         let unhold = hold.unhold(&service.name);
         writeln!(
             text::stdout(),
-            "{holder} holds {name} announced: {reason}; while that lasts, it returns at once when it is no longer drained, \
-             whatever its checks say; to end that: {unhold}"
+            "{holder} holds {name} announced: {reason}; {returns}, whatever its checks say; to end that: {unhold}"
         )?;
     }
     Ok(())

@@ -165,8 +165,10 @@ impl Engine {
         service.failed_reload = None;
         let but = match service.state() {
             service::ServiceState::Starting | service::ServiceState::Up => String::new(),
-            service::ServiceState::Degraded => format!("; it is degraded: {}", service.reason()),
-            // The reason is that of the fall, which the reload may have repaired.
+            // The reason is that of the last results of its checks, which the reload may have repaired.
+            service::ServiceState::Degraded => {
+                format!("; by its last results it is degraded: {}", service.reason())
+            }
             service::ServiceState::Down => {
                 format!(
                     "; it is down{}",

@@ -196,7 +196,10 @@ fn drained(service: &Service) -> (Exit, String) {
         return (Exit::Critical, " until its checks pass, and they fail".to_owned());
     }
     let left = service.drains_end_in().filter(|left| *left > 0.0);
-    (Exit::Warning, left.map_or_else(String::new, |left| format!(" for {} more", shown(left))))
+    let left = left.map_or_else(String::new, |left| format!(" for {} more", shown(left)));
+    let holders = joined(service.holds_after_drains().map(|hold| &hold.holder), ", ");
+    let then = if holders.is_empty() { String::new() } else { format!(", then held announced by {holders}") };
+    (Exit::Warning, format!("{left}{then}"))
 }
 
 /// For each service whether it is up or degraded, its penalty and its falls; for each check the slowest answer; and

@@ -114,6 +114,15 @@ impl Service {
         ends.try_fold(0.0, |most: f64, left| Some(most.max(left?)))
     }
 
+    /// The holds that announce it, whatever its checks say, once it is no longer drained: those that may outlast its drains.
+    /// A drain that waits for the checks ends only with them.
+    pub(crate) fn holds_after_drains(&self) -> impl Iterator<Item = &Hold> {
+        let ends_in = self.drains_end_in();
+        let waits = self.drains.iter().any(|drain| drain.returning) || self.lacks_address();
+        let outlasts = move |hold: &&Hold| !waits && ends_in.is_none_or(|end| hold.expires_in_seconds > end);
+        self.holds.iter().filter(outlasts)
+    }
+
     /// Whether it is up or degraded.
     #[must_use]
     pub const fn is_serving(&self) -> bool {

@@ -58,6 +58,13 @@ fn by_rule(document: &Document, service: &Service, rule: Rule) -> Vec<String> {
                 (undrain, None) => Some(format!("to end it: `{undrain}`")),
             };
             let mut remedies: Vec<_> = service.drains.iter().filter_map(of_drain).collect();
+            remedies.extend(service.holds_after_drains().map(|hold| {
+                format!(
+                    "without its drains it is announced at once, whatever its checks say: held by {}; to end that: `{}`",
+                    hold.holder,
+                    hold.unhold(name)
+                )
+            }));
             if !service.is_drained_for_good() {
                 remedies.extend(advice::for_service(document, service));
             }

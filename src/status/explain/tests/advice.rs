@@ -229,6 +229,20 @@ fn port_closed_beside_a_service(document: &mut Document) {
     document.services.push(other);
 }
 
+/// The end of a drain under a hold returns a service whose checks fail.
+#[test]
+fn the_advice_to_undrain_names_the_hold_that_then_announces() {
+    let mut document: Document = serde_json::from_str(ANNOUNCED).unwrap();
+    held(&mut document);
+    drained(&mut document);
+    let hold = "without its drains it is announced at once, whatever its checks say: held by alice; to end that: `dnsherald \
+                unhold resolver --as alice`";
+    assert_eq!(remedies_of(&document)[1], hold);
+    first(&mut document).drains[0].returning = true;
+    let advice = remedies_of(&document);
+    assert!(advice.iter().all(|text| !text.contains("unhold")), "the checks must pass: {advice:?}");
+}
+
 /// The last round of the other service fails as well: the server may have just ended.
 #[test]
 fn a_service_that_falls_does_not_show_that_the_server_runs() {

@@ -59,7 +59,12 @@ fn a_hold_announces_against_the_checks_until_its_end_over_a_restart() {
     successor.says(WITHDRAW);
     let all_the_same = pop.told(&["hold", "resolver", "--for", "1h", "--reason", "check is wrong"]);
     assert!(all_the_same.contains("resolver is still drained: "), "{all_the_same}");
-    pop.told(&["undrain"]);
+    let alert = stdout(&pop.command(&["status", "--plugin"]));
+    assert!(alert.contains(" more, then held announced by operator: "), "{alert}");
+    let undrained = pop.told(&["undrain"]);
+    let held = "undrained resolver\noperator holds resolver announced: check is wrong; it returns at once, whatever its checks \
+                say; to end that: dnsherald unhold resolver --as operator\n";
+    assert_eq!(undrained, held);
     successor.says(ANNOUNCE);
     pop.comes_to_be(|status| status.services[0].without_hold == Some(ServiceState::Down));
     pop.told(&["hold", "resolver", "--for", "1h", "--reason", "test", "--as", "bob"]);

@@ -81,6 +81,11 @@ fn a_reload_that_leaves_the_service_down_has_failed_again() {
     site.helper.logs("reload srv done, and every step verified");
     site.helper.comes_to_say(ANNOUNCE);
     assert!(!alert(&site).contains("reload srv"), "{}", alert(&site));
+
+    site.pop.told(&["drain", "--as", "bob"]);
+    site.helper.comes_to_say(WITHDRAW);
+    assert_eq!(reload(&site, Fault::None).0, Some(0));
+    site.helper.logs("reload srv done, and every step verified; it stays drained: see `dnsherald status`");
 }
 
 /// A command that is killed may have left its request with a server that hangs.
