@@ -117,7 +117,8 @@ pub(crate) struct Daemon<'a> {
     store: Option<Store>,
     /// The sockets for status and requests.
     pub(crate) control: Option<Control>,
-    /// Declared before `history`, so dropped before it: the drop writes pending incidents and notes them in the history.
+    /// Declared before `history`, so dropped before it: the drop waits a moment until the writer has noted each file in the
+    /// history.
     pub(crate) incidents: Option<Incidents>,
     pub(crate) history: Option<History>,
     flight: Option<Flight>,
@@ -187,6 +188,9 @@ impl<'a> Daemon<'a> {
     /// Runs until ExaBGP exits, a signal arrives, the only decision has been sent, or the supervisor stops the loop.
     pub(crate) async fn run(mut self, supervisor: &mut dyn Supervisor) -> Ending {
         let ending = self.turn(supervisor).await;
+        if let Some(incidents) = &mut self.incidents {
+            incidents.keep_pending(self.flight.as_ref());
+        }
         self.unsaved |= self.store.as_mut().is_some_and(Store::end);
         self.update();
         self.log_summaries(true);

@@ -76,12 +76,13 @@ impl From<Failure> for Outcome {
     }
 }
 
-/// Probes whose first question got no answer, among all probes of a round that passed.
+/// Probes whose first question got no answer, among those over UDP of a round that passed. A probe whose loss rate limiting
+/// or overload may explain is not among them.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Lost {
     /// Had to repeat the question; at most `of`.
     pub(crate) lost: u32,
-    /// All.
+    /// All of these.
     pub(crate) of: u32,
 }
 

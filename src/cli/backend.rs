@@ -30,9 +30,10 @@ pub(crate) enum Backend {
     ///
     /// The command checks the configuration, withdraws the services, and waits until the server's own counters are quiet.
     /// After the restart it waits for the new process, the listeners, the zones and the checks before traffic returns: no check
-    /// may take a service down, and none that passed before may degrade it. The old process must have exited. Interrupted at any moment, the command leaves either the old state or a drain: after a
-    /// failure until `undrain`, after SIGKILL with an end. Exit status: 0 restarted and serving, 1 not touched, 3 left
-    /// drained, 4 rolled back, 78 bad configuration of dnsherald.
+    /// may take a service down, and none that passed before may degrade it. The old process must have exited. Interrupted at
+    /// any moment, the command leaves either the old state or a drain: after a failure until `undrain`, after SIGKILL with an
+    /// end. Exit status: 0 restarted, and the services are back, except those that dampening or another drain keeps
+    /// withdrawn; 1 not touched; 3 left drained; 4 rolled back; 78 bad configuration of dnsherald.
     Restart(BackendRestart),
     /// Print the systemd drop-in that drains before a unit stops
     ///

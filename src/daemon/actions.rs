@@ -27,10 +27,12 @@ const FEW_ROUTES: usize = 64;
 
 impl Daemon<'_> {
     /// Passes an event to the engine and carries out its actions. Returns true if the loop must end.
+    #[must_use]
     pub(super) fn handle(&mut self, event: Event, supervisor: &mut dyn Supervisor) -> bool {
         self.handle_at(self.now(), event, supervisor)
     }
 
+    #[must_use]
     pub(super) fn handle_at(&mut self, now: Moment, event: Event, supervisor: &mut dyn Supervisor) -> bool {
         supervisor.before_event(now, &event);
         self.tally.count_event(&self.engine, &event);
@@ -53,6 +55,7 @@ impl Daemon<'_> {
     }
 
     /// Carries out actions in order. Returns true if the loop must end.
+    #[must_use]
     pub(super) fn carry_out(
         &mut self,
         now: Moment,

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! The last [`KEPT`] files stay. At most one a minute is written: for the first service that goes down at once, for further
-//! ones together once the minute is over. Thus a hundred services that go down together make two files at most. A reload, which empties the
-//! recorder, does not let them wait.
+//! ones together once the minute is over. Thus a hundred services that go down together make two files at most. Before a
+//! reload, which empties the recorder, and before the exit they do not wait.
 
 use std::fs;
 use std::io;
@@ -120,8 +120,8 @@ impl Incidents {
         }
     }
 
-    /// Keeps an incident that waits for its minute, before a reload empties the flight recorder.
-    pub(super) fn keep_before_reload(&mut self, flight: Option<&Flight>) {
+    /// Keeps an incident that waits for its minute, before a reload empties the flight recorder or the helper exits.
+    pub(super) fn keep_pending(&mut self, flight: Option<&Flight>) {
         if self.pending.is_some() {
             self.kept_at = None;
             self.keep(&[], flight);

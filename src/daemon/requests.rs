@@ -290,7 +290,7 @@ impl Daemon<'_> {
         keep_memory(&self.probes, &mut probes, &same_probes);
         // Begin a new recording: a trace has only one configuration.
         if let Some(incidents) = &mut self.incidents {
-            incidents.keep_before_reload(self.flight.as_ref());
+            incidents.keep_pending(self.flight.as_ref());
         }
         self.flight = Flight::new(config, self.io.parent);
         // Replace what the loop keeps of the old configuration.

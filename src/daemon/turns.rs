@@ -35,8 +35,7 @@ enum Wakeup {
 impl Daemon<'_> {
     /// Runs turns of the loop until it ends.
     pub(super) async fn turn(&mut self, supervisor: &mut dyn Supervisor) -> Ending {
-        self.scan_disable_files(AT_START, supervisor).await;
-        if self.handle(Event::Start, supervisor) {
+        if self.scan_disable_files(AT_START, supervisor).await || self.handle(Event::Start, supervisor) {
             return Ending::Exit;
         }
         if let Some(store) = &mut self.store {
@@ -144,18 +143,21 @@ impl Daemon<'_> {
     async fn tick(&mut self, supervisor: &mut dyn Supervisor) -> bool {
         let now = self.now();
         if self.disable_files.scan_time == ScanTime::BeforeRounds && self.engine.is_round_due(now) {
-            self.scan_disable_files(AT_ROUND, supervisor).await;
-            return self.handle(Event::Tick, supervisor);
+            return self.scan_disable_files(AT_ROUND, supervisor).await
+                || self.handle(Event::Tick, supervisor);
         }
         // At the same instant, so that no further round becomes due without a scan of the disable-files.
         self.handle_at(now, Event::Tick, supervisor)
     }
 
-    /// Scans all disable-files. The loop does nothing else meanwhile, so `limit` must be short.
-    async fn scan_disable_files(&mut self, limit: Duration, supervisor: &mut dyn Supervisor) {
+    /// Scans all disable-files. The loop does nothing else meanwhile, so `limit` must be short. Returns true if the loop
+    /// must end.
+    async fn scan_disable_files(&mut self, limit: Duration, supervisor: &mut dyn Supervisor) -> bool {
+        let mut over = false;
         for event in self.disable_files.scan_within(limit).await {
-            self.handle(event, supervisor);
+            over |= self.handle(event, supervisor);
         }
+        over
     }
 }
 

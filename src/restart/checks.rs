@@ -133,7 +133,10 @@ fn returned(service: &Service) -> String {
         ServiceState::Down if let Some(why) = service.dampening.why_withdrawn() => {
             format!("{name} stays withdrawn, {why}; {}", service.dampening.remedy(&name))
         }
-        _ => format!("{name} is {state} all the same: {reason}"),
+        _ => match service.why_not_announced() {
+            Some(why) => format!("{name} {why}"),
+            None => format!("{name} is {state}: {reason}"),
+        },
     }
 }
 

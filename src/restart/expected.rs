@@ -105,6 +105,8 @@ impl Expected {
                 inodes: vec![],
             };
             baseline.listeners = self.listeners.into_iter().map(listener).collect();
+            // These are its own, also if it is down now.
+            baseline.is_down = false;
         }
         for (zone, server, is_service, serial) in self.zones {
             let is_this = |one: &&mut Zone| (&one.zone, one.server) == (&zone, server);
@@ -194,6 +196,16 @@ mod tests {
         let down = Baseline { is_down: true, ..baseline(&["127.0.0.53:53"], &[]) };
         let partly_up = baseline(&["192.0.2.53:53"], &[]);
         assert_eq!(replaced(&down, partly_up, &[]), (vec!["192.0.2.53:53 udp".to_owned()], vec![]));
+    }
+
+    /// Each attempt saves again what it expects.
+    #[test]
+    fn a_server_that_is_down_at_the_second_attempt_must_listen_again_after_the_third() {
+        let first = Expected::new(&baseline(&["192.0.2.53:53"], &[]));
+        let mut second = Baseline { is_down: true, ..baseline(&[], &[]) };
+        first.replace_in(&mut second, &[]);
+        let third = baseline(&["192.0.2.35:53"], &[]);
+        assert_eq!(replaced(&second, third, &[]).0, ["192.0.2.53:53 udp"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use dnsherald::responder::Fault;
 use crate::support::binary;
 use crate::support::helper::{
     ANNOUNCE, Helper, Parent, Plan, Pop, WITHDRAW, announce, answer_of, eventually, ideal, mode,
-    once_greeted, silent, withdraw,
+    once_greeted, silent, withdraw, without_acks,
 };
 
 /// Signals that end a process by default but mean neither a crash nor a stop.
@@ -131,6 +131,23 @@ fn healthcheck_ignores_other_signals() {
     let last = said.last().unwrap().unwrap();
     assert!(last.contains("withdraw route 192.0.2.53/32"), "{last}");
     assert!(helper.wait().unwrap().success());
+}
+
+/// The scan of the disable-file, and no check, decides.
+#[test]
+fn healthcheck_ends_after_its_only_statement_if_a_disable_file_decides() {
+    let pop = Pop::new();
+    let disable = pop.file("disable");
+    let options =
+        ["--interval", "0", "--fast-interval", "0.05", "--rise", "100000", "--command", "true", "--no-ack"];
+    let disabled = ["--next-hop", "127.0.0.1", "--disable", disable.to_str().unwrap()];
+    let mut helper = pop.healthcheck(&[&options[..], &disabled].concat(), without_acks("5.0.15"));
+    helper.opens();
+    helper.logs("using dialect");
+    fs::write(&disable, "").unwrap();
+    assert!(helper.next().contains("announce route 192.0.2.53/32 next-hop 127.0.0.1 med 500"));
+    helper.exits_well();
+    helper.has_said_no_more();
 }
 
 #[test]

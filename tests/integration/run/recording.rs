@@ -152,6 +152,25 @@ fn an_incident_that_waits_is_kept_before_a_reload() {
     }
 }
 
+/// The second fall waits for the minute between two records.
+#[test]
+fn a_record_that_waits_when_the_helper_stops_is_written() {
+    let pop = Pop::new();
+    let mut helper = pop.settled();
+    let record = |nth| pop.state_file().with_extension(format!("incident-{nth}.trace"));
+    for (fault, line) in [(Fault::Refuse, WITHDRAW), (Fault::None, ANNOUNCE), (Fault::Refuse, WITHDRAW)] {
+        pop.server.becomes(fault);
+        helper.says(line);
+        assert!(eventually(|| record(1).exists()));
+    }
+    assert!(!record(2).exists());
+    helper.is_sent("TERM");
+    helper.exits_well();
+    assert!(record(2).exists());
+    let history = pop.told(&["history"]);
+    assert!(history.contains(&record(2).display().to_string()), "{history}");
+}
+
 /// As after a crash of the host, or from another version.
 #[test]
 fn an_incident_that_is_torn_or_of_another_version_is_replayed_or_refused_with_its_line() {

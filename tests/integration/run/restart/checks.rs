@@ -253,7 +253,8 @@ fn a_drain_of_another_holder_does_not_stand_in_the_way_of_a_restart() {
     let output = site.run(&[]);
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("resolver is drained all the same: op drains it: mine"), "{said}");
+    let why = "resolver is still drained: op drains it: mine; to end that: dnsherald undrain --as op";
+    assert!(said.contains(why), "{said}");
     site.helper.says(WITHDRAW);
     assert!(matches!(&site.drains_of("resolver")[..], [(false, reason)] if reason == "mine"));
 }

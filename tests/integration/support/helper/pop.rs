@@ -162,6 +162,13 @@ impl Pop {
         Helper::start(command, parent)
     }
 
+    /// `healthcheck` with these options instead of a configuration.
+    pub(crate) fn healthcheck(&self, options: &[&str], parent: Parent) -> Helper {
+        let mut command = Command::new(binary());
+        command.args(["healthcheck", "--no-ip-setup", "--no-syslog", "--ip", "192.0.2.53/32"]).args(options);
+        Helper::start(command, parent)
+    }
+
     /// A command beside the helper, to its end.
     ///
     /// It is asked by the user `operator`, by means of sudo.
