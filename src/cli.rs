@@ -261,7 +261,7 @@ pub(crate) struct Run {
     /// Write every event of the engine to FILE, as a trace for `simulate`
     ///
     /// An existing file is kept: the helper writes FILE.1, FILE.2 and so on up to FILE.99, and logs the name. The
-    /// recording ends at 1 GiB, or when the disk cannot keep up. A failed recording affects nothing else.
+    /// recording ends at 1 GiB, at a reload, or when the disk cannot keep up. A failed recording affects nothing else.
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
     /// Exit with status 78 if the configuration is bad at start, instead of waiting for a good one

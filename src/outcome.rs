@@ -171,7 +171,7 @@ words! {
         ListenerMissing = "listener-missing" (Class::Hard),
         /// No sockets of the server are visible, or they prove nothing.
         ListenerUnknown = "listener-unknown" (Class::Unknown),
-        /// This host could not ask: out of descriptors, ports, memory or threads, or not permitted.
+        /// This host could not ask (out of descriptors, ports, memory or threads, or not permitted), or the helper did not run meanwhile.
         Local = "local" (Class::Unknown),
         /// A probe was not answered while the kernel dropped queries for lack of room (see [`Cause::Overload`]).
         LostInOverload = "lost-in-overload" (Class::Unknown),

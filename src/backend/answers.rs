@@ -69,9 +69,9 @@ pub(crate) async fn zones(targets: &Targets, timeout: Duration) -> Vec<Zone> {
     join_all(queries.into_iter().map(|(query, target)| zone(query, target, timeout))).await
 }
 
-/// Queries one address for the SOA record of a zone.
+/// Queries one address for the SOA record of a zone. Its name is in lower case, however it was written.
 pub(super) async fn zone(query: Query, target: &Target, timeout: Duration) -> Zone {
-    let (name, server, is_service) = (query.name().to_owned(), target.server, target.is_service);
+    let (name, server, is_service) = (query.name().to_ascii_lowercase(), target.server, target.is_service);
     let of = |serial, trouble, cause| Zone { zone: name, server, is_service, serial, trouble, cause };
     let question = match Question::observing(query) {
         Ok(question) => question,

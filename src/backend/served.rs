@@ -275,6 +275,15 @@ mod tests {
         assert!(found.len() == 1 && found[0].starts_with(&complaint), "{found:?}");
         assert_eq!(lost(&found[0], &[], &[]).await, found, "nor does a third one end it");
         assert_eq!(lost(&was, &[], &["example.net"]).await, [""; 0]);
+        // The zone may be written with capitals in the configuration.
+        let target = &targets.management[0];
+        let written = crate::backend::answers::zone(
+            "Example.NET. SOA".parse().unwrap(),
+            target,
+            Duration::from_secs(5),
+        )
+        .await;
+        assert_eq!(lost(&compared(&written, &written), &[], &[]).await, found);
         for known in ["is not served at ADDRESS, answered REFUSED", "at ADDRESS: serial none, before 1"] {
             let known = [format!("zone example.net. {known}").replace("ADDRESS", &address.to_string())];
             assert_eq!(lost(&was, &known, &[]).await, [""; 0]);

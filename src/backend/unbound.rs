@@ -1,10 +1,10 @@
 //! Unbound.
 //!
-//! SIGHUP, which `systemctl reload` sends, drops the cache and ends the server if the file does not parse. So the
-//! driver uses `unbound-control`, first with `reload_keep_cache`, which versions before 1.17 do not know. A reload
-//! opens no new
-//! `interface:`; that takes a restart. Every reload resets the counters, even if it keeps the cache. The driver reads them
-//! with `stats_noreset`, since `stats` would reset them for other readers.
+//! Every reload ends the server if the file does not parse, so `backend reload` checks it first. SIGHUP, which
+//! `systemctl reload` sends, also drops the cache. So the driver uses `unbound-control`, first with `reload_keep_cache`,
+//! which versions before 1.17.1 do not know. A reload opens no new `interface:`; that takes a restart. Every reload resets
+//! the counters, even if it keeps the cache. The driver reads them with `stats_noreset`, since `stats` would reset them for
+//! other readers.
 
 use super::rate_limit::{Limited, RateLimit, Settings, Source};
 use super::{Access, Ask, Driver, Facts, Reading, Reload, Role, number_of, sum_of};
@@ -73,7 +73,7 @@ impl Driver for Unbound {
             "total.num.queries_ip_ratelimited",
             // Since 1.18.
             "total.num.queries_timed_out",
-            // Since 1.22.
+            // Since 1.23.
             "total.num.queries_discard_timeout",
         ];
         Some(Reading {

@@ -71,6 +71,7 @@ impl Resolver<'_> {
         let neighbors = self.neighbors(&terms.neighbors);
         let med_increase = self.med_increase(terms);
         let path_information = self.path_information(terms);
+        let up = self.up(terms);
         // Read every next hop before failing, so that all errors are reported.
         let next_hop = |prefix: &Spanned<Text<Prefix>>| {
             let neighbors = neighbors.as_deref().ok();
@@ -78,6 +79,7 @@ impl Resolver<'_> {
         };
         let next_hops: Vec<_> = service.prefixes.get_ref().iter().map(next_hop).collect();
         let (neighbors, med_increase, path_information) = (neighbors?, med_increase?, path_information?);
+        let ladder = ladder(up?, terms);
         let route = |((place, prefix), next_hop): ((u32, &Spanned<Text<Prefix>>), Result<NextHop>)| {
             Ok(Route {
                 prefix: prefix.get_ref().0.0,
@@ -89,7 +91,6 @@ impl Resolver<'_> {
         };
         let routes = (0..).zip(service.prefixes.get_ref()).zip(next_hops).map(route);
         let routes: Vec<_> = routes.collect::<Result<_>>()?;
-        let ladder = ladder(terms);
         self.require_short_commands(service, &routes, &ladder)?;
         Ok(routes.into_iter().map(|route| (route, ladder.clone())).collect())
     }
@@ -117,6 +118,18 @@ impl Resolver<'_> {
     }
 
     /// Reads `med-increase`. It adds to the MED of `up`, so `up` needs one.
+    /// The advertisement of a service that is up. That is never a withdraw: the service would be well, and get no queries.
+    fn up(&self, written: &file::Terms) -> Result<Advertisement> {
+        match &written.up {
+            Some(up) if matches!(up.get_ref(), WordOr::Word(_)) => {
+                let message = "`up` is \"withdraw\", expected attributes, or no `up` for an announcement without any; to \
+                               withdraw a service whatever its state, set `enabled = false`";
+                Err(self.value_error(&up.span(), message))
+            }
+            up => Ok(rung(up.as_ref(), Advertisement::Announce(Attributes::default()))),
+        }
+    }
+
     fn med_increase(&self, written: &file::Terms) -> Result<u32> {
         let Some(increase) = &written.med_increase else { return Ok(0) };
         let has_med =
@@ -220,8 +233,7 @@ impl Resolver<'_> {
 
 /// The advertisements of each state. Without its own attributes, `degraded` advertises the same as `up`: nothing is
 /// sent that is not configured.
-fn ladder(terms: &file::Terms) -> Ladder {
-    let up = rung(terms.up.as_ref(), Advertisement::Announce(Attributes::default()));
+fn ladder(up: Advertisement, terms: &file::Terms) -> Ladder {
     Ladder {
         up: up.clone(),
         degraded: rung(terms.degraded.as_ref(), up),

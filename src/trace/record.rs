@@ -1,7 +1,7 @@
 //! Records the events that reach the engine of a running helper, as a trace that replays to the same lines.
 //!
 //! Recording never changes the behavior of the helper. A thread writes the file. If the file cannot be opened, or
-//! writing fails, is too slow or exceeds the size limit, the recording ends, the log says so, and the helper continues.
+//! writing fails, is too slow or exceeds the size limit, or at a reload, the recording ends, the log says so, and the helper continues.
 //! A recording never overwrites an earlier one: after a crash, the restarted helper runs with the same options, and the
 //! recording of the crashed helper must survive.
 

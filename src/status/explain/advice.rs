@@ -99,9 +99,10 @@ const fn by_cause(cause: Cause) -> Advice {
         Cause::ProcessUnknown | Cause::NoCounters => Say(
             "this says nothing about the server: `dnsherald backend status` names the permission or the setting that is missing",
         ),
-        Cause::Local => {
-            Say("this says nothing about the server: free descriptors, ports, memory or threads of this host")
-        }
+        Cause::Local => Say(
+            "this says nothing about the server: free descriptors, ports, memory or threads of this host, or find out what \
+                 has stopped the helper, as the reason says",
+        ),
         Cause::NoReference => {
             Say("this says nothing about the server: look at the reference servers, and at the path to them")
         }
