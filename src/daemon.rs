@@ -79,6 +79,9 @@ pub(crate) mod watchdog;
 /// How long the end of the process waits for the disk. ExaBGP 5 kills a helper 2 s after it has asked it to stop.
 const STATE_WAIT: Duration = Duration::from_secs(1);
 
+/// How long the end of the process waits for ExaBGP to read. An ExaBGP that stops reads no more.
+const READ_WAIT: Duration = Duration::from_millis(500);
+
 /// Both ends of a channel to the loop.
 type Channel<T> = (mpsc::UnboundedSender<T>, mpsc::UnboundedReceiver<T>);
 
@@ -196,6 +199,7 @@ impl<'a> Daemon<'a> {
         self.log_summaries(true);
         if ending == Ending::Exit {
             self.io.watchdog.stop();
+            self.io.write_last_commands(READ_WAIT).await;
         }
         if let Some(why) = self.store.as_ref().and_then(|store| store.unwritten_after(STATE_WAIT)) {
             log::warn!(

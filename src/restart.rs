@@ -349,6 +349,8 @@ impl Transaction<'_> {
         journal.finish(found);
         journal.start(Step::Checks);
         let found = self.wait_for_checks(baseline, recovery, journal).await?;
+        // A second server may have started meanwhile, and the checks may have met the right one.
+        self.compare_listeners(baseline, recovery).await.map_err(Trouble::new)?;
         journal.finish(found);
         Expected::remove(&Snapshot::new(&self.config.state, self.backend));
         Ok(())

@@ -13,6 +13,7 @@ use super::watchdog::Watchdog;
 use crate::engine::api_session::Parent;
 use crate::sys::signal_stream::SignalStream;
 use crate::sys::signals::STOPS;
+use crate::text::counted;
 
 /// The streams and handlers of the loop.
 #[derive(Debug)]
@@ -54,5 +55,28 @@ impl LoopIo {
             deadman,
             watchdog: if terminal { Watchdog::default() } else { Watchdog::from_environment() },
         })
+    }
+
+    /// Waits at most `limit` until the commands that did not fit into the pipe are written. Reads what ExaBGP sends meanwhile:
+    /// it might wait to write its answers before it reads on.
+    pub(crate) async fn write_last_commands(&mut self, limit: Duration) {
+        let Self { output, input, .. } = self;
+        if output.queued() == 0 {
+            return;
+        }
+        let until_exabgp_exits = async { while input.line().await.is_some() {} };
+        let written_or_gone = async {
+            tokio::select! {
+                _ = output.unblocked() => {}
+                () = until_exabgp_exits => {}
+            }
+        };
+        if tokio::time::timeout(limit, written_or_gone).await.is_err() {
+            log::warn!(
+                "{} did not reach ExaBGP, which has not read them within {limit:?}: unless ExaBGP stops, the routes that they \
+                 withdraw stay announced until the next helper has verdicts",
+                counted(output.queued(), "last command")
+            );
+        }
     }
 }

@@ -103,6 +103,11 @@ impl Output {
         }
     }
 
+    /// The number of queued lines.
+    pub(crate) fn queued(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Clears the readiness of the pipe, so that the next [`pipe::Sender::writable`] waits.
     fn clear_readiness(&self) {
         if let Sink::Pipe { room, .. } = &self.sink {

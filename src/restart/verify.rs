@@ -11,7 +11,7 @@ use super::recovery::Recovery;
 use super::{Journal, Operation, Snapshot, Transaction};
 use crate::backend::answers::identity;
 use crate::backend::served::{self, Served, still_lost};
-use crate::backend::sharing::{several_servers, shared};
+use crate::backend::sharing::{Shared, several_servers, shared};
 use crate::backend::{Checked, Trouble};
 use crate::control::client::NotRunning;
 use crate::process::Missing;
@@ -136,19 +136,35 @@ impl Transaction<'_> {
         recovery: &Recovery,
         journal: &mut Journal<'_>,
     ) -> Result<String, Trouble> {
-        let look = async || {
-            let found = ListenerChanges::new(&baseline.listeners, &listeners_of(self.config, self.backend));
-            let process = match found.more.is_empty() {
-                true => None,
-                false => self.backend.found_by(recovery.finder.as_ref()).await.and_then(Result::ok),
-            };
-            found.judge(process.as_ref())
-        };
+        let look = async || self.compare_listeners(baseline, recovery).await;
         let found = recovery.wait(journal, POLL_INTERVAL, look).await;
-        let mut found = found.map_err(|why| {
-            Trouble::new(format!("not as before within {}: {why}", Shown(recovery.timeout)))
-        })?;
-        for warning in several_servers(&shared(listeners_of(self.config, self.backend))) {
+        found.map_err(|why| Trouble::new(format!("not as before within {}: {why}", Shown(recovery.timeout))))
+    }
+
+    /// Compares the listeners with those before, and looks who shares an address.
+    pub(super) async fn compare_listeners(
+        &self,
+        baseline: &Baseline,
+        recovery: &Recovery,
+    ) -> Result<String, String> {
+        let now = listeners_of(self.config, self.backend);
+        let changes = ListenerChanges::new(&baseline.listeners, &now);
+        let process = match changes.more.is_empty() {
+            true => None,
+            false => self.backend.found_by(recovery.finder.as_ref()).await.and_then(Result::ok),
+        };
+        let mut found = changes.judge(process.as_ref())?;
+        // Two servers need two sockets. Those of before may have been of one server or of several.
+        let may_be_from_before = |shared: &Shared| {
+            let mut before = baseline.listeners.iter();
+            before.any(|one| (one.address, one.transport) == (shared.at, shared.protocol) && one.sockets > 1)
+        };
+        let (earlier, new): (Vec<_>, Vec<_>) = shared(now).into_iter().partition(may_be_from_before);
+        let new = several_servers(&new);
+        if !new.is_empty() {
+            return Err(format!("{}; end the wrong one", joined(new, "; ")));
+        }
+        for warning in several_servers(&earlier) {
             found.push_str("; WARNING: ");
             found.push_str(&warning);
         }

@@ -20,6 +20,9 @@ const STRAYS: [&str; 13] = [
     "USR1", "USR2", "ALRM", "VTALRM", "PROF", "16", "XCPU", "XFSZ", "IO", "PWR", "RTMIN", "RTMIN+15", "RTMAX",
 ];
 
+/// What the log says about commands that stay in the helper.
+const NOT_READ: &str = " did not reach ExaBGP, which has not read them within 500ms";
+
 /// A helper that has announced and got its answer.
 fn announced(pop: &Pop) -> Helper {
     let helper = pop.announced();
@@ -170,6 +173,34 @@ fn does_not_wait_for_answers_on_a_signal() {
         helper.exits_well();
         helper.has_said_no_more();
     }
+}
+
+#[test]
+fn withdraws_that_do_not_fit_into_the_pipe_are_written_before_the_exit() {
+    const PREFIXES: usize = 2000;
+    let pop = Pop::with(Plan { prefixes: PREFIXES, ..Plan::default() });
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says_all((0..PREFIXES).map(announce));
+    helper.is_sent("TERM");
+    helper.exits_well();
+    let withdrawn = || helper.said().iter().filter(|line| line.contains(" withdraw route ")).count();
+    // On a machine that does not let the reader run, the log says what is missing.
+    let is_named = || helper.log().contains(NOT_READ);
+    assert!(withdrawn() == PREFIXES || is_named(), "{} of {PREFIXES}", withdrawn());
+}
+
+#[test]
+fn names_the_commands_that_an_exabgp_that_does_not_read_has_not_got() {
+    const PREFIXES: usize = 2000;
+    let pop = Pop::with(Plan { prefixes: PREFIXES, ..Plan::default() });
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says_all((0..PREFIXES).map(announce));
+    helper.is_ignored();
+    helper.is_sent("TERM");
+    helper.exits_well();
+    helper.logs(NOT_READ);
 }
 
 #[test]

@@ -146,11 +146,21 @@ impl Site {
 
     /// The same with another fault.
     fn becomes_during_the_restart(&self, fault: Fault) -> JoinHandle<()> {
-        let (server, begun) = (Arc::clone(&self.pop.server), self.pop.file("begun"));
+        let server = Arc::clone(&self.pop.server);
+        self.does_during_the_restart(move || server.becomes(fault))
+    }
+
+    /// Does this while the restart waits.
+    fn does_during_the_restart<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        let begun = self.pop.file("begun");
         thread::spawn(move || {
             assert!(eventually(|| begun.exists()));
-            server.becomes(fault);
+            let done = work();
             fs::remove_file(begun).unwrap();
+            done
         })
     }
 

@@ -45,3 +45,56 @@ fn only_the_drain_of_a_failed_restart_depends_on_the_port() {
     site.pop.told(&["undrain", "--once-healthy"]);
     site.helper.says(ANNOUNCE);
 }
+
+/// Nothing listened before, and the checks meet the right server.
+#[test]
+fn a_restart_that_leaves_two_servers_where_none_was_has_failed() {
+    let site = Site::new("stops; starts; waits");
+    let (first, address) = Sharer::at("127.0.0.1:0");
+    drop(first);
+    site.listens_at(&address);
+    let starting = site.does_during_the_restart(move || [Sharer::at(&address).0, Sharer::at(&address).0]);
+    site.fails_by("  listeners ", "several servers share ");
+    drop(starting.join().unwrap());
+}
+
+/// The first look at the listeners finds one server.
+#[test]
+fn a_restart_during_whose_checks_a_second_server_starts_has_failed() {
+    let site = Site::new("stops; starts");
+    let (_first, address) = Sharer::at("127.0.0.1:0");
+    site.listens_at(&address);
+    site.pop.server.becomes(Fault::Refuse);
+    thread::scope(|scope| {
+        let starting = scope.spawn(|| {
+            site.pop.comes_to_be(|status| status.services[0].drains.iter().any(|drain| drain.returning));
+            let second = Sharer::at(&address).0;
+            site.pop.server.becomes(Fault::None);
+            second
+        });
+        site.fails_by("  checks ", "two servers share the address");
+        drop(starting.join().unwrap());
+    });
+}
+
+impl Site {
+    /// The file, not the helper, names this address of the server, for the commands that follow.
+    fn listens_at(&self, address: &str) {
+        let text = fs::read_to_string(self.pop.configuration_file()).unwrap();
+        let text = text.replace(&self.pop.server.address().to_string(), address);
+        self.pop.is_configured(&text.replace("start-timeout = \"1s\"", "start-timeout = \"5s\""));
+    }
+
+    /// Its last step is this one, and fails because of this.
+    #[track_caller]
+    fn fails_by(&self, step: &str, why: &str) {
+        let output = self.run(&[]);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        let failed = said.lines().find(|line| line.contains(" FAILED: ")).unwrap_or_default();
+        assert!(
+            failed.starts_with(step) && failed.contains(why) && failed.contains("; end the wrong one"),
+            "{said}"
+        );
+    }
+}
