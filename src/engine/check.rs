@@ -154,15 +154,21 @@ impl Check {
         self.failure.as_deref()
     }
 
+    /// The cause of its last failure; `None` if a pass followed.
+    pub(crate) const fn cause(&self) -> Option<Cause> {
+        self.cause
+    }
+
     /// Whether it fails because the process has ended.
     pub(crate) fn names_an_ended_process(&self) -> bool {
         self.cause == Some(Cause::ProcessGone)
     }
 
     /// How near the cause of its failure is to the root: a process that has ended explains closed sockets, and these
-    /// explain unanswered questions. 1 for any other failure, 0 if it does not fail.
+    /// explain unanswered questions. 1 for any other failure, 0 if it passes or [fails milder](Self::fails_milder).
     pub(crate) fn nearness_to_root(&self) -> u8 {
         match self.cause {
+            _ if self.fails_milder() => 0,
             Some(Cause::ProcessGone) => 5,
             Some(Cause::AddressMissing) => 4,
             Some(Cause::ListenerMissing | Cause::PortClosed) => 3,

@@ -40,6 +40,9 @@ pub struct CheckStatus {
     pub(crate) passes_ahead: Option<u32>,
     /// Its effect on the service at present; `None` before the first verdict.
     pub(crate) severity: Option<Severity>,
+    /// Whether its last failure has a milder effect than `severity`, and counts as a pass toward the end of that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) fails_milder: bool,
     /// Whether its failures do not count because it has not been up yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) unproven: bool,

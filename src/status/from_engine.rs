@@ -249,6 +249,7 @@ fn check_status(check: &Check, clock: &Clock) -> CheckStatus {
             .rises(clock.now(), check.verdict().unwrap_or(Severity::Down), check.timing.interval)
             .map(|forecast| forecast.need - forecast.have),
         severity: check.verdict(),
+        fails_milder: check.fails_milder(),
         unproven: check.is_unproven(),
         unseen: None,
         unknown_for_seconds: check

@@ -4,6 +4,7 @@
 //! namespace is preferred: others run for other hosts, unless it is the only one and the usual file does not exist. The
 //! settings are in `exabgp.env` of its folder (4.2 and 5: `/etc/exabgp/exabgp.env`), and variables of its environment override them.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -193,7 +194,10 @@ fn trusted_program(program: &Path) -> Known<PathBuf> {
     let shown = program.display();
     let real = fs::canonicalize(program)
         .map_err(|error| format!("{shown} cannot be asked for its version: {error}"))?;
-    if !real.file_name().is_some_and(|name| name.to_string_lossy().starts_with("exabgp")) {
+    // /usr/sbin/exabgp of Debian is a link to python3-exabgp.
+    let is_exabgp =
+        |name: &OsStr| name.to_string_lossy().trim_start_matches("python3-").starts_with("exabgp");
+    if !real.file_name().is_some_and(is_exabgp) {
         let real = real.display();
         return Err(format!(
             "{shown} is not asked for its version: it is a link to {real}, expected a program named `exabgp`; see what started it"
@@ -240,12 +244,14 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("dnsherald-exabgp-{}", std::process::id()));
         make(&folder.join("theirs"), 0o755).unwrap();
         let folder = fs::canonicalize(folder).unwrap();
-        fs::write(folder.join("exabgp"), "").unwrap();
-        fs::write(folder.join("useradd"), "").unwrap();
         let link = folder.join("theirs/exabgp");
-        symlink(folder.join("exabgp"), &link).unwrap();
-        assert_eq!(trusted_program(&link), Ok(folder.join("exabgp")), "the link may change now");
-        fs::remove_file(&link).unwrap();
+        for name in ["exabgp", "python3-exabgp"] {
+            fs::write(folder.join(name), "").unwrap();
+            symlink(folder.join(name), &link).unwrap();
+            assert_eq!(trusted_program(&link), Ok(folder.join(name)), "the link may change now");
+            fs::remove_file(&link).unwrap();
+        }
+        fs::write(folder.join("useradd"), "").unwrap();
         symlink(folder.join("useradd"), &link).unwrap();
         let why = trusted_program(&link).unwrap_err();
         assert!(why.contains("/useradd, expected a program named `exabgp`"), "{why}");

@@ -35,9 +35,17 @@ impl Check {
         }
     }
 
-    /// The time until it rises if every further round passes; zero while it fails, so that it sorts first.
+    /// Whether it fails by a cause whose effect is milder than its verdict: such a result counts as a pass toward the end of
+    /// that verdict.
+    pub(crate) fn fails_milder(&self) -> bool {
+        let ends_its_verdict = matches!(self.deciding().state(), CheckState::Rising(_));
+        self.failure.is_some() && ends_its_verdict && !self.is_lossy()
+    }
+
+    /// The time until it rises if every further round passes; zero while it fails as before, so that it sorts first.
     pub(crate) fn time_to_rise(&self) -> Duration {
-        let needed = if self.failure.is_some() { 0 } else { self.deciding().passes_to_rise() };
+        let fails = self.failure.is_some() && !self.fails_milder();
+        let needed = if fails { 0 } else { self.deciding().passes_to_rise() };
         self.interval().saturating_mul(needed)
     }
 

@@ -223,6 +223,7 @@ impl Service {
             last = last.max(Some(at));
             let comma = if text.is_empty() { "" } else { ", " };
             // Writing to a string cannot fail.
+            let results = if check.fails_milder() { "milder results" } else { results };
             let _ = write!(text, "{comma}{}: {have} of {need} {results}", check.name());
         }
         last.map(|last| (last, text))

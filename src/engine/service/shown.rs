@@ -97,7 +97,9 @@ impl Service {
             true => "not counted before its first pass",
             false => "ignored",
         };
-        let one = |check: &Check| format!("{}: {}, {}", check.name(), check.state(), word(check));
+        let by = |check: &Check| check.cause().map_or_else(String::new, |cause| format!(" by {cause}"));
+        let one =
+            |check: &Check| format!("{}: {}{}, {}", check.name(), check.state(), by(check), word(check));
         let shown = joined(ignored.map(one), "; ");
         if shown.is_empty() { shown } else { format!(" ({shown})") }
     }
@@ -210,6 +212,11 @@ impl Service {
                 let why = worst.map_or_else(String::new, |check| match check.failure() {
                     // The reason names its subject.
                     Some(failure) if check.names_an_ended_process() => failure.to_owned(),
+                    Some(failure) if check.fails_milder() => format!(
+                        "check {} fails milder now, but not yet {} times in a row: {failure}",
+                        check.name(),
+                        check.timing.thresholds.rise
+                    ),
                     Some(failure) => format!("check {}: {failure}{}", check.name(), check.end_of_loss()),
                     None => format!(
                         "check {} passes again, but not yet {} times in a row",

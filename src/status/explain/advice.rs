@@ -116,7 +116,7 @@ pub(super) fn for_service(document: &Document, service: &Service) -> Vec<String>
     let fails = |check: &CheckStatus| {
         check.unknown_for_seconds.is_some()
             || match worst.filter(|severity| *severity > Severity::Observe) {
-                Some(worst) => check.severity == Some(worst),
+                Some(worst) => check.severity == Some(worst) && !check.fails_milder,
                 None => !check.unproven,
             }
     };

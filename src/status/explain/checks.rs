@@ -49,6 +49,9 @@ fn counted(check: &CheckStatus) -> String {
         "up" if check.on_fail == Some(Severity::Observe) => format!("is up: {falls}, which moves no route"),
         "up" => format!("is up: {falls}"),
         "falling" => format!("is falling: {streak} of {fall} failures in a row"),
+        "down" if check.fails_milder => {
+            format!("is down, and fails milder now: {rise} such results, or passes, in a row end its effect")
+        }
         "down" => format!("is down: {rise} passes in a row make it up"),
         "rising" => format!("is rising: {streak} of {rise} passes in a row"),
         _ => format!("has no verdict yet: it takes {rise} passes or {fall} failures in a row"),

@@ -25,16 +25,18 @@ pub(super) fn for_what(service: &Service, rule: Rule) -> String {
     }
 }
 
-/// The checks that still have an effect though they pass again; `None` if there is none.
+/// The checks that still have an effect though they pass again or fail milder; `None` if there is none.
 fn passing_again(service: &Service, about: &str) -> Option<String> {
-    let has_effect = |check: &&CheckStatus| check.passes() && check.severity != Some(Severity::Observe);
+    let is_over = |check: &&CheckStatus| check.passes() || check.fails_milder;
+    let has_effect = |check: &&CheckStatus| is_over(check) && check.severity != Some(Severity::Observe);
     let checks: Vec<_> = service.checks.iter().filter(has_effect).collect();
     let passes = checks.iter().filter_map(|check| check.passes_ahead).max().unwrap_or(0);
     let names = joined(checks.iter().map(|check| &check.name), ", ");
+    let milder = if checks.iter().any(|check| check.fails_milder) { " or fails milder" } else { "" };
     let who = match checks.len() {
         0 => return None,
-        1 => format!("check {names} passes again"),
-        _ => format!("checks {names} pass again"),
+        1 => format!("check {names} passes again{milder}"),
+        _ => format!("checks {names} pass again{milder}"),
     };
     let after = match passes {
         0 => String::new(),

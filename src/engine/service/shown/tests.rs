@@ -99,3 +99,23 @@ fn a_check_that_fails_explains_more_than_one_that_passes_again() {
     passes(&mut engine, 2);
     assert!(engine.services()[0].explain().ends_with("passes again, but not yet 2 times in a row"));
 }
+
+/// After a hang the kernel has dropped queries, which is only observed.
+#[test]
+fn a_milder_failure_is_not_the_reason_of_a_worse_verdict() {
+    let mut engine = up();
+    fails(&mut engine, 1, Cause::Timeout);
+    assert_eq!(fails(&mut engine, 2, Cause::NotReading), "check sockets: not-reading");
+    assert_eq!(fails(&mut engine, 2, Cause::Overload), "check answers: timeout", "it fails as before");
+    assert_eq!(
+        fails(&mut engine, 1, Cause::Overload),
+        "check sockets fails milder now, but not yet 2 times in a row: overload"
+    );
+    let next = engine.services()[0].next(Moment::START).unwrap().text(|_| "soon".to_owned());
+    assert!(next.contains("answers: 1 of 2 milder results"), "{next}");
+    fails(&mut engine, 1, Cause::Overload);
+    assert_eq!(
+        fails(&mut engine, 2, Cause::Overload),
+        "required checks pass (answers: down by overload, ignored; sockets: down by overload, ignored)"
+    );
+}

@@ -37,6 +37,11 @@ const STATES: &[State] = &[
     ("passes again", |document| rises(document, ServiceState::Down), PASSES_AGAIN),
     ("degraded, passes again", |document| rises(document, ServiceState::Degraded), PASSES_AGAIN),
     (
+        "fails milder",
+        fails_milder,
+        "nothing to do: check answers passes again or fails milder, up after 2 more passes",
+    ),
+    (
         "recovery",
         |document| first(document).state = ServiceState::Degraded,
         "nothing to do: its checks pass, and it is up",
@@ -154,6 +159,12 @@ fn rises(document: &mut Document, state: ServiceState) {
         ServiceState::Degraded => Some(Severity::Degraded),
         _ => Some(Severity::Down),
     };
+}
+
+fn fails_milder(document: &mut Document) {
+    becomes(document, ServiceState::Down, "down", Severity::Down);
+    let check = &mut first(document).checks[0];
+    (check.fails_milder, check.passes_ahead) = (true, Some(2));
 }
 
 fn drained(document: &mut Document) {
