@@ -47,6 +47,7 @@ fn config(dampening: &str) -> Config {
         address = false
         disable-file = "/nowhere"
         degraded = {{ med = 400 }}
+        unknown-after = "10m"
         [service.dampening]
         {dampening}
         [[service.check]]
