@@ -55,8 +55,8 @@ struct Document {
     #[serde(default)]
     process: u32,
     /// Whether that helper runs: it writes that it does not when it ends in order. Version 0.2 does not write it.
-    #[serde(default)]
-    running: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    running: Option<bool>,
     #[serde(flatten)]
     timestamp: Timestamp,
     services: Memory,
@@ -65,7 +65,7 @@ struct Document {
 impl Document {
     fn new(configuration: PathBuf, generation: u64, process: u32, services: Memory) -> Self {
         let (format, timestamp) = (FORMAT.to_owned(), Timestamp::now());
-        Self { format, configuration, generation, process, running: true, timestamp, services }
+        Self { format, configuration, generation, process, running: Some(true), timestamp, services }
     }
 
     /// Parses a state file of this configuration, without drains that end with their helper.
@@ -103,9 +103,9 @@ impl Document {
         }
     }
 
-    /// Whether its helper replaced that of `other` and is still running.
+    /// Whether its helper replaced that of `other`, and neither this document nor `/proc` says that it has ended.
     fn succeeds(&self, other: &Self) -> bool {
-        self.generation > other.generation && Path::new(&format!("/proc/{}", self.process)).exists()
+        self.generation > other.generation && self.running != Some(false) && self.has_its_process()
     }
 }
 
@@ -211,7 +211,7 @@ impl Store {
         let generation = self.loaded.as_ref().map_or(1, |loaded| loaded.generation.saturating_add(1));
         let mut document =
             Document::new(self.configuration.clone(), generation, std::process::id(), memory.clone());
-        document.running = !self.is_ending;
+        document.running = Some(!self.is_ending);
         self.begin();
         self.newest.supersede(Job { document, seen_changes: self.told });
     }

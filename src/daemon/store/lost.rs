@@ -18,7 +18,7 @@ impl Store {
         // It may have ended in order since the state was loaded.
         let text = read(&self.file).ok()?;
         let last = Document::parse(&text, &self.configuration).ok()?;
-        (last.running && last.process == loaded.process).then(|| {
+        (last.running == Some(true) && last.process == loaded.process).then(|| {
             format!(
                 "the helper before (process {}, which last saved its state at {}) did not end in order: it was killed or crashed; \
                  unless ExaBGP was restarted since, it keeps its routes as that helper left them until this one states them",
@@ -32,11 +32,16 @@ impl Store {
 impl Document {
     /// Whether it says that its helper runs, since this boot, and that process is gone.
     fn lacks_its_process(&self) -> bool {
-        let Some(written) = self.timestamp.since_this_boot().filter(|_| self.running) else { return false };
+        self.running == Some(true) && self.timestamp.since_this_boot().is_some() && !self.has_its_process()
+    }
+
+    /// Whether the process of its helper is there: it has not exited, and began before the document was written.
+    pub(super) fn has_its_process(&self) -> bool {
         // In a container each helper may have the same number.
         let pid = Pid::from_raw(self.process.cast_signed());
-        let is_it = |process: ProcStat| !process.is_dead() && process.began_after_boot() <= written;
-        !ProcStat::read(pid).is_some_and(is_it)
+        let written = self.timestamp.since_this_boot();
+        let began_before = |process: &ProcStat| written.is_none_or(|at| process.began_after_boot() <= at);
+        ProcStat::read(pid).is_some_and(|process| !process.is_dead() && began_before(&process))
     }
 }
 
@@ -66,7 +71,7 @@ mod tests {
         assert!(its.lacks_its_process(), "ExaBGP has not reaped it");
         child.wait().unwrap();
         assert!(its.lacks_its_process());
-        assert!(!Document { running: false, ..its }.lacks_its_process(), "it ended in order");
+        assert!(!Document { running: Some(false), ..its }.lacks_its_process(), "it ended in order");
     }
 
     #[test]
@@ -74,10 +79,14 @@ mod tests {
         let mut before = serde_json::to_value(document(id())).unwrap();
         before["uptime"]["milliseconds"] = 1.into();
         let read = |text: &str| Document::parse(text, Path::new("/etc/d.toml")).unwrap();
-        assert!(read(&before.to_string()).lacks_its_process(), "as in a container that was started again");
+        let reused = read(&before.to_string());
+        assert!(reused.lacks_its_process(), "as in a container that was started again");
+        let replaced = Document { generation: 0, ..document(id()) };
+        assert!(document(id()).succeeds(&replaced) && !reused.succeeds(&replaced));
         before["uptime"]["boot"] = "another".into();
         assert!(!read(&before.to_string()).lacks_its_process(), "the host was restarted");
         before.as_object_mut().unwrap().remove("running");
-        assert!(!read(&before.to_string()).running, "version 0.2 does not say");
+        let older = read(&before.to_string());
+        assert!(older.running.is_none() && !older.lacks_its_process(), "version 0.2 does not say");
     }
 }

@@ -26,6 +26,7 @@ use crate::outcome::Outcome;
 
 use self::pair::{MINUTE, Pair};
 
+mod last_one;
 mod pair;
 
 /// The drains of the operator by service, and of all services: true if one ends once the checks pass.

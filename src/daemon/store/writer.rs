@@ -142,8 +142,8 @@ impl Writer {
         }
     }
 
-    /// Merges and writes under the lock. If another helper has replaced this one, only the drains that changed here are
-    /// added to its document.
+    /// Merges and writes under the lock. If another helper has replaced this one and runs, only the drains that changed
+    /// here are added to its document.
     pub(super) fn write(&mut self, job: &mut Job) -> io::Result<()> {
         make_directory(&self.file)?;
         let _held = state_lock::take(&self.file)?;
@@ -187,10 +187,16 @@ impl Writer {
         Ok(())
     }
 
-    /// Reads changes by another helper.
+    /// Reads changes by another helper. Asks the loop to save again, by an empty list, if the file has lost the state of
+    /// this one: the helper that replaced this one has ended, or an older one did not see this one and wrote its own.
     pub(super) fn read_changes(&mut self) {
-        if let Some(theirs) = self.read_foreign() {
-            self.apply_changes(&theirs, None);
+        let Some(theirs) = self.read_foreign() else { return };
+        let is_left = theirs.generation > self.generation && theirs.running == Some(false);
+        let is_overwritten = theirs.generation < self.generation && self.known.generation == self.generation;
+        self.apply_changes(&theirs, None);
+        if is_left || is_overwritten {
+            // Sending fails only after the loop has ended.
+            let _ = self.send_changes.send(vec![]);
         }
     }
 

@@ -29,10 +29,11 @@ pub(super) struct Helper {
     file: PathBuf,
     pub(super) engine: Engine,
     pub(super) now: Moment,
-    writer: Writer,
+    pub(super) writer: Writer,
     learned: mpsc::UnboundedReceiver<Vec<Change>>,
     told: usize,
     generation: u64,
+    pub(super) process: u32,
     /// Saves of changes that it has learned.
     saves: usize,
 }
@@ -57,6 +58,7 @@ impl Helper {
             learned,
             told: 0,
             generation: loaded.map_or(1, |loaded| loaded.generation + 1),
+            process: std::process::id(),
             saves: 0,
         };
         helper.handle(Event::Start);
@@ -83,10 +85,20 @@ impl Helper {
     }
 
     pub(super) fn save(&mut self) {
+        self.save_as(true);
+    }
+
+    /// Saves; with `running` false as one that ends in order.
+    pub(super) fn save_as(&mut self, running: bool) {
         let memory = self.engine.remember(self.now).clone();
-        let document =
-            Document::new(PathBuf::from(CONFIGURATION), self.generation, std::process::id(), memory);
+        let mut document = Document::new(PathBuf::from(CONFIGURATION), self.generation, self.process, memory);
+        document.running = Some(running);
         self.writer.write(&mut Job { document, seen_changes: self.told }).unwrap();
+    }
+
+    /// Whether the file has the state of this helper.
+    pub(super) fn is_stored(&self) -> bool {
+        document(&self.file).unwrap().generation == self.generation
     }
 
     /// Which services are drained, by place.
