@@ -266,11 +266,12 @@ impl Store {
         WriteWaiter { newest: Arc::clone(&self.newest), failure: Arc::clone(&self.failure) }
     }
 
-    /// Waits until the writer has no work, at most `limit`. Returns why it still has some.
+    /// Waits until the writer has no work, at most `limit`. Returns why saved state is not on disk then, if it is not.
     #[must_use]
     pub(crate) fn unwritten_after(&self, limit: Duration) -> Option<String> {
         let late = || format!("the disk of {} has not answered for {}", self.file.display(), Shown(limit));
-        (!self.newest.wait_idle(limit)).then(|| self.unwritten().unwrap_or_else(late))
+        let is_late = !self.newest.wait_idle(limit);
+        self.unwritten().or_else(|| is_late.then(late))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whether the helper before was killed or crashed.
 //!
 //! A helper that ends in order writes that into the state. One that was killed leaves a state that says it runs, and
-//! routes that ExaBGP goes on announcing.
+//! routes that ExaBGP goes on announcing. So does the state of one that could not write it at its end.
 
 use nix::unistd::Pid;
 
@@ -10,8 +10,8 @@ use crate::daemon::report::time_of_day;
 use crate::sys::procfs::ProcStat;
 
 impl Store {
-    /// The sentence that the helper before was killed or crashed; `None` if it ended in order or with the host, still
-    /// runs, or is not known. Call it after [`Store::load`], and before the first save.
+    /// The sentence that the helper before was killed or crashed; `None` if it wrote that it ended, ended with the host,
+    /// still runs, or is not known. Call it after [`Store::load`], and before the first save.
     #[must_use]
     pub(crate) fn lost_helper(&self) -> Option<String> {
         let loaded = self.loaded.as_ref().filter(|loaded| loaded.lacks_its_process())?;
@@ -20,8 +20,8 @@ impl Store {
         let last = Document::parse(&text, &self.configuration).ok()?;
         (last.running == Some(true) && last.process == loaded.process).then(|| {
             format!(
-                "the helper before (process {}, which last saved its state at {}) did not end in order: it was killed or crashed; \
-                 unless ExaBGP was restarted since, it keeps its routes as that helper left them until this one states them",
+                "the helper before (process {}, which last saved its state at {}) did not end in order: it was killed or crashed, \
+                 or could not write its state when it ended; unless ExaBGP was restarted since, it keeps its routes as that helper left them until this one states them",
                 last.process,
                 time_of_day(last.timestamp.wall())
             )

@@ -282,7 +282,7 @@ fn sentences() -> Vec<String> {
     let others = [
         "f.toml cannot be used: running the LAST GOOD CONFIGURATION in g.toml",
         "this process did not run for 28s (stopped, or the machine paused): the outcomes of that time are discarded",
-        "the helper before (process 7, which last saved its state at 02:04:31 UTC) did not end in order: it was killed or crashed",
+        "the helper before (process 7, which last saved its state at 02:04:31 UTC) did not end in order: it was killed or crashed, or could not",
         "the state is not on disk: the disk of f.json has not answered for 1s; the next start may not know the last drains",
         "1550 last commands did not reach ExaBGP, which has not read them within 500ms",
         "takes over the sockets in /run/dnsherald from the helper (process 7)",
