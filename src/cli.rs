@@ -292,7 +292,7 @@ pub(crate) struct Status {
     ///
     /// 1 warning: a service is degraded, kept announced by a hold, starting, or drained within its time; the last reload of its
     /// server failed, or an unattended restart has left it degraded; the last good configuration is in force, or a restart
-    /// of the helper could not use the file; the state is not on disk; a check is unknown for 30 seconds, or observed and down (a
+    /// of the helper could not use the file; the state or the last good configuration is not on disk; a check is unknown for 30 seconds, or observed and down (a
     /// `once-up` check that has not been up yet is no finding); a BGP session is down for 30 seconds; a prefix
     /// that is no longer configured is not yet withdrawn.
     ///

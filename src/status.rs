@@ -63,6 +63,9 @@ pub struct Document {
     /// Why the state is not on disk, if it is not: a helper that starts now would not know of the last drains.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub unwritten: Option<String>,
+    /// Why the configuration is not stored as the last good one, if it is not, and what a start with a broken file does.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) unwritten_configuration: Option<String>,
     /// How long it has been running.
     pub(crate) running_seconds: f64,
     /// Since when it has been running.

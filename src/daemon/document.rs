@@ -91,6 +91,7 @@ impl Daemon<'_> {
         document.trouble = trouble.map(|trouble| trouble.error.clone());
         document.last_good = trouble.and_then(|trouble| trouble.last_good.clone());
         document.unwritten = self.store.as_ref().and_then(Store::unwritten);
+        document.unwritten_configuration = supervisor.unwritten_config();
         document.totals = self.totals(supervisor);
         document
     }

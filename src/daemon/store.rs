@@ -32,11 +32,13 @@ use crate::text::ordered;
 use crate::text::period::Shown;
 
 pub(super) use self::disk::{read, write};
+pub(super) use self::retry::Retry;
 
 pub(super) mod disk;
 mod lock;
 mod lost;
 pub(crate) mod merge;
+mod retry;
 mod writer;
 
 /// The format, to recognize foreign files.
@@ -113,7 +115,7 @@ impl Document {
 const SLOW: Duration = Duration::from_secs(1);
 
 /// Why the last write failed, until one succeeds.
-type Failure = Arc<Mutex<Option<String>>>;
+pub(super) type Failure = Arc<Mutex<Option<String>>>;
 
 /// The state file and its writer.
 #[derive(Debug)]

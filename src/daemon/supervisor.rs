@@ -43,6 +43,10 @@ pub(crate) trait Supervisor: Observer {
     fn config_trouble(&self) -> Option<&Trouble> {
         None
     }
+    /// Why a configuration that has led to verdicts is not stored as the last good one, if it is not.
+    fn unwritten_config(&self) -> Option<String> {
+        None
+    }
     /// How many hooks ended with each result.
     fn hook_counts(&self) -> BTreeMap<String, u64> {
         BTreeMap::new()

@@ -38,6 +38,7 @@ impl Document {
             trouble: None,
             last_good: None,
             unwritten: None,
+            unwritten_configuration: None,
             running_seconds: now.since_start().as_secs_f64(),
             running_since: clock.time_before(now.since_start()),
             at: clock.at(now),

@@ -70,6 +70,9 @@ fn find_in_helper(document: &Document, found: &mut Findings) {
     if let Some(why) = &document.unwritten {
         found.add(Exit::Warning, format!("state not on disk: {why}"));
     }
+    if let Some(why) = &document.unwritten_configuration {
+        found.add(Exit::Warning, why.clone());
+    }
     if !document.exabgp.answers {
         let why = document.exabgp.silence.as_deref().unwrap_or("ExaBGP answers no commands");
         found.add(Exit::Critical, format!("acknowledgment unknown: {why}"));

@@ -76,6 +76,9 @@ impl Table<'_> {
         if let Some(why) = &self.document.unwritten {
             self.entry(f, &format!("NOT ON DISK, a restart would forget the last drains: {why}"))?;
         }
+        if let Some(why) = &self.document.unwritten_configuration {
+            self.entry(f, &format!("NOT ON DISK: {why}"))?;
+        }
         self.entry(f, &exabgp(&self.document.exabgp))?;
         self.bgp_sessions(f, &self.document.exabgp)
     }

@@ -109,6 +109,10 @@ impl Supervisor for RunObserver {
         self.hooks.counts()
     }
 
+    fn unwritten_config(&self) -> Option<String> {
+        self.saver.as_ref()?.unwritten()
+    }
+
     fn config_trouble(&self) -> Option<&Trouble> {
         self.broken.as_ref().map(BrokenFile::trouble)
     }

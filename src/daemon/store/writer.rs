@@ -2,26 +2,20 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::disk::{FileId, make_directory, read, remove_drafts, write};
 use super::merge::{Change, DatedMemory, apply, changes, keep_missing};
-use super::{Document, Failure, lock as state_lock};
+use super::{Document, Failure, Retry, lock as state_lock};
 use crate::engine::memory::Memory;
 use crate::sys::handoff::{Handoff, Taken};
 use crate::sys::lock;
-use crate::text::counted;
 use crate::text::fnv::fnv64;
-use crate::text::period::Shown;
 
 /// How often to look for changes by another helper.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Pause before a failed write is repeated: the first and the longest.
-const PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(super) struct Job {
@@ -45,20 +39,11 @@ pub(super) struct Writer {
     seen_changes: usize,
     send_changes: UnboundedSender<Vec<Change>>,
     failure: Failure,
-    /// The job whose write failed last, and the failures so far; both until a write succeeds.
+    /// The job whose write failed last, until a write succeeds.
     unwritten: Option<Job>,
-    trouble: Option<Trouble>,
+    retry: Retry,
     /// The hash of a document whose write failed, which may be in the file nevertheless.
     attempted: Option<u64>,
-}
-
-/// Writes that failed, one after the other.
-#[derive(Clone, Copy, Debug)]
-struct Trouble {
-    since: Instant,
-    attempts: usize,
-    pause: Duration,
-    again_at: Instant,
 }
 
 impl Writer {
@@ -83,7 +68,7 @@ impl Writer {
             send_changes,
             failure,
             unwritten: None,
-            trouble: None,
+            retry: Retry::default(),
             attempted: None,
         }
     }
@@ -94,12 +79,11 @@ impl Writer {
             remove_drafts(&self.file);
         }
         loop {
-            let again_in =
-                self.trouble.map(|trouble| trouble.again_at.saturating_duration_since(Instant::now()));
+            let again_in = self.retry.again_in();
             match jobs.take_within(again_in.map_or(POLL_INTERVAL, |again| again.min(POLL_INTERVAL))) {
                 Taken::Item(job) => self.carry_out(job),
                 Taken::Nothing => {
-                    let is_due = self.trouble.is_some_and(|trouble| trouble.again_at <= Instant::now());
+                    let is_due = self.retry.again_in().is_some_and(|again| again.is_zero());
                     match self.unwritten.take_if(|_| is_due) {
                         Some(job) => self.carry_out(job),
                         None => self.read_changes(),
@@ -118,25 +102,18 @@ impl Writer {
             Ok(()) => {
                 self.unwritten = None;
                 *lock(&self.failure) = None;
-                if let Some(Trouble { since, attempts, .. }) = self.trouble.take() {
-                    let failed = counted(attempts, "failed attempt");
-                    log::info!("wrote the state to {file} after {failed} in {}", Shown(since.elapsed()));
+                if let Some(failed) = self.retry.succeeded() {
+                    log::info!("wrote the state to {file} after {failed}");
                 }
             }
             Err(error) => {
                 let why = format!("cannot write the state to {file}: {error}");
-                if self.trouble.is_none() {
+                if self.retry.failed() {
                     log::warn!(
                         "{why}; drains and penalties will not survive a restart until it succeeds; retrying"
                     );
                 }
                 *lock(&self.failure) = Some(why);
-                let now = Instant::now();
-                let (since, attempts) =
-                    self.trouble.map_or((now, 0), |before| (before.since, before.attempts));
-                let pause = self.trouble.map_or(PAUSE, |before| (before.pause * 2).min(LONGEST_PAUSE));
-                let again_at = now + pause;
-                self.trouble = Some(Trouble { since, attempts: attempts + 1, pause, again_at });
                 self.unwritten = Some(job);
             }
         }

@@ -103,6 +103,7 @@ fn degraded_and_stale_states_are_warnings() {
             document.last_good = Some("/var/lib/last-good.toml".into());
         }),
         of(|document| document.unwritten = Some("disk full".to_owned())),
+        of(|document| document.unwritten_configuration = Some("disk full".to_owned())),
         service(|service| service.checks[0].unknown_for_seconds = Some(31.0)),
         service(|service| service.checks[0].state = "down".to_owned()),
         service(|service| {

@@ -120,6 +120,48 @@ fn a_file_that_a_restart_could_not_use_is_a_warning() {
     helper.has_said_no_more();
 }
 
+/// The disk refuses the configuration that has removed a prefix, and later takes it.
+#[test]
+fn a_configuration_that_could_not_be_stored_is_stored_later() {
+    let pop = Pop::with(Plan { prefixes: 2, ..Plan::default() });
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says_all((0..2).map(announce));
+    pop.keeps_its_configuration();
+    let file = pop.last_good().file().to_owned();
+    let in_the_way = file.with_extension(format!("{}.new", pop.status().pid));
+    fs::create_dir(&in_the_way).unwrap();
+    let whole = pop.configuration();
+    let reduced = whole.replace(", \"198.18.0.1/32\"", "");
+    pop.is_configured(&reduced);
+    assert!(pop.command(&["reload"]).status.success());
+    helper.says(withdraw(1));
+    let then = format!("a start with a broken configuration file runs the older copy in {}", file.display());
+    helper.logs(&format!("; until it succeeds, {then}; retrying"));
+    pop.comes_to_be(|status| status.services[0].settled());
+    let plugin = || String::from_utf8(pop.command(&["status", "--plugin"]).stdout).unwrap();
+    assert!(
+        plugin().starts_with("DNSHERALD WARNING - cannot store the last good configuration in "),
+        "{}",
+        plugin()
+    );
+    let table = pop.told(&["status"]).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(table.contains("NOT ON DISK: cannot store the last good ") && table.contains(&then), "{table}");
+    fs::remove_dir(in_the_way).unwrap();
+    pop.keeps_its_configuration();
+    helper.logs("stored the last good configuration in ");
+    assert_eq!(helper.log().matches("cannot store the last good").count(), 1, "{}", helper.log());
+    let (right, wrong) = TYPO;
+    pop.is_configured(&whole.replace(right, wrong));
+    assert!(
+        pop.command(&["status", "--plugin"])
+            .stdout
+            .starts_with(b"DNSHERALD WARNING - a restart of the helper")
+    );
+    helper.dies_suddenly();
+    goes_on(&pop).has_said_no_more();
+}
+
 #[test]
 fn an_unreadable_file_moves_no_route() {
     let pop = Pop::new();
