@@ -49,7 +49,7 @@ impl Engine {
     /// all remains.
     pub(crate) fn until(&self, service: &Service, now: Moment) -> Until {
         match service.until(now) {
-            Until::Undrained(_)
+            Until::Undrained(..)
                 if service.drains.iter().all(|(holder, _)| self.drains_of_all.has(Some(holder))) =>
             {
                 Until::undrained_all(&service.drains)

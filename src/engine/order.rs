@@ -164,6 +164,12 @@ pub(crate) struct RememberedOrder {
     pub(crate) uid: Option<u32>,
 }
 
+/// When the last of these ends; `None` if one has no end of its own, or if there are none.
+fn last_end<'a>(mut orders: impl Iterator<Item = &'a ActiveOrder>) -> Option<Moment> {
+    let first = orders.next()?.expires?;
+    orders.try_fold(first, |last, order| Some(last.max(order.expires?)))
+}
+
 /// The orders of one kind for one service, by holder.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Orders(BTreeMap<Holder, ActiveOrder>);
@@ -191,8 +197,25 @@ impl Orders {
 
     /// When the last of them ends; `None` if one has no end of its own, or if there are none.
     pub(crate) fn all_over_at(&self) -> Option<Moment> {
-        let ends: Option<Vec<_>> = self.0.values().map(|order| order.expires).collect();
-        ends?.into_iter().max()
+        last_end(self.0.values())
+    }
+
+    /// Those that do not wait for the checks, each with its holder.
+    pub(crate) fn lasting(&self) -> impl Iterator<Item = (&Holder, &ActiveOrder)> + Clone {
+        self.iter().filter(|(_, order)| !order.returning)
+    }
+
+    /// When the last of these ends; `None` if one has no end of its own, or if there are none.
+    pub(crate) fn lasting_over_at(&self) -> Option<Moment> {
+        last_end(self.lasting().map(|(_, order)| order))
+    }
+
+    /// The holder of the only order that ends neither by itself nor with the checks, if others stand beside it: without
+    /// its name a command would end all.
+    pub(crate) fn only_endless(&self) -> Option<&Holder> {
+        let mut endless = self.lasting().filter(|(_, order)| order.expires.is_none());
+        let (only, _) = endless.next()?;
+        (endless.next().is_none() && self.0.len() > 1).then_some(only)
     }
 
     /// Begins an order, or replaces the reason and the end of the one of this holder.

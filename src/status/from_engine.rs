@@ -15,7 +15,6 @@ use crate::engine::api_session::neighbors::{self, BgpState};
 use crate::engine::api_session::route_entry::{Answer, RouteEntry};
 use crate::engine::check::{Check, Severity};
 use crate::engine::moment::Moment;
-use crate::engine::notice::until::Until;
 use crate::engine::order::Orders;
 use crate::engine::service;
 use crate::exabgp::{Advertisement, Dialect};
@@ -110,14 +109,7 @@ fn service(engine: &Engine, place: usize, clock: &Clock) -> Service {
         for_seconds: now.since(service.since).as_secs_f64(),
         since: clock.at(service.since),
         reason: service.explain(),
-        next: match engine.until(service, now) {
-            until @ Until::UndrainedAll(_) => Some(Next {
-                text: format!("drained{}", until.to_string().trim_start_matches(';')),
-                at: None,
-                in_seconds: None,
-            }),
-            _ => service.next(now).map(|next| self::next(&next, clock)),
-        },
+        next: service.next(now, &engine.until(service, now)).map(|next| self::next(&next, clock)),
         backend: backend.map(|backend| backend.name.clone()),
         unit: backend.and_then(|backend| backend.unit.clone()),
         failed_reload: backend.and(service.failed_reload.as_ref()).map(ToString::to_string),

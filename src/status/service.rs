@@ -115,10 +115,11 @@ impl Service {
     }
 
     /// The holds that announce it, whatever its checks say, once it is no longer drained: those that may outlast its drains.
-    /// A drain that waits for the checks ends only with them.
+    /// A drain that waits for the checks and has no end of its own ends only with them.
     pub(crate) fn holds_after_drains(&self) -> impl Iterator<Item = &Hold> {
         let ends_in = self.drains_end_in();
-        let waits = self.drains.iter().any(|drain| drain.returning) || self.lacks_address();
+        let needs_checks = |drain: &Drain| drain.returning && drain.expires_in_seconds.is_none();
+        let waits = self.drains.iter().any(needs_checks) || self.lacks_address();
         let outlasts = move |hold: &&Hold| !waits && ends_in.is_none_or(|end| hold.expires_in_seconds > end);
         self.holds.iter().filter(outlasts)
     }

@@ -185,7 +185,7 @@ fn a_failed_restart_is_a_warning_that_names_the_prefix_the_reason_and_the_comman
     );
     let mut endless = failed(RestartEnd::LeftDrained);
     if let Notice::RestartFailed { until, .. } = &mut endless {
-        *until = Until::Undrained("resolver".to_owned());
+        *until = Until::Undrained("resolver".to_owned(), None);
     }
     let end = "192.0.2.53/32 stays withdrawn; to end it once the server is repaired: dnsherald undrain resolver --as \
                backend/unbound --once-healthy";

@@ -24,8 +24,10 @@ pub(crate) enum Until {
     ChecksPassAnd(Duration),
     /// Its address is back: it is held.
     AddressBack,
-    /// The operator lifts the drain of this service.
-    Undrained(String),
+    /// Its checks pass, and the drains that do not wait for them have lasted for this time.
+    ChecksPassAfter(Duration),
+    /// The operator lifts the drains of this service: that of this holder if others end by themselves.
+    Undrained(String, Option<Holder>),
     /// The operator lifts the drains of all services: that of this holder, or of several.
     UndrainedAll(Option<Holder>),
     /// The operator removes the disable-file.
@@ -39,24 +41,33 @@ pub(crate) enum Until {
 impl Until {
     /// The end of all `drains`, of which there is one at least; `undrain` where only the operator ends one of them.
     pub(crate) fn drains_end(now: Moment, drains: &Orders, undrain: Self) -> Self {
-        match drains.all_over_at() {
-            _ if drains.iter().all(|(_, drain)| drain.returning) => Self::ChecksPass,
-            Some(at) => Self::Over(at.since(now)),
-            None if drains.iter().all(|(_, drain)| drain.until_exit) => Self::Exit,
+        let mut lasting = drains.lasting().map(|(_, drain)| drain);
+        match drains.lasting_over_at() {
+            Some(at) if drains.all_over_at().is_some_and(|end| end <= at) => Self::Over(at.since(now)),
+            Some(at) => Self::ChecksPassAfter(at.since(now)),
+            None if lasting.clone().next().is_none() => Self::ChecksPass,
+            None if lasting.all(|drain| drain.until_exit) => Self::Exit,
             None => undrain,
         }
     }
 
-    /// The command for all services that ends these drains: of their holder, if they have one only.
+    /// The command that ends these drains of this service, or the only one of them that does not end by itself.
+    pub(crate) fn undrained(service: &str, drains: &Orders) -> Self {
+        Self::Undrained(service.to_owned(), drains.only_endless().cloned())
+    }
+
+    /// The command for all services that ends these drains: of their holder, if they have one only, or of the only one
+    /// that does not end by itself.
     pub(crate) fn undrained_all(drains: &Orders) -> Self {
-        let mut holders = drains.iter().map(|(holder, _)| holder.clone());
-        Self::UndrainedAll(holders.next().filter(|_| holders.next().is_none()))
+        let mut holders = drains.iter().map(|(holder, _)| holder);
+        let only = holders.next().filter(|_| holders.next().is_none());
+        Self::UndrainedAll(only.or_else(|| drains.only_endless()).cloned())
     }
 
     /// The time until it ends, or can end at the earliest.
     pub(crate) const fn ends_in(&self) -> Option<Duration> {
         match self {
-            Self::Over(time) | Self::ChecksPassAnd(time) => Some(*time),
+            Self::Over(time) | Self::ChecksPassAnd(time) | Self::ChecksPassAfter(time) => Some(*time),
             _ => None,
         }
     }
@@ -73,7 +84,13 @@ impl fmt::Display for Until {
                 write!(f, "; until its checks pass, held down for {} at least", Shown(*time))
             }
             Self::AddressBack => f.write_str("; until its address is back: it is held"),
-            Self::Undrained(service) => write!(f, "; until `dnsherald undrain {service}`"),
+            Self::ChecksPassAfter(time) => {
+                write!(f, "; until its checks pass, drained for {} at least", Shown(*time))
+            }
+            Self::Undrained(service, None) => write!(f, "; until `dnsherald undrain {service}`"),
+            Self::Undrained(service, Some(holder)) => {
+                write!(f, "; until `dnsherald undrain {service} --as {holder}`")
+            }
             Self::UndrainedAll(Some(holder)) => {
                 write!(f, "; until `dnsherald undrain --as {holder}` (it ends the drain of all services)")
             }

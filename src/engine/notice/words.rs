@@ -231,7 +231,7 @@ impl Notice {
                         };
                         // The command that ends it follows.
                         let until = match until {
-                            Until::Undrained(_) => String::new(),
+                            Until::Undrained(..) => String::new(),
                             until => until_by_clock(clock, until),
                         };
                         format!(

@@ -47,48 +47,63 @@ impl Next {
 }
 
 impl Service {
-    /// The next change if every check repeats its last outcome and no operator acts. `None` for a service that serves
-    /// and expects no change.
-    pub(crate) fn next(&self, now: Moment) -> Option<Next> {
+    /// The next change if every check repeats its last outcome and no operator acts; `until` is the condition for its
+    /// return. `None` for a service that serves and expects no change.
+    pub(crate) fn next(&self, now: Moment, until: &Until) -> Option<Next> {
         match self.state {
             _ if !self.enabled => {
                 Some(Next::open("withdrawn until `enabled = true` and `dnsherald reload`".to_owned()))
             }
             ServiceState::Drained | ServiceState::Down if self.warms_until.is_some() => self.after_warm_up(),
-            ServiceState::Drained => Some(self.after_drain(now)),
+            ServiceState::Drained => Some(self.after_drain(now, until)),
             ServiceState::Up if self.is_pinned() => self.after_hold(),
-            ServiceState::Down => Some(self.after_down(now)),
+            ServiceState::Down => Some(self.after_down(now, until)),
             ServiceState::Starting => self.first_verdict(now),
             ServiceState::Degraded => self.falling(now).or_else(|| self.after_degraded(now)),
             ServiceState::Up => self.falling(now),
         }
     }
 
-    fn after_drain(&self, now: Moment) -> Next {
-        // Beside other drains, the one that has no end is named: without `--as` the command ends all.
-        let mut endless = self.drains.iter().filter(|(_, drain)| drain.expires.is_none() && !drain.returning);
-        let only = endless.next().filter(|_| endless.next().is_none() && self.drains.iter().nth(1).is_some());
-        let holder = only.map_or_else(String::new, |(holder, _)| format!(" --as {holder}"));
-        let undrain = format!("`dnsherald undrain {}{holder}`", self.name);
+    fn after_drain(&self, now: Moment, until: &Until) -> Next {
         let is_held_at =
             |end| self.holds.all_over_at().is_some_and(|over| over > end) && !self.lacks_address();
-        let then = if is_held_at(now) { "; its hold then announces it" } else { "" };
-        match self.until(now) {
+        // A hold announces it only once no drain is left.
+        let then = |ends_last: bool| match ends_last && is_held_at(now) {
+            true => "; its hold then announces it",
+            false => "",
+        };
+        let command = |until: &Until| until.to_string().trim_start_matches("; until ").to_owned();
+        match until {
             Until::FileGone => {
+                let then = then(self.drains.is_empty());
                 Next::open(format!("drained until {} is removed{then}", self.named_disable_file()))
             }
-            Until::Over(time) => {
-                let end = now + time;
-                let is_held = is_held_at(end);
-                let then =
-                    if is_held { ", then its hold announces it" } else { ", then the checks must pass" };
-                Next::timed("drain ends", end, then)
+            Until::Over(time) if is_held_at(now + *time) => {
+                Next::timed("drain ends", now + *time, ", then its hold announces it")
             }
-            Until::Exit => Next::open(format!("drained until the helper exits, or {undrain}{then}")),
-            Until::Undrained(_) => Next::open(format!("drained until {undrain}{then}")),
+            Until::Over(time) | Until::ChecksPassAfter(time) => {
+                Next::timed("drain ends", now + *time, ", then the checks must pass")
+            }
+            Until::Exit => {
+                let undrain = command(&Until::undrained(&self.name, &self.drains));
+                let ends_last = self.drains.only_endless().is_none()
+                    && self.drains.iter().all(|(_, drain)| drain.until_exit);
+                Next::open(format!("drained until the helper exits, or {undrain}{}", then(ends_last)))
+            }
+            Until::Undrained(..) | Until::UndrainedAll(_) => {
+                let then = then(self.drains.only_endless().is_none());
+                Next::open(format!("drained until {}{then}", command(until)))
+            }
             // Only the checks remain to wait for.
             _ if self.drains.is_empty() => self.after_checks_pass(now, ""),
-            _ => self.after_checks_pass(now, ", then the drain ends"),
+            _ => match self.drains.all_over_at().filter(|end| is_held_at(*end)) {
+                Some(end) => Next::timed(
+                    "drain ends at the latest",
+                    end,
+                    ", or once its checks pass; its hold then announces it",
+                ),
+                None => self.after_checks_pass(now, ", then the drain ends"),
+            },
         }
     }
 
@@ -110,8 +125,8 @@ impl Service {
         joined(self.holds.iter().map(|(holder, _)| holder), ", ")
     }
 
-    fn after_down(&self, now: Moment) -> Next {
-        if self.until(now) == Until::AddressBack {
+    fn after_down(&self, now: Moment, until: &Until) -> Next {
+        if *until == Until::AddressBack {
             return Next::open(format!(
                 "{} at once when its address is back, whatever its checks say: held by {}",
                 self.becomes(ServiceState::Up),

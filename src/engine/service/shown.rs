@@ -74,7 +74,7 @@ impl Service {
             // The reason names the condition.
             ServiceState::Drained if self.drains.is_empty() => Until::Open,
             ServiceState::Drained => {
-                Until::drains_end(now, &self.drains, Until::Undrained(self.name.clone()))
+                Until::drains_end(now, &self.drains, Until::undrained(&self.name, &self.drains))
             }
             ServiceState::Down if self.lacks_address() && !self.holds.is_empty() => Until::AddressBack,
             ServiceState::Down if self.health == Some(Severity::Down) => {

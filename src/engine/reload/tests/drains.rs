@@ -104,7 +104,7 @@ fn a_drain_of_a_removed_service_that_has_expired_is_not_named() {
     bench.handle(Event::Drain(ServiceId(1), Order { holder: bob.clone(), reason, lasts, uid: None }));
     bench.reload("a 192.0.2.1/32 192.0.2.2/32");
     let begins = "no longer configured; a service that gets its prefixes begins drained: bob drains it: no reason given; operator \
-                  drains it: no reason given; until `dnsherald undrain` (it ends the drains of all services)";
+                  drains it: no reason given; until `dnsherald undrain --as bob` (it ends the drain of all services)";
     assert!(bench.logged.contains(&format!("service b: {begins}")), "{:?}", bench.logged);
     let drained = |bench: &Bench, holder| bench.engine.removed_services().drained_by(Some(holder)).count();
     let operator = Holder::operator();

@@ -84,6 +84,11 @@ impl Bench {
         self.handle(Event::Drain(RESOLVER, order));
     }
 
+    fn undrain(&mut self, holder: &str, once_healthy: bool) {
+        let holder = Some(holder.parse().unwrap());
+        self.handle(Event::Undrain(RESOLVER, Lift { holder, once_healthy, checks: vec![] }));
+    }
+
     /// A hold by alice for this number of seconds.
     fn hold(&mut self, seconds: u64) {
         let (holder, reason) = ("alice".parse().unwrap(), "check is wrong".to_owned().into());
@@ -92,8 +97,14 @@ impl Bench {
     }
 
     fn next(&self) -> String {
-        let next = self.engine.services()[0].next(self.now);
+        let service = &self.engine.services()[0];
+        let next = service.next(self.now, &self.engine.until(service, self.now));
         next.map_or_else(String::new, |next| next.text(|at| at.to_string()))
+    }
+
+    /// The end of the log line about its withdraw.
+    fn until_in_log(&self) -> String {
+        self.engine.until(&self.engine.services()[0], self.now).to_string()
     }
 }
 
@@ -179,14 +190,8 @@ fn a_drain_ends_as_its_holders_want() {
     assert_eq!(bench.next(), "drained until `dnsherald undrain resolver --as bob`");
     bench.drain("carol", Lasts::UntilLifted);
     assert_eq!(bench.next(), "drained until `dnsherald undrain resolver`", "it ends all");
-    bench.handle(Event::Undrain(
-        RESOLVER,
-        Lift { holder: Some("carol".parse().unwrap()), once_healthy: false, checks: vec![] },
-    ));
-    bench.handle(Event::Undrain(
-        RESOLVER,
-        Lift { holder: Some("bob".parse().unwrap()), once_healthy: false, checks: vec![] },
-    ));
+    bench.undrain("carol", false);
+    bench.undrain("bob", false);
     bench.until(70.0);
     assert_eq!(bench.next(), "announced at the earliest 70.200 (answers: 1 of 3 passes)");
     bench.drain("unbound.service", Lasts::UntilExit);
@@ -211,6 +216,66 @@ fn a_hold_announces_at_the_end_of_a_drain_that_it_outlasts() {
     bench.drain("bob", Lasts::UntilLifted);
     let endless = "drained until `dnsherald undrain resolver`; its hold then announces it";
     assert_eq!(bench.next(), endless);
+}
+
+/// No operator ends a drain that waits for the checks, and none has to beside one that ends by itself.
+#[test]
+fn a_drain_that_waits_for_the_checks_needs_no_command_beside_another() {
+    let mut bench = Bench::up("");
+    bench.fails(Cause::Timeout, 12.0);
+    bench.drain("alice", Lasts::For(Duration::from_secs(60)));
+    bench.drain("bob", Lasts::UntilLifted);
+    bench.undrain("bob", true);
+    assert_eq!(bench.until_in_log(), "; until its checks pass, drained for 1m at least");
+    assert_eq!(bench.next(), "drain ends 72.000, then the checks must pass");
+    bench.hold(600);
+    assert_eq!(bench.next(), "drain ends 72.000, then the checks must pass", "the drain by bob overrides it");
+    bench.until(72.0);
+    assert_eq!(bench.engine.services()[0].state().to_string(), "drained");
+    assert_eq!(bench.until_in_log(), "; until its checks pass");
+    bench.drain("alice", Lasts::UntilExit);
+    assert_eq!(bench.until_in_log(), "; until the helper exits");
+    let beside = "drained until the helper exits, or `dnsherald undrain resolver --as alice`";
+    assert_eq!(bench.next(), beside);
+    bench.undrain("bob", false);
+    let only = "drained until the helper exits, or `dnsherald undrain resolver`; its hold then announces it";
+    assert_eq!(bench.next(), only);
+}
+
+#[test]
+fn a_drain_that_waits_for_the_checks_ends_in_any_case_at_its_end() {
+    let mut bench = Bench::up("");
+    bench.fails(Cause::Timeout, 12.0);
+    bench.hold(600);
+    bench.drain("bob", Lasts::For(Duration::from_secs(60)));
+    bench.undrain("bob", true);
+    let ends = "drain ends at the latest 72.000, or once its checks pass; its hold then announces it";
+    assert_eq!(bench.next(), ends);
+    bench.until(72.0);
+    assert_eq!(bench.engine.services()[0].state().to_string(), "up");
+}
+
+/// The command names the holder beside drains that end by themselves, also in the log.
+#[test]
+fn a_hold_announces_only_after_the_last_drain() {
+    let mut bench = Bench::up("disable-file = \"/etc/off\"");
+    bench.hold(3600);
+    bench.drain("bob", Lasts::UntilLifted);
+    bench.drain("carol", Lasts::For(Duration::from_secs(1800)));
+    assert_eq!(bench.next(), "drained until `dnsherald undrain resolver --as bob`", "carol's remains");
+    assert_eq!(bench.until_in_log(), "; until `dnsherald undrain resolver --as bob`");
+    bench.handle(Event::DisableFile(RESOLVER, true));
+    assert_eq!(bench.next(), "drained until the disable-file /etc/off is removed", "the drains remain");
+    bench.undrain("bob", false);
+    bench.undrain("carol", false);
+    let last = "drained until the disable-file /etc/off is removed; its hold then announces it";
+    assert_eq!(bench.next(), last);
+    bench.handle(Event::DisableFile(RESOLVER, false));
+    let (holder, reason) = ("bob".parse().unwrap(), "new disk".to_owned().into());
+    bench.handle(Event::DrainAll(Order { holder, reason, lasts: Lasts::UntilLifted, uid: None }));
+    let all = "drained until `dnsherald undrain --as bob` (it ends the drain of all services); its hold then \
+               announces it";
+    assert_eq!(bench.next(), all);
 }
 
 #[test]

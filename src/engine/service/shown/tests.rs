@@ -111,7 +111,8 @@ fn a_milder_failure_is_not_the_reason_of_a_worse_verdict() {
         fails(&mut engine, 1, Cause::Overload),
         "check sockets fails milder now, but not yet 2 times in a row: overload"
     );
-    let next = engine.services()[0].next(Moment::START).unwrap().text(|_| "soon".to_owned());
+    let (service, now) = (&engine.services()[0], Moment::START);
+    let next = service.next(now, &engine.until(service, now)).unwrap().text(|_| "soon".to_owned());
     assert!(next.contains("answers: 1 of 2 milder results"), "{next}");
     fails(&mut engine, 1, Cause::Overload);
     assert_eq!(

@@ -252,6 +252,9 @@ fn the_advice_to_undrain_names_the_hold_that_then_announces() {
     first(&mut document).drains[0].returning = true;
     let advice = remedies_of(&document);
     assert!(advice.iter().all(|text| !text.contains("unhold")), "the checks must pass: {advice:?}");
+    first(&mut document).drains[0].expires_in_seconds = Some(30.0);
+    let advice = remedies_of(&document);
+    assert!(advice.iter().any(|text| text == hold), "it ends with its time, too: {advice:?}");
 }
 
 /// The last round of the other service fails as well: the server may have just ended.
