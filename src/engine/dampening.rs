@@ -178,10 +178,13 @@ impl Dampening {
 
     /// What [`Dampening::clear`] would clear; `None` if there is nothing.
     pub(crate) fn record(&self, now: Moment) -> Option<Cleared> {
+        // Falls that lengthen the present return do so even once they are older than the window.
+        let lengthening = self.return_time.withdrawn_by();
+        let lengthening = if lengthening > 1 { lengthening } else { 0 };
         let record = Cleared {
             penalty: self.whole_penalty(now),
             suppressed: self.enforced(),
-            falls: self.return_time.falls(now),
+            falls: self.return_time.falls(now).max(lengthening),
             excused: self.excused.count(now),
         };
         let has_any = record.penalty > 0 || record.suppressed || record.falls > 0 || record.excused > 0;
@@ -342,6 +345,25 @@ mod tests {
         assert_eq!(cleared.to_string(), "penalty 3000, suppression, 3 falls within 10m");
         assert!(!dampening.keeps_withdrawn() && dampening.return_time.falls(minute(1)) == 0);
         assert_eq!(dampening.clear(minute(1)), None);
+    }
+
+    /// Their penalty has decayed, too. A single fall lengthens no return, so there is nothing to clear.
+    #[test]
+    fn falls_older_than_the_window_are_cleared_while_a_return_waits_for_them() {
+        let values = Values { half_life: MINUTE / 2, max_suppress: 3 * MINUTE, ..VALUES };
+        let after = |falls| {
+            let mut dampening = Dampening::new(Policy::new(values).unwrap());
+            (0..falls).for_each(|count| dampening.fall(minute(count)));
+            dampening.release(minute(13));
+            dampening.return_time.on_checks_up(minute(13), Duration::from_secs(5), MINUTE);
+            let waits = dampening.keeps_withdrawn();
+            (waits, dampening.clear(minute(13)).map(|cleared| cleared.to_string()))
+        };
+        assert_eq!(after(3), (true, Some("penalty 0, 3 falls within 10m".to_owned())));
+        assert_eq!(after(1), (false, None));
+        let mut down = Dampening::new(Policy::new(values).unwrap());
+        down.fall(minute(0));
+        assert_eq!(down.record(minute(13)), None, "its return takes no longer");
     }
 
     #[test]
