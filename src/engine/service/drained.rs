@@ -36,6 +36,7 @@ impl Service {
         self.disabled = if disabled { Disabled::Found } else { Disabled::No };
         if let Some(file) = self.disable_file.as_ref().filter(|_| was_disabled && !disabled) {
             let then = match self.is_drained() {
+                _ if !self.enabled => "it is not enabled, and stays withdrawn".to_owned(),
                 true => "other drains remain".to_owned(),
                 false if self.is_held() => "its hold announces it".to_owned(),
                 false => format!("it returns once its checks pass{}", self.and_reuse()),
