@@ -268,7 +268,7 @@ pub(crate) struct Run {
     ///
     /// The helper does not use the last good configuration. It withdraws the prefixes that the file names and those that
     /// were announced before, and exits after 15 seconds, or at a signal. It waits because ExaBGP gives up on helpers that
-    /// exit quickly.
+    /// exit quickly. If the file is valid by then, it starts with that.
     #[arg(long)]
     pub(crate) exit_on_bad_config: bool,
     /// The form of the log

@@ -9,6 +9,7 @@ use anyhow::Context;
 use self::broken::BrokenFile;
 use self::observer::RunObserver;
 use self::starved::Start;
+use self::withdrawn::WaitEnd;
 use super::host_name;
 use crate::backend::privilege::is_root;
 use crate::cli::Run;
@@ -23,7 +24,7 @@ use crate::daemon::healing::Healers;
 use crate::daemon::incidents::Incidents;
 use crate::daemon::last_good::{LastGood, SavedConfig, Saver};
 use crate::daemon::store::Store;
-use crate::daemon::{Daemon, Ending, LoopIo};
+use crate::daemon::{Daemon, LoopIo};
 use crate::engine::api_session::Parent;
 use crate::exit::Exit;
 use crate::history::file::{History, beside};
@@ -73,12 +74,17 @@ async fn serve(options: &Run, mut withdrawn: bool) -> anyhow::Result<Exit> {
     let terminal = io::stdout().is_terminal();
     let pause = if terminal { Duration::ZERO } else { PAUSE_BEFORE_EXIT };
     let mut io = LoopIo::from_process(pause)?;
-    let host = host_name();
+    let (host, mut has_waited) = (host_name(), false);
     loop {
         // On a terminal the file may be a pipe.
         let loaded = if terminal { Config::load(path, &host) } else { Config::load_file(path, &host) };
         let error = match loaded {
-            Ok(config) => return run_daemon(options, &config, None, withdrawn, &mut io).await,
+            Ok(config) => {
+                if has_waited {
+                    log::info!("the configuration {} is valid now: starting", path.display());
+                }
+                return run_daemon(options, &config, None, withdrawn, &mut io).await;
+            }
             Err(error) => error,
         };
         log::error!("{error}");
@@ -89,15 +95,11 @@ async fn serve(options: &Run, mut withdrawn: bool) -> anyhow::Result<Exit> {
             let broken = BrokenFile::new(path, &host, error, Some(kept.file));
             return run_daemon(options, &kept.config, Some(broken), withdrawn, &mut io).await;
         }
-        let ending = withdrawn::wait(options, error, &mut io).await;
-        if options.exit_on_bad_config {
-            return Ok(Exit::Config);
+        match withdrawn::wait(options, error, &mut io).await {
+            WaitEnd::Exit if !options.exit_on_bad_config => return Ok(Exit::Success),
+            WaitEnd::Exit | WaitEnd::TimeOver => return Ok(Exit::Config),
+            WaitEnd::ReadAgain => (withdrawn, has_waited) = (true, true),
         }
-        if ending == Ending::Exit {
-            return Ok(Exit::Success);
-        }
-        withdrawn = true;
-        log::info!("the configuration {} is valid now: starting", path.display());
     }
 }
 

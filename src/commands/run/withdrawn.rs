@@ -17,8 +17,19 @@ use crate::daemon::{Daemon, Ending, LoopIo, Observer, Supervisor};
 use crate::status::Trouble;
 use crate::text::counted;
 
-/// Withdraws all prefixes that may be announced. Returns when the file is valid, or when it is time to exit.
-pub(super) async fn wait(options: &Run, error: ConfigError, io: &mut LoopIo) -> Ending {
+/// Why the wait for a valid file has ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum WaitEnd {
+    /// ExaBGP has exited, or a signal asked the helper to stop.
+    Exit,
+    /// With `--exit-on-bad-config`: the file is still bad.
+    TimeOver,
+    /// The file is valid, or may have a last good configuration now.
+    ReadAgain,
+}
+
+/// Withdraws all prefixes that may be announced, and waits for a valid file.
+pub(super) async fn wait(options: &Run, error: ConfigError, io: &mut LoopIo) -> WaitEnd {
     let path = &options.configuration.config;
     let salvage = Salvage::from_file(path);
     let state = options.state.clone().unwrap_or_else(|| salvage.state.clone());
@@ -26,7 +37,7 @@ pub(super) async fn wait(options: &Run, error: ConfigError, io: &mut LoopIo) -> 
     let announced: Vec<_> = memory.announced().cloned().collect();
     let config = salvage.withdrawing(&host_name(), announced);
     let until = if options.exit_on_bad_config {
-        format!("exiting in {PAUSE_BEFORE_EXIT:?}")
+        format!("exiting in {PAUSE_BEFORE_EXIT:?} unless {} is valid by then", path.display())
     } else {
         format!("waiting until {} is valid", path.display())
     };
@@ -41,19 +52,25 @@ pub(super) async fn wait(options: &Run, error: ConfigError, io: &mut LoopIo) -> 
     }
     let exit_at = options.exit_on_bad_config.then(|| Instant::now() + PAUSE_BEFORE_EXIT);
     let was_gone = error.is_gone();
-    let mut withdrawn =
-        WaitForConfig { was_gone, file: BrokenFile::new(path, &host_name(), error, None), exit_at };
+    let file = BrokenFile::new(path, &host_name(), error, None);
+    let mut withdrawn = WaitForConfig { was_gone, file, exit_at, is_over: false };
     let subject = Subject::new(absolute(path), host_name(), None, &config);
     let control = control(&config, &subject);
     let mut daemon = Daemon::new(&config, io, None, memory, Duration::ZERO);
     (daemon.subject, daemon.control) = (subject, control);
-    daemon.run(&mut withdrawn).await
+    match daemon.run(&mut withdrawn).await {
+        Ending::Exit => WaitEnd::Exit,
+        Ending::Stopped if withdrawn.is_over => WaitEnd::TimeOver,
+        Ending::Stopped => WaitEnd::ReadAgain,
+    }
 }
 
 /// Ends the loop when the file is valid, or when it is time to exit.
 struct WaitForConfig {
     file: BrokenFile,
     exit_at: Option<Instant>,
+    /// Whether `exit_at` has ended the loop.
+    is_over: bool,
     /// Whether the file was missing at first.
     was_gone: bool,
 }
@@ -68,12 +85,14 @@ impl Supervisor for WaitForConfig {
 
     fn on_turn(&mut self) -> ControlFlow<()> {
         let now = Instant::now();
-        let waits = match self.exit_at {
-            Some(exit_at) => now < exit_at,
-            // A file that reappears, even an invalid one, may have a last good configuration.
-            None => self.file.poll(now).is_none() && self.file.is_gone() == self.was_gone,
-        };
-        if waits { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        let is_valid = self.file.poll(now).is_some();
+        self.is_over = !is_valid && self.exit_at.is_some_and(|at| now >= at);
+        // A file that reappears, even an invalid one, may have a last good configuration, unless the option excludes that.
+        let may_have_last_good = self.exit_at.is_none() && self.file.is_gone() != self.was_gone;
+        match is_valid || self.is_over || may_have_last_good {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 
     fn config_trouble(&self) -> Option<&Trouble> {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::helper::{Helper, Plan, Pop, announce, ideal, withdraw};
+use crate::support::helper::{ANNOUNCE, Helper, Plan, Pop, WITHDRAW, announce, ideal, withdraw};
 
 /// The place of an error in the log.
 fn place(pop: &Pop, text: &str, word: &str) -> String {
@@ -110,4 +110,24 @@ fn a_signal_ends_the_exit_delay() {
     helper.logs(&format!("{}:1:", pop.configuration_file().display()));
     helper.is_sent("TERM");
     helper.exits();
+}
+
+/// With a reload, and without one.
+#[test]
+fn exit_on_bad_config_loads_a_file_that_is_corrected_in_time() {
+    for reloads in [true, false] {
+        let pop = Pop::new();
+        let whole = pop.configuration();
+        pop.is_configured(&whole.replace("rise = 2", "rise = 0"));
+        let mut helper = pop.helper_with(&["--exit-on-bad-config"], ideal("5.0.15"));
+        helper.opens();
+        helper.says(WITHDRAW);
+        pop.is_configured(&whole);
+        if reloads {
+            assert!(pop.told(&["reload"]).starts_with("reloaded: "));
+        }
+        helper.comes_to_say(ANNOUNCE);
+        helper.is_sent("TERM");
+        helper.exits_well();
+    }
 }
