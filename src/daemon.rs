@@ -33,7 +33,7 @@ use self::requests::PendingReply;
 use self::rounds::{RoundId, Rounds};
 use self::store::Store;
 pub(crate) use self::supervisor::{Observer, Supervisor};
-use self::warm_up::{WarmUps, warm_ups};
+use self::warm_up::{WarmUp, WarmUps, warm_ups};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::event::Event;
@@ -129,6 +129,8 @@ pub(crate) struct Daemon<'a> {
     /// Automatic restarts. They need the control sockets to drain services, so they stay off without them.
     pub(crate) healers: Option<Healers>,
     events: Channel<Event>,
+    /// Of the services whose names were asked.
+    warmed_up: Channel<WarmUp>,
     rounds: Rounds,
     outcomes: Channel<(RoundId, Outcome)>,
 }
@@ -178,6 +180,7 @@ impl<'a> Daemon<'a> {
             exporter: None,
             healers: None,
             events,
+            warmed_up: mpsc::unbounded_channel(),
             rounds: Rounds::default(),
             outcomes: mpsc::unbounded_channel(),
         }

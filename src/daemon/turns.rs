@@ -12,6 +12,7 @@ use super::pause::Wait;
 use super::rounds::RoundId;
 use super::store::Store;
 use super::store::merge::Change;
+use super::warm_up::WarmUp;
 use super::{Daemon, Ending, Supervisor};
 use crate::engine::event::Event;
 use crate::metrics::server::Wish;
@@ -25,6 +26,7 @@ const TURN: Duration = Duration::from_secs(1);
 enum Wakeup {
     Event(Event),
     Outcome(RoundId, Outcome),
+    WarmedUp(WarmUp),
     Learned(Vec<Change>),
     Request(ControlEvent),
     /// A client of the metrics wants a document.
@@ -95,6 +97,7 @@ impl Daemon<'_> {
         tokio::select! {
             Some(event) = self.events.1.recv() => Wakeup::Event(event),
             Some((round, outcome)) = self.outcomes.1.recv() => Wakeup::Outcome(round, outcome),
+            Some(ended) = self.warmed_up.1.recv() => Wakeup::WarmedUp(ended),
             event = self.disable_files.next() => Wakeup::Event(event),
             line = self.io.input.line() => {
                 Wakeup::Event(line.map_or(Event::ParentGone, Event::Received))
@@ -124,6 +127,10 @@ impl Daemon<'_> {
                 check.and_then(|check| {
                     self.handle(Event::Outcome(check, outcome), supervisor).then_some(Ending::Exit)
                 })
+            }
+            Wakeup::WarmedUp(ended) => {
+                let event = self.on_warmed_up(&ended)?;
+                self.handle(event, supervisor).then_some(Ending::Exit)
             }
             Wakeup::Learned(changes) => self.learn(&changes, supervisor).then_some(Ending::Exit),
             Wakeup::Request(asked) => self.answer(asked, supervisor),

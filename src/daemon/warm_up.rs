@@ -11,8 +11,11 @@ use crate::outcome::Outcome;
 use crate::probe::lookup::LookupProbe;
 use crate::text::period::Shown;
 
-/// The names of each service that has any, with the name of the service.
-pub(super) type WarmUps = HashMap<ServiceId, (String, Arc<LookupProbe>)>;
+/// The name of a service, and the names of its `warm-up`.
+pub(super) type WarmUp = (String, Arc<LookupProbe>);
+
+/// The names of each service that has any.
+pub(super) type WarmUps = HashMap<ServiceId, WarmUp>;
 
 /// Collects the names of all services.
 pub(super) fn warm_ups(config: &Config) -> WarmUps {
@@ -24,17 +27,23 @@ pub(super) fn warm_ups(config: &Config) -> WarmUps {
 }
 
 impl Daemon<'_> {
-    /// Asks as a task, which reports the end to the loop.
+    /// Asks as a task, which reports the end to the loop: also after a reload, which replaces the queue of events.
     pub(super) fn warm_up(&self, id: ServiceId) {
-        let events = self.events.0.clone();
+        let ended = self.warmed_up.0.clone();
         let Some((service, names)) = self.warm_ups.get(&id).cloned() else { return };
         tokio::spawn(async move {
             let began = Instant::now();
             let found = names.ask_all().await;
             log::info!("service {service}: {}", told(&found, &Shown(began.elapsed()).to_string()));
             // Sending fails only after the loop has ended.
-            let _ = events.send(Event::WarmedUp(id));
+            let _ = ended.send((service, names));
         });
+    }
+
+    /// The event for the end; `None` if a reload has removed the service or changed its names, which are asked anew.
+    pub(super) fn on_warmed_up(&self, ended: &WarmUp) -> Option<Event> {
+        let (id, _) = self.warm_ups.iter().find(|(_, present)| *present == ended)?;
+        Some(Event::WarmedUp(*id))
     }
 }
 

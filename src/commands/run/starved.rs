@@ -1,8 +1,9 @@
 //! Handles a start without the descriptors or threads that a helper needs: withdraws and waits until they are
 //! available.
 //!
-//! A helper that cannot start cannot detect a failed server. So it withdraws what an earlier helper may have announced,
-//! in each dialect, because it has no loop to ask ExaBGP for its version.
+//! A helper that cannot start cannot detect a failed server. So it withdraws what an earlier helper may have announced.
+//! It has no loop to ask ExaBGP for its version, so it writes each withdraw without a selector and with `peer`: every
+//! version understands one of them.
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;

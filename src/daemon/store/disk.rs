@@ -69,7 +69,8 @@ pub(in crate::daemon) fn write(file: &Path, text: &str) -> io::Result<()> {
     keep_previous(file);
     draft.replaces(file)?;
     // In this order: if the helper is killed now, the state is saved even if the disk is slow. If power fails now, at
-    // worst the file is incomplete and the previous one is read.
+    // worst the file is incomplete: then the previous state is read. A last good configuration has no previous one, and is
+    // not used if it is incomplete.
     written.sync_all().and_then(|()| sync_directory_of(file))
 }
 

@@ -1,6 +1,10 @@
 //! Reloads of the configuration.
 
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+
 use super::*;
+use crate::support::namespace::in_namespace;
 
 #[test]
 fn a_reload_applies_the_difference() {
@@ -107,4 +111,41 @@ fn a_reload_of_a_pipe_changes_nothing() {
     }
     pop.server.becomes(Fault::Refuse);
     helper.says(WITHDRAW);
+}
+
+/// The answer to a question, with one address.
+fn answered(question: &[u8]) -> Vec<u8> {
+    let name = question[12..].iter().position(|octet| *octet == 0).unwrap();
+    let mut answer = question[..12 + name + 5].to_vec();
+    // An answer, recursion available, one question, one record; its name is that of the question.
+    answer[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+    answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1]);
+    answer
+}
+
+/// The service does not wait for the limit of 2 s.
+#[test]
+fn a_reload_while_a_service_warms_up_does_not_delay_its_return() {
+    let name = "run::control::reloads::a_reload_while_a_service_warms_up_does_not_delay_its_return";
+    in_namespace(name, "true", || {
+        let server = UdpSocket::bind("127.0.0.1:53").unwrap();
+        let pop = Pop::with(Plan { service: "warm-up = \"localhost. A\"", ..Plan::default() });
+        let _helper = pop.helper(ideal("5.0.15"));
+        pop.comes_to_be(|status| status.services[0].state == ServiceState::Up);
+        let mut octets = [0; 512];
+        let returns_soon = || {
+            pop.told(&["drain", "--wait"]);
+            server.set_nonblocking(true).unwrap();
+            while server.recv(&mut octets).is_ok() {}
+            server.set_nonblocking(false).unwrap();
+            pop.told(&["undrain"]);
+            let (length, asker) = server.recv_from(&mut octets).unwrap();
+            let asked = Instant::now();
+            assert_eq!(pop.told(&["reload"]), "reloaded: nothing changed\n");
+            server.send_to(&answered(&octets[..length]), asker).unwrap();
+            pop.comes_to_be(|status| status.services[0].state == ServiceState::Up);
+            asked.elapsed() < Duration::from_millis(1500)
+        };
+        assert!(eventually(returns_soon));
+    });
 }
