@@ -142,10 +142,17 @@ impl Helper {
     /// # Errors
     /// Returns an error if neither can be used.
     pub(super) fn into_config(self) -> anyhow::Result<Config> {
-        let error = match self.file {
-            Ok(config) => return Ok(config),
-            Err(error) => error,
-        };
+        match self.file {
+            Ok(config) => Ok(config),
+            Err(ref error) => self.last_good(error),
+        }
+    }
+
+    /// The last good configuration instead of a file with this error.
+    ///
+    /// # Errors
+    /// Returns an error if none can be used.
+    pub(super) fn last_good(&self, error: &ConfigError) -> anyhow::Result<Config> {
         for place in LastGood::places(None, &self.path) {
             let file = place.file().display();
             match place.load(&host_name()) {

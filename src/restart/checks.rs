@@ -8,7 +8,7 @@ use super::{Journal, Transaction};
 use crate::backend::Trouble;
 use crate::engine::check::Severity;
 use crate::engine::service::ServiceState;
-use crate::status::{CheckStatus, Drain, Service};
+use crate::status::{CheckStatus, Document, Drain, Service};
 use crate::text::period::Shown;
 use crate::text::{foreign, joined, sentence};
 
@@ -39,6 +39,7 @@ impl Transaction<'_> {
             };
             let ours: Vec<_> =
                 document.services.iter().filter(|service| names.contains(&service.name)).collect();
+            self.refuse_replaced_services(&names, &document)?;
             // Without the drain of this restart, another drain, or a disable-file, may end before the checks pass.
             // Therefore this restart drains the service again until they do.
             let is_first = std::mem::take(&mut is_first_look);
@@ -67,6 +68,8 @@ impl Transaction<'_> {
             };
             let waiting: Vec<&Service> = ours.iter().filter(is_waiting).copied().collect();
             if waiting.is_empty() {
+                // What fails from here on is no failure of the checks.
+                journal.returned.clear();
                 journal.worse = ours.iter().flat_map(|service| before.worse(service)).collect();
                 return Ok(ours.into_iter().map(returned).collect::<Vec<_>>().join("; "));
             }
@@ -83,6 +86,30 @@ impl Transaction<'_> {
             recovery.report(journal, why);
             tokio::time::sleep(POLL_INTERVAL).await;
         }
+    }
+}
+
+impl Transaction<'_> {
+    /// Fails if a reload of the helper has replaced one of these services meanwhile: its drain may have moved to another.
+    fn refuse_replaced_services(&self, names: &[String], document: &Document) -> Result<(), Trouble> {
+        let is_there = |name: &&String| document.services.iter().any(|service| service.name == **name);
+        let gone: Vec<_> = names.iter().filter(|name| !is_there(name)).map(|name| foreign(name)).collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let others = document.services.iter().filter(|service| !names.contains(&service.name));
+        let holder = self.backend.holder.as_str();
+        let drains = others.flat_map(|service| service.drains.iter().map(move |drain| (service, drain)));
+        let ours = drains.filter(|(_, drain)| drain.holder == holder);
+        let moved: Vec<_> = ours
+            .map(|(service, drain)| format!("`{} --once-healthy`", drain.undrain(&service.name)))
+            .collect();
+        let gone = gone.join(", ");
+        let why = format!("the helper no longer has {gone}: its configuration was reloaded meanwhile");
+        Err(match moved.is_empty() {
+            true => Trouble::new(why),
+            false => Trouble::with(why, format!("the drain has moved; to end it: {}", moved.join(", "))),
+        })
     }
 }
 

@@ -103,11 +103,15 @@ impl Site {
 
     /// Adds the service `other` of the same server, which the helper announces.
     fn has_another_service(&self) {
+        self.has_another_service_at(self.pop.server.address());
+    }
+
+    /// The same, with its check at this server.
+    fn has_another_service_at(&self, server: SocketAddr) {
         let service = format!(
             "[[service]]\nname = \"other\"\nprefixes = [\"192.0.2.54/32\"]\naddress = false\nbackend = \"srv\"\nup = {{ med = 100 }}\n\
              [service.dampening]\nmode = \"off\"\n[[service.check]]\nname = \"answers\"\n\
-             dns = {{ query = \"localhost. A\", server = \"{}\" }}",
-            self.pop.server.address()
+             dns = {{ query = \"localhost. A\", server = \"{server}\" }}"
         );
         let text = fs::read_to_string(self.pop.configuration_file()).unwrap();
         self.pop.is_configured(&format!("{text}{service}\n"));

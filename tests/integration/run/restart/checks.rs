@@ -258,3 +258,25 @@ fn a_drain_of_another_holder_does_not_stand_in_the_way_of_a_restart() {
     site.helper.says(WITHDRAW);
     assert!(matches!(&site.drains_of("resolver")[..], [(false, reason)] if reason == "mine"));
 }
+
+/// Its drain follows the prefixes to a service that the command does not know.
+#[test]
+fn a_service_that_a_reload_renames_during_the_restart_is_named() {
+    let site = Site::new("stops; starts; waits");
+    let begun = site.pop.file("begun");
+    let output = thread::scope(|scope| {
+        scope.spawn(|| {
+            assert!(eventually(|| begun.exists()));
+            let text = fs::read_to_string(site.pop.configuration_file()).unwrap();
+            site.pop.is_configured(&text.replace("name = \"resolver\"", "name = \"renamed\""));
+            site.pop.told(&["reload"]);
+            fs::remove_file(&begun).unwrap();
+        });
+        site.run(&[])
+    });
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    let why = "the helper no longer has resolver: its configuration was reloaded meanwhile";
+    let remedy = "`dnsherald undrain renamed --as backend/srv --once-healthy`";
+    assert!(said.contains(why) && said.contains(remedy), "{said}");
+}

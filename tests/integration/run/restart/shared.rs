@@ -2,16 +2,20 @@
 
 use super::*;
 use crate::doctor::running::Sharer;
+use crate::support::helper::Server;
 
 /// The checks may pass at the right server, while the wrong one answers a part of the clients.
 #[test]
 fn a_service_does_not_return_while_two_servers_share_the_port() {
     let mut site = Site::new("exit 1");
-    site.is_left_drained(&[], "exited with status 1");
-    let text = fs::read_to_string(site.pop.configuration_file()).unwrap();
     let (first, address) = Sharer::at("127.0.0.1:0");
     let (second, _) = Sharer::at(&address);
-    site.pop.is_configured(&text.replace(&site.pop.server.address().to_string(), &address));
+    let text = fs::read_to_string(site.pop.configuration_file()).unwrap();
+    let observed = "[[service.check]]\nname = \"shared\"\non-fail = \"observe\"\ndns = { query = \"localhost. A\", server = ";
+    site.pop.is_configured(&format!("{text}{observed}\"{address}\", transport = \"tcp\" }}\n"));
+    site.pop.told(&["reload"]);
+    site.pop.keeps_its_configuration();
+    site.is_left_drained(&[], "exited with status 1");
     for options in [&["--as", "backend/srv"][..], &["resolver", "--wait"], &[]] {
         let undrain = site.pop.command(&[&["undrain", "--once-healthy"], options].concat());
         let said = String::from_utf8_lossy(&undrain.stderr).into_owned();
@@ -26,7 +30,16 @@ fn a_service_does_not_return_while_two_servers_share_the_port() {
             assert!(said.contains(words), "`{words}` is not in {said}");
         }
     }
-    assert!(matches!(site.drains_of("resolver")[..], [(false, _)]));
+    // With an error in the file, the last good one names the address.
+    let whole = fs::read_to_string(site.pop.configuration_file()).unwrap();
+    site.pop.is_configured(&format!("nonsense = 1\n{whole}"));
+    let undrain = site.pop.command(&["undrain", "--once-healthy"]);
+    let said = String::from_utf8_lossy(&undrain.stderr).into_owned();
+    assert!(
+        undrain.status.code() == Some(1) && said.contains("resolver stays drained: several servers"),
+        "{said}"
+    );
+    site.pop.is_configured(&whole);
     drop(second);
     site.pop.told(&["undrain", "--once-healthy"]);
     site.helper.says(ANNOUNCE);
@@ -75,6 +88,33 @@ fn a_restart_during_whose_checks_a_second_server_starts_has_failed() {
         site.fails_by("  checks ", "two servers share the address");
         drop(starting.join().unwrap());
     });
+}
+
+/// One service has returned before the second server is found.
+#[test]
+fn two_servers_drain_a_service_that_has_returned_too() {
+    let site = Site::new("stops; starts");
+    let (_first, address) = Sharer::at("127.0.0.1:0");
+    let other = Server::start();
+    site.has_another_service_at(other.address());
+    site.listens_at(&address);
+    other.becomes(Fault::Refuse);
+    thread::scope(|scope| {
+        let starting = scope.spawn(|| {
+            site.pop.comes_to_be(|status| {
+                let [one, two] = &status.services[..] else { return false };
+                one.is_serving() && one.drains.is_empty() && two.drains.iter().any(|drain| drain.returning)
+            });
+            let second = Sharer::at(&address).0;
+            other.becomes(Fault::None);
+            second
+        });
+        site.fails_by("  checks ", "two servers share the address");
+        drop(starting.join().unwrap());
+    });
+    for service in ["resolver", "other"] {
+        assert!(matches!(site.drains_of(service)[..], [(false, _)]), "{service}: {:?}", site.pop.status());
+    }
 }
 
 impl Site {
