@@ -37,9 +37,11 @@ impl Transaction<'_> {
                     continue;
                 }
             };
-            let ours: Vec<_> =
-                document.services.iter().filter(|service| names.contains(&service.name)).collect();
             self.refuse_replaced_services(&names, &document)?;
+            let kept_names = self.kept_by_operator(&document);
+            let of_server = document.services.iter().filter(|service| names.contains(&service.name));
+            let (kept, ours): (Vec<_>, Vec<_>) =
+                of_server.partition(|service| kept_names.contains(&service.name));
             // Without the drain of this restart, another drain, or a disable-file, may end before the checks pass.
             // Therefore this restart drains the service again until they do.
             let is_first = std::mem::take(&mut is_first_look);
@@ -71,7 +73,7 @@ impl Transaction<'_> {
                 // What fails from here on is no failure of the checks.
                 journal.returned.clear();
                 journal.worse = ours.iter().flat_map(|service| before.worse(service)).collect();
-                return Ok(ours.into_iter().map(returned).collect::<Vec<_>>().join("; "));
+                return Ok(joined(ours.into_iter().chain(kept).map(returned), "; "));
             }
             let returned_ones = ours.iter().filter(|service| !is_waiting(service));
             journal.returned = returned_ones.map(|service| service.name.clone()).collect();

@@ -74,7 +74,8 @@ impl Transaction<'_> {
                 return;
             }
         };
-        for name in renewable(self.drains_in(&document)) {
+        let kept = self.kept_by_operator(&document);
+        for name in renewable(self.drains_in(&document)).filter(|name| !kept.contains(name)) {
             if let Err(trouble) = self.ask(&self.drain_request(name.clone(), &self.drain_reason())).await {
                 log::warn!(
                     "{name}: cannot renew the drain, next attempt in {}: {trouble}",

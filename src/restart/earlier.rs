@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Transaction;
 use super::drained::watch;
+use crate::backend::Trouble;
 use crate::control::Request;
 use crate::engine::drain::Lasts;
 use crate::status::{Document, Drain};
@@ -85,6 +86,24 @@ impl Transaction<'_> {
         };
         let services = document.services.iter();
         services.filter_map(|service| Some((service.name.clone(), of(&service.drains)?))).collect()
+    }
+
+    /// The services whose drain waits for an operator: unattended, it stays as it is.
+    pub(super) fn kept_by_operator(&self, document: &Document) -> Vec<String> {
+        let drains = self.drains_in(document).into_iter().filter(|_| self.unattended);
+        let is_endless = |drain: &EarlierDrain| drain.ends.is_none() && !drain.returning;
+        drains.filter(|(_, drain)| is_endless(drain)).map(|(service, _)| service).collect()
+    }
+
+    /// The services that this transaction drains and lets return: all but those that an operator keeps drained.
+    pub(super) async fn names_to_drain(&self) -> Result<Vec<String>, Trouble> {
+        let mut names = self.names();
+        if self.unattended {
+            let look = |document: &Document, _| Some(Ok(self.kept_by_operator(document)));
+            let kept = watch(self.helper, look).await?;
+            names.retain(|name| !kept.contains(name));
+        }
+        Ok(names)
     }
 
     /// Restores the drains from before the transaction, which has not touched the server.

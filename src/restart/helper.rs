@@ -19,12 +19,13 @@ const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
 const RESTORED: usize = 240;
 
 impl Transaction<'_> {
-    /// Drains every service of the server for this reason, and waits until ExaBGP has acknowledged it.
+    /// Drains every service of the server for this reason, and waits until ExaBGP has acknowledged it. Unattended, a drain
+    /// that waits for an operator stays as it is.
     pub(super) async fn drain(&self, reason: &str) -> Result<String, Trouble> {
-        let names = self.names();
-        for name in &names {
-            self.ask(&self.drain_request(name.clone(), reason)).await?;
+        for name in self.names_to_drain().await? {
+            self.ask(&self.drain_request(name, reason)).await?;
         }
+        let names = self.names();
         let withdrawn = wait_until_acknowledged(self.helper, &names).await?;
         Ok(format!("{} withdrawn, {withdrawn}", names.join(", ")))
     }
@@ -58,9 +59,11 @@ impl Transaction<'_> {
     /// Leaves the drain of a failure, and has the helper log it.
     /// Services that have `returned` stay announced.
     pub(super) async fn stay_drained(&self, returned: &[String], why: &str) -> End {
-        let mut drained = self.names();
+        let names = self.names_to_drain().await.inspect_err(|trouble| log::error!("{trouble}"));
+        let is_known = names.is_ok();
+        let mut drained = names.unwrap_or_default();
         drained.retain(|name| !returned.contains(name));
-        let is_renewed = self.renew_left_drain(&drained, why).await;
+        let is_renewed = is_known && self.renew_left_drain(&drained, why).await;
         self.report_failure(&drained, RestartEnd::LeftDrained, why).await;
         End { outcome: Outcome::LeftDrained, drained, drain_ends: (!is_renewed).then(|| self.longest()) }
     }

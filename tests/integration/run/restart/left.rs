@@ -132,6 +132,38 @@ fn a_lost_zone_names_the_option_that_excuses_it() {
     });
 }
 
+/// The checks of the service need not see the zone that the attended restart has lost.
+#[test]
+fn an_unattended_restart_leaves_a_drain_that_waits_for_an_operator() {
+    let name = "run::restart::left::an_unattended_restart_leaves_a_drain_that_waits_for_an_operator";
+    in_namespace(name, "true", || {
+        let site = Site::with_a_listed_zone("stops; starts; touch lost");
+        site.has_another_service();
+        assert_eq!(site.run(&[]).status.code(), Some(3));
+        let left = site.drains_of("resolver");
+        assert!(matches!(&left[..], [(false, reason)] if reason.contains("zone example.org.")), "{left:?}");
+        site.pop.told(&["undrain", "other", "--wait"]);
+
+        let last = last_line(&site, &["--unattended"]);
+        assert!(last.contains("no recovery; drained until the checks pass: other. See: "), "{last}");
+        site.pop.comes_to_be(|status| status.services.iter().any(Service::is_serving));
+        assert_eq!((site.drains_of("resolver"), site.drains_of("other")), (left.clone(), vec![]));
+
+        // A command renews the drains while it runs, and its success ends none of an operator.
+        site.restarts_by("stops; starts; rm -f lost");
+        for options in [&["--unattended"][..], &["--unattended", "--command", "true"]] {
+            let output = site.run(options);
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(output.status.code(), Some(0), "{said}");
+            assert!(said.contains("resolver is still drained: backend/srv drains it: "), "{said}");
+            assert_eq!((site.drains_of("resolver"), site.drains_of("other")), (left.clone(), vec![]));
+        }
+        assert!(!site.helper.log().contains("service resolver: the drain by backend/srv is over"));
+        assert_eq!(site.run(&[]).status.code(), Some(0));
+        assert_eq!(site.drains_of("resolver"), []);
+    });
+}
+
 /// A configuration that is `broken` lacks an address. The restart and the rollback after the failed one are not compared with
 /// the broken server.
 #[test]
