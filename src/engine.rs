@@ -24,7 +24,7 @@ use self::notice::prefixes::Prefixes;
 use self::order::Orders;
 use self::plan::Plan;
 use self::removed::RemovedServices;
-use self::service::{Service, StartPolicy};
+use self::service::{STANDS_FOR, Service, StartPolicy};
 use self::settled::Confirmation;
 use self::succession::{Inheritance, Succession};
 use crate::exabgp::{Advertisement, Route};
@@ -72,7 +72,6 @@ pub(crate) struct Engine {
     drains_of_all: Orders,
     #[serde(default)]
     removed: RemovedServices,
-    memory: Memory,
     /// What to log once the engine starts. A snapshot leaves it out: it tells of the saved memory, which a replay that
     /// begins in the middle does not read.
     #[serde(skip)]
@@ -118,15 +117,15 @@ impl Engine {
             RemovedServices::new(Moment::START, &succession, &plan.services, age, None, &mut prelude);
         let (owners, routes) = routes(plan);
         let settings = settings(plan, parent);
-        let announced = memory.announced().cloned().collect();
+        let drains_of_all = Orders::recall(Moment::START, memory.drains_of_all(), age);
+        let announced = memory.services.into_values().flat_map(|service| service.announced).collect();
         Self {
             services,
             plans: plan.services.clone(),
             owners,
             api_session: ApiSession::new(settings, routes, announced),
-            drains_of_all: Orders::recall(Moment::START, memory.drains_of_all(), age),
+            drains_of_all,
             removed,
-            memory,
             prelude,
             heartbeat: heartbeat(plan),
             heartbeat_at: None,
@@ -390,11 +389,12 @@ fn settings(plan: &Plan, parent: Parent) -> Settings {
     Settings { exabgp: plan.exabgp, parent, compat: plan.compat, seed: plan.seed }
 }
 
-/// The period of saves of the memory. It keeps the age of an adopted state below its limit while the helper runs.
+/// The period of saves of the memory. It keeps the age of a state below its limit while the helper runs.
 fn heartbeat(plan: &Plan) -> Option<Duration> {
-    let adopted_for = plan.services.iter().filter_map(|service| match service.start {
+    let valid_for = plan.services.iter().filter_map(|service| match service.start {
         StartPolicy::Adopt { max_age } => Some(max_age),
-        StartPolicy::Probe | StartPolicy::Withdraw => None,
+        StartPolicy::Probe => Some(STANDS_FOR),
+        StartPolicy::Withdraw => None,
     });
-    adopted_for.min().map(|age| (age / 4).max(SHORTEST_HEARTBEAT))
+    valid_for.min().map(|age| (age / 4).max(SHORTEST_HEARTBEAT))
 }

@@ -143,7 +143,7 @@ impl Daemon<'_> {
         }
         let now = self.now();
         if unsaved && let Some(store) = &mut self.store {
-            store.save(self.engine.remember(now));
+            store.save(&self.engine.remember(now));
             answer_once_written(std::mem::take(&mut self.pending_replies), store);
         }
         self.update_at = Instant::now() + (began.elapsed() * UPDATE_SHARE).min(MAX_UPDATE_DELAY);

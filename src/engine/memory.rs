@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::moment::Moment;
 use super::order::{Holder, Kind, Reason, RememberedOrder};
 use super::service::ServiceState;
 use crate::exabgp::Route;
@@ -45,6 +46,9 @@ pub(crate) struct Remembered {
     /// The last state whose advertisement ExaBGP has acknowledged for every prefix; if ExaBGP answers no commands, the
     /// last that was sent for every prefix. A state that does not serve needs no acknowledgment.
     pub(crate) acknowledged: Option<ServiceState>,
+    /// How long before the save that was, if the helper that saved it has not stated it anew.
+    #[serde(default, skip_serializing_if = "Duration::is_zero")]
+    pub(crate) acknowledged_age: Duration,
     /// Routes that ExaBGP may announce. They can then be withdrawn even if the configuration cannot be read.
     pub(crate) announced: Vec<Route>,
     /// Its prefixes, so that a service with another name can take over the drains.
@@ -65,6 +69,22 @@ pub(crate) struct Remembered {
     /// The helper got a signal to stop: a failure at the next start is no fall.
     #[serde(default)]
     pub(crate) stopped: bool,
+}
+
+/// A state that ExaBGP has acknowledged.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct Acknowledged {
+    pub(crate) state: ServiceState,
+    /// The age of the acknowledgment at the time `noted`.
+    pub(crate) age: Duration,
+    pub(crate) noted: Moment,
+}
+
+impl Acknowledged {
+    /// The age of the acknowledgment at `now`.
+    pub(crate) const fn age(&self, now: Moment) -> Duration {
+        self.age.saturating_add(now.since(self.noted))
+    }
 }
 
 /// The exit of a process of which it is not known whether another one replaces it in time.

@@ -9,7 +9,7 @@ use super::moment::Moment;
 use super::notice::Notice;
 use super::plan::Plan;
 use super::removed::RemovedServices;
-use super::service::{Service, ServiceState, SucceedingPlaces};
+use super::service::{Service, SucceedingPlaces};
 use super::succession::{Inheritance, Succession};
 use super::{Engine, Phase, heartbeat, routes, settings};
 
@@ -47,7 +47,7 @@ impl Engine {
         }
         self.expire_drains(now, &mut out);
         let drain_holders = self.holders_of_all();
-        let memory = self.remember(now).clone();
+        let memory = self.remember(now);
         let plans = std::mem::replace(&mut self.plans, next.services.clone());
         let services = std::mem::take(&mut self.services);
         let settled = std::mem::take(&mut self.settled);
@@ -73,11 +73,8 @@ impl Engine {
                     changed.push(Changed::new(place, &earlier, plan, self.entries_of(former)));
                     moved.extend(notices);
                     let mut kept = remembered.unwrap_or_default();
-                    // It continues from the present state, even if ExaBGP has not acknowledged that yet, and also for
-                    // prefixes that it gains: the same server was judged a moment ago.
-                    if service.state() != ServiceState::Starting {
-                        kept.acknowledged = service.enabled.then(|| service.state());
-                    }
+                    // It continues from its present state, even if ExaBGP has not acknowledged that yet.
+                    kept.acknowledged = None;
                     let kept = Some((&kept, Duration::ZERO));
                     let mut changed_service = Service::new(now, plan, next.compat, kept, &mut unlogged);
                     let SucceedingPlaces { kept, same_probe } =

@@ -1,8 +1,9 @@
 //! Collects the memory that survives a restart of the helper.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use super::memory::{ALL_SERVICES, Memory, NO_LONGER_CONFIGURED, Remembered};
+use super::memory::{ALL_SERVICES, Acknowledged, Memory, NO_LONGER_CONFIGURED, Remembered};
 use super::moment::Moment;
 use super::service::ServiceState;
 use super::{Engine, Phase};
@@ -10,11 +11,12 @@ use crate::text::ordered;
 
 impl Engine {
     /// The memory to save, as of `now`.
-    pub(crate) fn remember(&mut self, now: Moment) -> &Memory {
+    pub(crate) fn remember(&mut self, now: Moment) -> Memory {
         let mut memory = Memory::default();
-        for (place, service) in self.services.iter().enumerate() {
-            let earlier = self.memory.services.get(service.name());
-            memory.services.insert(service.name().to_owned(), self.remember_service(now, place, earlier));
+        for place in 0..self.services.len() {
+            self.services[place].acknowledged = self.acknowledged(now, place);
+            let name = self.services[place].name().to_owned();
+            memory.services.insert(name, self.remember_service(now, place));
         }
         memory.services.extend(self.removed.remember(now));
         let of_all = self.drains_of_all.remember(now);
@@ -27,16 +29,31 @@ impl Engine {
             let remembered = Remembered { announced: stale, ..Remembered::default() };
             memory.services.insert(NO_LONGER_CONFIGURED.to_owned(), remembered);
         }
-        self.memory = memory;
-        &self.memory
+        memory
     }
 
-    fn remember_service(&self, now: Moment, place: usize, earlier: Option<&Remembered>) -> Remembered {
+    /// The last state of this service that ExaBGP has acknowledged. Without a verdict that is the one that stands, from the
+    /// time at which this helper has stated it anew.
+    fn acknowledged(&self, now: Moment, place: usize) -> Option<Acknowledged> {
         let service = &self.services[place];
-        let mine = || self.entries_of(place);
+        // It is withdrawn, whatever its state `drained` advertises.
+        if !service.enabled {
+            return None;
+        }
         let settled = self.confirmation(place).is_some();
-        let earlier = earlier.and_then(|earlier| earlier.acknowledged);
-        let announced = mine().filter(|entry| entry.perhaps_announced).map(|entry| entry.route.clone());
+        let state = match service.state() {
+            ServiceState::Starting => service.stands_without_verdict.filter(|_| settled),
+            // The next helper must not take such a service for one that serves: no acknowledgment is needed.
+            state => Some(state).filter(|state| settled || !state.serves()),
+        };
+        let present = state.map(|state| Acknowledged { state, age: Duration::ZERO, noted: now });
+        present.or(service.acknowledged)
+    }
+
+    fn remember_service(&self, now: Moment, place: usize) -> Remembered {
+        let service = &self.services[place];
+        let announced =
+            self.entries_of(place).filter(|entry| entry.perhaps_announced).map(|entry| entry.route.clone());
         let prefixes: BTreeSet<_> = ordered(self.plans[place].routes.iter().map(|route| route.prefix));
         Remembered {
             penalty: service.dampening.penalty(now),
@@ -46,14 +63,11 @@ impl Engine {
             excused_restarts: service.dampening.excused.ages(now).collect(),
             withdrawn_by_fall: service.dampening.return_time.withdrawn_by(),
             restart_pending: service.pending_restart(now),
-            acknowledged: match service.state() {
-                // It is withdrawn, whatever its state `drained` advertises.
-                _ if !service.enabled => None,
-                ServiceState::Starting => service.stands_without_verdict.or(earlier),
-                // The next helper must not take such a service for one that serves: no acknowledgment is needed.
-                state if settled || !state.serves() => Some(state),
-                _ => earlier,
-            },
+            acknowledged: service.acknowledged.map(|acknowledged| acknowledged.state),
+            acknowledged_age: service
+                .acknowledged
+                .map(|acknowledged| acknowledged.age(now))
+                .unwrap_or_default(),
             prefixes: prefixes.into_iter().collect(),
             drains: service.drains.remember(now),
             holds: service.holds.remember(now),

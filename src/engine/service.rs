@@ -19,11 +19,13 @@ use super::dampening::Dampening;
 use super::dampening::window::Recent;
 use super::hysteresis::CheckState;
 use super::ladder::{Ladder, Stated};
+use super::memory::Acknowledged;
 use super::moment::Moment;
 use super::notice::Notice;
 use super::order::{Orders, Reason};
 use crate::outcome::{Cause, Failure, Outcome};
 
+pub(super) use self::begin::STANDS_FOR;
 use self::damped::Grace;
 use self::drained::Disabled;
 pub(super) use self::reloaded::SucceedingPlaces;
@@ -110,6 +112,10 @@ pub(crate) struct Service {
     /// that an earlier helper saved as acknowledged, as far as that may still be valid.
     #[serde(rename = "acknowledged_before")]
     pub(super) stands_without_verdict: Option<ServiceState>,
+    /// The last state that ExaBGP has acknowledged, as last saved. One of an earlier helper only as far as it may still be
+    /// valid.
+    #[serde(default)]
+    pub(super) acknowledged: Option<Acknowledged>,
     state: ServiceState,
     /// Since when it has this state.
     pub(crate) since: Moment,

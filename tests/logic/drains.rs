@@ -108,7 +108,7 @@ impl Pop {
             let reloaded = self.engine.reload(Moment::START, &config(layout).plan());
             self.follow(&reloaded.actions);
         } else {
-            let memory = self.engine.remember(Moment::START).clone();
+            let memory = self.engine.remember(Moment::START);
             *self = Self::start(layout.clone(), memory);
         }
         self.all_pass();
@@ -164,7 +164,7 @@ proptest! {
                     pop.all_pass();
                 }
                 Step::Reload(ref layout) | Step::Restart(ref layout) => {
-                    let memory = pop.engine.remember(Moment::START).clone();
+                    let memory = pop.engine.remember(Moment::START);
                     let before = pop.layout.clone();
                     let drained: Vec<_> = before.keys().filter(|name| pop.is_drained(name)).copied().collect();
                     let removed: Vec<_> =

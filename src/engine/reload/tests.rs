@@ -8,6 +8,7 @@ use crate::engine::drain::{Holder, Lasts, Lift, Order};
 use crate::engine::event::{CheckId, Event, ServiceId};
 use crate::engine::hold::HoldOrder;
 use crate::engine::memory::Memory;
+use crate::engine::service::ServiceState;
 use crate::exabgp::Advertisement;
 use crate::exabgp::attributes::Attributes;
 use crate::outcome::{Cause, Failure, Outcome};
@@ -20,6 +21,7 @@ mod holds;
 mod neighbors;
 mod restarts;
 mod returns;
+mod standing;
 mod unknown;
 mod verdicts;
 
@@ -211,7 +213,7 @@ impl Bench {
 
     /// Starts another helper one second later; every check passes.
     fn restarts(mut self, services: &str) -> Self {
-        let memory = self.engine.remember(self.now).clone();
+        let memory = self.engine.remember(self.now);
         let mut next = Self::started(memory, services, Duration::from_secs(1));
         for service in 0..next.engine.services().len() {
             next.finds(service, &[true, true]);

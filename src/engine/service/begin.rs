@@ -13,14 +13,14 @@ use crate::engine::dampening::window::Recent;
 use crate::engine::dampening::{Dampening, Mode};
 use crate::engine::hold;
 use crate::engine::ladder::Stated;
-use crate::engine::memory::Remembered;
+use crate::engine::memory::{Acknowledged, Remembered};
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 use crate::engine::order::Orders;
 use crate::engine::plan;
 
 /// A state that was acknowledged longer ago does not stand without a verdict: ExaBGP may have been restarted since.
-const STANDS_FOR: Duration = Duration::from_secs(10 * 60);
+pub(in crate::engine) const STANDS_FOR: Duration = Duration::from_secs(10 * 60);
 
 impl Service {
     /// A service at its start, with its saved state and the age of that.
@@ -68,6 +68,7 @@ impl Service {
             served_before: false,
             unknown_checks: UnknownChecks::new(now, witnesses, plan.unknown_after),
             stands_without_verdict: None,
+            acknowledged: None,
             state: ServiceState::Starting,
             since: now,
             entry_reason: None,
@@ -118,21 +119,33 @@ impl Service {
         if remembered.disabled && self.disable_file.is_some() {
             self.disabled = Disabled::Remembered;
         }
-        // ExaBGP no longer has routes that this helper withdrew when it stopped, and perhaps none of an old state.
-        let stands = !remembered.stopped && age <= STANDS_FOR && self.start != StartPolicy::Withdraw;
-        self.stands_without_verdict = remembered.acknowledged.filter(|_| stands);
         let Some(state) = remembered.acknowledged else { return };
         self.served_before = state.serves() && !remembered.stopped;
-        let StartPolicy::Adopt { max_age: limit } = self.start else { return };
-        let service = self.name.clone();
-        if !self.enabled {
-            return;
+        let age = age.saturating_add(remembered.acknowledged_age);
+        // ExaBGP no longer has routes that this helper withdrew when it stopped, and perhaps none of an old state.
+        let stands = !remembered.stopped && age <= STANDS_FOR && self.start != StartPolicy::Withdraw;
+        if self.adopt(state, age, out) || stands {
+            self.stands_without_verdict = Some(state);
+            self.acknowledged = Some(Acknowledged { state, age, noted: now });
         }
+    }
+
+    /// States this state, acknowledged so long ago, if `start` says so. True if it did.
+    fn adopt(&mut self, state: ServiceState, age: Duration, out: &mut Vec<Action>) -> bool {
+        let StartPolicy::Adopt { max_age: limit } = self.start else { return false };
+        if !self.enabled {
+            return false;
+        }
+        let service = self.name.clone();
         if age > limit {
             out.push(Notice::TooOldToAdopt { service, state, age, limit }.into());
-        } else if !self.dampening.enforced() && !self.is_drained() {
+            return false;
+        }
+        let adopts = !self.dampening.enforced() && !self.is_drained();
+        if adopts {
             self.stated = Stated::from_state(state);
             out.push(Notice::Adopted { service, state, age }.into());
         }
+        adopts
     }
 }

@@ -81,6 +81,11 @@ impl Service {
         std::mem::swap(&mut self.exits, &mut before.exits);
         // `start` applies to a start of the helper, not to a reload: the last statement stands.
         self.stands_without_verdict = before.stands_without_verdict;
+        self.acknowledged = before.acknowledged;
+        self.served_before = before.is_serving();
+        if before.state == ServiceState::Starting {
+            self.stated = before.stated;
+        }
         self.revalidating = before.revalidating && plan.enabled;
         self.before_reload = match before.state {
             ServiceState::Starting => before.before_reload,

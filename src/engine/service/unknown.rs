@@ -164,6 +164,11 @@ impl Service {
             Alarm::Starts => {
                 self.unknown_checks.stated_without_verdict = true;
                 let stands = self.stands_without_verdict.filter(|_| !self.dampening.enforced());
+                if stands.is_none() {
+                    // From this withdraw on no earlier state stands, for the next helper either.
+                    (self.stands_without_verdict, self.acknowledged, self.served_before) =
+                        (None, None, false);
+                }
                 self.stated = stands.and_then(Stated::from_state).or(Some(Stated::Withdraw));
                 Notice::StartsUnknown { service, after, reloaded: self.lost_verdict, stands, which, why }
                     .into()

@@ -90,7 +90,7 @@ impl Helper {
 
     /// Saves; with `running` false as one that ends in order.
     pub(super) fn save_as(&mut self, running: bool) {
-        let memory = self.engine.remember(self.now).clone();
+        let memory = self.engine.remember(self.now);
         let mut document = Document::new(PathBuf::from(CONFIGURATION), self.generation, self.process, memory);
         document.running = Some(running);
         self.writer.write(&mut Job { document, seen_changes: self.told }).unwrap();
@@ -129,7 +129,7 @@ impl Helper {
     }
 
     pub(super) fn drains(&mut self) -> Drains {
-        drains(self.engine.remember(self.now))
+        drains(&self.engine.remember(self.now))
     }
 
     pub(super) fn stored(&self) -> Drains {

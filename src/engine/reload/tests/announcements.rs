@@ -7,7 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 #[test]
 fn routes_of_an_earlier_helper_are_withdrawn_if_removed_before_the_first_verdict() {
     let mut before = Bench::up(TWO);
-    let memory = before.engine.remember(before.now).clone();
+    let memory = before.engine.remember(before.now);
     let mut bench = Bench::started(memory, TWO, Duration::from_secs(1));
     assert_eq!(bench.commands(), [""; 0]);
     bench.reload("a 192.0.2.2/32\nb 192.0.2.3/32");

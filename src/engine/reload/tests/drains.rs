@@ -77,9 +77,9 @@ fn a_drain_outlives_the_removal_of_its_service() {
     }
     // Another helper, which is started twice.
     bench.reload(without);
-    let memory = bench.engine.remember(bench.now).clone();
+    let memory = bench.engine.remember(bench.now);
     let mut between = Bench::started(memory, without, Duration::from_secs(1));
-    let mut next = Bench::started(between.engine.remember(between.now).clone(), TWO, Duration::ZERO);
+    let mut next = Bench::started(between.engine.remember(between.now), TWO, Duration::ZERO);
     next.finds(1, &[true, true]);
     assert_eq!(next.states()[1].1, ServiceState::Drained);
     // The drain ends by itself, or with those of all.
@@ -120,7 +120,7 @@ fn the_end_of_the_last_drain_of_a_removed_service_is_logged_in_time() {
     let mut bench = Bench::up(TWO);
     bench.drain(1, Lasts::For(Duration::from_secs(10)));
     bench.reload("a 192.0.2.1/32 192.0.2.2/32");
-    let memory = bench.engine.remember(bench.now).clone();
+    let memory = bench.engine.remember(bench.now);
     let end = bench.now + Duration::from_secs(10);
     while bench.now < end {
         let next = bench.engine.deadline().unwrap();

@@ -38,7 +38,7 @@ fn a_reload_with_a_new_check_withdraws_no_held_service() {
 #[test]
 fn a_restart_of_the_helper_withdraws_no_held_service() {
     let mut bench = held();
-    let memory = bench.engine.remember(bench.now).clone();
+    let memory = bench.engine.remember(bench.now);
     let mut next = Bench::started(memory, "a unit=srv.service 192.0.2.1/32", Duration::from_secs(1));
     next.finds(0, &[false, false]);
     assert_eq!((next.commands(), next.states()[0].1), (vec![], ServiceState::Starting));

@@ -36,7 +36,7 @@ fn a_change_of_neighbors_withdraws_only_from_those_that_lose_the_route() {
         assert_eq!(bench.commands(), commands, "{from} -> {to}");
         // The same over a restart of the helper.
         let mut before = Bench::up(&from);
-        let memory = before.engine.remember(before.now).clone();
+        let memory = before.engine.remember(before.now);
         let mut bench = Bench::started(memory, &to, Duration::from_secs(1));
         bench.finds(0, &[true, true]);
         assert_eq!(bench.commands(), commands, "{from} -> {to}, restarted");

@@ -28,7 +28,7 @@ fn a_renamed_disabled_service_stays_withdrawn_until_its_file_was_looked_for() {
 #[test]
 fn a_name_that_changes_with_the_prefixes_is_not_adopted() {
     let mut bench = Bench::up("a start=adopt 192.0.2.1/32");
-    let memory = bench.engine.remember(bench.now).clone();
+    let memory = bench.engine.remember(bench.now);
     let stated = |services: &str| {
         let config = config(services);
         let engine = Engine::new(&config.plan(), Parent::ExaBgp, memory.clone(), Duration::from_secs(1));
@@ -62,7 +62,7 @@ fn successor(memory: Memory, services: &str, age: Duration) -> Bench {
 #[test]
 fn after_a_drain_an_unknown_service_does_not_return_to_its_earlier_state() {
     let mut before = Bench::up("a 192.0.2.1/32");
-    let memory = before.engine.remember(before.now).clone();
+    let memory = before.engine.remember(before.now);
     let mut bench = successor(memory, "a 192.0.2.1/32", Duration::from_secs(1));
     bench.passes(Duration::from_secs(5));
     bench.drain(0, Lasts::UntilLifted);
@@ -87,7 +87,7 @@ fn a_route_withdrawn_at_a_stop_or_an_old_state_does_not_stand() {
         if stops {
             before.handle(Event::Terminate);
         }
-        let memory = before.engine.remember(before.now).clone();
+        let memory = before.engine.remember(before.now);
         let mut bench = successor(memory, &services, Duration::from_secs(age));
         bench.passes(Duration::from_secs(31));
         let announced = bench.commands().iter().any(|line| line.starts_with("announce"));
@@ -107,7 +107,7 @@ fn after_an_exit(age: Duration, is_back: bool) -> Vec<String> {
     let gone = || Failure::new(Cause::ProcessGone, "process 4711 (srv) has ended");
     bench.handle(Event::SuddenFailure(alive, gone()));
     assert_eq!(bench.states(), [("a", ServiceState::Down)]);
-    let memory = bench.engine.remember(bench.now).clone();
+    let memory = bench.engine.remember(bench.now);
     let mut next = successor(memory, services, age);
     let found = if is_back { Outcome::pass(Duration::ZERO) } else { Outcome::Fail(gone()) };
     next.handle(Event::Outcome(alive, found));
@@ -135,7 +135,7 @@ fn a_fall_without_an_acknowledgment_stays_one_fall_over_a_restart() {
         bench.answers = false;
         bench.finds(0, &[false, false]);
         assert_eq!(bench.commands(), ["withdraw route 192.0.2.1/32"]);
-        let memory = bench.engine.remember(bench.now).clone();
+        let memory = bench.engine.remember(bench.now);
         let mut next = Bench::started(memory, &services, Duration::from_secs(1));
         next.finds(0, &[false, false]);
         assert!(!next.commands().iter().any(|line| line.starts_with("announce")), "{start}");

@@ -41,7 +41,7 @@ fn a_service_that_becomes_enabled_is_announced_by_a_verdict_only() {
         if reloads {
             bench.reload(&on);
         } else {
-            let memory = bench.engine.remember(bench.now).clone();
+            let memory = bench.engine.remember(bench.now);
             bench = Bench::started(memory, &on, Duration::from_secs(1));
         }
         bench.knows_nothing();
