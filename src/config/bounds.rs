@@ -182,21 +182,28 @@ impl Resolver<'_> {
         }
     }
 
-    /// Refuses a service with only observed checks, which would be announced for ever.
+    /// Refuses a service with only observed checks, which would be announced for ever, and one whose others have `once-up`:
+    /// it would have no verdict as long as none of them has been up.
     pub(super) fn require_deciding_check(
         &self,
         written: &file::Service,
         checks: &[super::Check],
     ) -> Result<()> {
-        if checks.iter().any(|check| check.on_fail.worst() > Severity::Observe) {
+        let mut deciding = checks.iter().filter(|check| check.on_fail.worst() > Severity::Observe).peekable();
+        let (has, expected) = if deciding.peek().is_none() {
+            ("on-fail = \"observe\"", "one that decides: nothing would ever withdraw its prefixes")
+        } else if deciding.all(|check| check.on_fail.once_up) {
+            (
+                "once-up = true or on-fail = \"observe\"",
+                "one with neither: the service would have no verdict before a check with `once-up` has been up",
+            )
+        } else {
             return Ok(());
-        }
-        let message = format!(
-            "every check of service `{}` has on-fail = \"observe\", expected one that decides: nothing would ever \
-             withdraw its prefixes",
-            written.name.get_ref()
-        );
-        Err(self.rule_error(&["on-fail", "on-unknown", "check", "name"], &written.name.span(), message))
+        };
+        let message =
+            format!("every check of service `{}` has {has}, expected {expected}", written.name.get_ref());
+        let keys = &["on-fail", "on-unknown", "once-up", "check", "name"];
+        Err(self.rule_error(keys, &written.name.span(), message))
     }
 }
 

@@ -173,13 +173,14 @@ fn check_distinguishes_an_uncounted_probe_from_a_pass() {
 }
 
 /// A PoP whose check `answers` counts once it was up, and whose check `records` asks its server and one that never answers,
-/// and counts each once it has passed.
+/// and counts each once it has passed. A third check passes.
 fn pop_with_late_checks() -> (Pop, Server) {
     let (pop, dead) = (Pop::with(Plan { check: LATE, ..Plan::default() }), Server::with(Fault::Refuse));
     let (alive, dead_address) = (pop.server.address(), dead.address());
     let records = format!(
         "[[service.check]]\nname = \"records\"\n{LATE}\n\
-         dns = {{ query = \"localhost. A\", server = [\"{alive}\", \"{dead_address}\"], once-seen = true }}\n"
+         dns = {{ query = \"localhost. A\", server = [\"{alive}\", \"{dead_address}\"], once-seen = true }}\n\
+         [[service.check]]\nname = \"works\"\ncommand = \"true\"\n"
     );
     pop.is_configured(&format!("{}{records}", pop.configuration()));
     (pop, dead)
@@ -243,7 +244,7 @@ fn check_counts_no_late_check(pop: &Pop) {
     assert_eq!(table.matches(untold).count(), 3, "{table}");
     assert!(
         stdout(&pop.command(&["check", "--plugin"]))
-            .starts_with("DNS OK - resolver up: 0 of 3 probes passed")
+            .starts_with("DNS OK - resolver up: 1 of 4 probes passed")
     );
 }
 

@@ -163,27 +163,27 @@ pub(super) mod tests {
     use super::*;
     use crate::responder::{Fault, Responder};
 
-    /// Two servers of which the first one is the backend, and a configuration with this check of each.
-    pub(crate) async fn host(check: &str) -> (Responder, Responder, Config) {
-        host_with(check, "").await
+    /// Two servers of which the first one is the backend, with these keys of its check, and a configuration with a check of each.
+    pub(crate) async fn host(check_keys: &str) -> (Responder, Responder, Config) {
+        host_with(check_keys, "").await
     }
 
     /// The same, with these lines of the question.
-    pub(crate) async fn host_with(check: &str, dns: &str) -> (Responder, Responder, Config) {
+    pub(crate) async fn host_with(check_keys: &str, dns: &str) -> (Responder, Responder, Config) {
         let own = Responder::bind([127, 0, 0, 1].into()).await.unwrap();
         let other = Responder::bind([127, 0, 0, 2].into()).await.unwrap();
-        let check = |name: &str, server: &Responder| {
+        let check = |name: &str, keys: &str, server: &Responder| {
             let server = server.address();
             format!(
-                "[[service.check]]\nname = \"{name}\"\n{check}\n[service.check.dns]\nquery = \"localhost A\"\n{dns}\n\
+                "[[service.check]]\nname = \"{name}\"\n{keys}\n[service.check.dns]\nquery = \"localhost A\"\n{dns}\n\
                  transport = [\"udp\", \"tcp\"]\npartial = true\nserver = \"{server}\"\n"
             )
         };
         let text = format!(
             "[node]\nmanagement = [\"127.0.0.1\"]\n[backend.unbound]\n[[service]]\nname = \"dns\"\naddress = false\n\
              prefixes = [\"192.0.2.53/32\"]\nbackend = \"unbound\"\n{}{}",
-            check("own", &own),
-            check("other", &other)
+            check("own", check_keys, &own),
+            check("other", "", &other)
         );
         let config = Config::parse(Path::new("f"), &text, "host").unwrap();
         (own, other, config)

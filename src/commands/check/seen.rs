@@ -75,7 +75,8 @@ mod tests {
     fn config(query: &str) -> Config {
         let text = format!(
             "[node]\nmanagement = \"10.1.0.2\"\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.1/32\"]\naddress = false\n\
-             [[service.check]]\nname = \"b\"\nonce-up = true\ndns = {{ query = \"{query}\", once-seen = true }}\n"
+             [[service.check]]\nname = \"b\"\nonce-up = true\ndns = {{ query = \"{query}\", once-seen = true }}\n\
+             [[service.check]]\nname = \"c\"\ndns = {{ query = \"localhost. A\" }}\n"
         );
         Config::parse(Path::new("a.toml"), &text, "host").unwrap()
     }

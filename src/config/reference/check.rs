@@ -120,7 +120,7 @@ const CHECK: &[Key] = &[
         "once-up",
         Kind::Bool,
         Value("false"),
-        "Whether failures are only observed until the check has been up. A start makes it anew, and so does a reload that changes what it asks or expects.",
+        "Whether failures are only observed until the check has been up. A start makes it anew, and so does a reload that changes what it asks or expects. A service needs a check without it that decides.",
     ),
     key("interval", at_least("1ms"), OF_DEFAULTS, "From one round of probes to the next."),
     key(

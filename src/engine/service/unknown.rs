@@ -11,7 +11,8 @@
 //! that is down stays down. Each of these states has an alarm, so no service stays withdrawn without a log line.
 //!
 //! Witnesses are the checks that ask the server itself (`dns`), are not only observed and have no `once-up`
-//! ([`is_witness`](crate::engine::plan::Check::is_witness)); if a service has none, all its checks are.
+//! ([`is_witness`](crate::engine::plan::Check::is_witness)); if a service has none, all its checks are
+//! that decide at present.
 
 use std::time::Duration;
 
@@ -96,8 +97,9 @@ impl UnknownChecks {
         self.raised = None;
     }
 
+    /// Without those whose failures are only observed, as before the first pass of a check with `once-up`.
     fn witnesses<'a>(&self, checks: &'a [Check]) -> impl Iterator<Item = &'a Check> {
-        self.witnesses.iter().filter_map(|place| checks.get(*place))
+        self.witnesses.iter().filter_map(|place| checks.get(*place)).filter(|check| check.decides())
     }
 
     /// Since when every witness has been unknown.
@@ -208,8 +210,14 @@ impl Service {
 
     /// The checks that are unknown if all witnesses are.
     pub(super) fn unknown_kind(&self) -> &'static str {
-        let mut deciding = self.checks.iter().filter(|check| check.decides());
-        if deciding.all(|check| check.unknown.is_some()) { "check" } else { "dns check" }
+        let has_result = |check: &Check| check.unknown.is_none();
+        let (mut checks, mut deciding) =
+            (self.checks.iter(), self.checks.iter().filter(|check| check.decides()));
+        match (deciding.any(has_result), checks.any(has_result)) {
+            (true, _) => "dns check",
+            (false, true) => "deciding check",
+            (false, false) => "check",
+        }
     }
 
     /// Why the witnesses are unknown.
