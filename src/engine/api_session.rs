@@ -185,6 +185,9 @@ impl ApiSession {
             _ if self.answers => None,
             Parent::Terminal => Some("standard output is a terminal"),
             Parent::ExaBgp if not_awaited => Some("no answers are awaited (--no-ack)"),
+            Parent::ExaBgp if self.version.as_ref().is_some_and(|version| !version.acknowledges()) => {
+                Some("ExaBGP 3 acknowledges nothing")
+            }
             Parent::ExaBgp => Some(ACKS_OFF),
         }
     }

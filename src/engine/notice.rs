@@ -184,7 +184,7 @@ pub(crate) enum Notice {
     /// A command was not answered in time.
     Unanswered { line: String, after: Duration },
     /// Withdraws were sent out of turn.
-    Overtaken { withdraws: u32 },
+    Overtaken { withdraws: u32, is_silent: bool },
     /// Standard output is full.
     OutputBlocked,
     /// It is no longer.

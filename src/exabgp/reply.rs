@@ -56,6 +56,12 @@ impl Version {
         let mut number = || numbers.next().unwrap_or(0);
         Dialect::before_6(number(), number(), number())
     }
+
+    /// Whether it acknowledges commands: ExaBGP 3 does not.
+    #[must_use]
+    pub(crate) fn acknowledges(&self) -> bool {
+        !self.text.starts_with("3.")
+    }
 }
 
 impl fmt::Display for Version {

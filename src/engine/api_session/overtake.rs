@@ -36,7 +36,8 @@ impl ApiSession {
         }
         self.late_replies += withdraws;
         self.note_trouble(now);
-        out.insert(place, Notice::Overtaken { withdraws }.into());
+        let is_silent = self.unanswered_since.is_some_and(|since| since + WITHDRAW_WAIT <= now);
+        out.insert(place, Notice::Overtaken { withdraws, is_silent }.into());
         self.unanswered_since.get_or_insert(now);
         let step = self.step(Input::Overtake);
         self.apply(now, step, out);

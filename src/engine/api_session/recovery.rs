@@ -77,12 +77,15 @@ impl ApiSession {
     }
 
     /// The trouble is over, and late replies have had time to arrive: states once more the routes acknowledged
-    /// meanwhile. If replies seem to be switched off, asks ExaBGP whether they are.
+    /// meanwhile. If replies seem to be switched off, asks ExaBGP whether they are; with `--no-ack` none would be looked at.
     pub(super) fn confirm(&mut self, now: Moment, out: &mut Vec<Action>) {
         let Some(trouble) = self.trouble.take() else { return };
         if !self.answers {
-            self.note_trouble(now);
-            return self.ask_again(now, out);
+            if self.settings.compat.await_replies {
+                self.note_trouble(now);
+                self.ask_again(now, out);
+            }
+            return;
         }
         let doubtful = self.entries.iter_mut().filter(|entry| entry.was_acknowledged_since(trouble.since));
         doubtful.for_each(|entry| entry.restate(now));

@@ -176,7 +176,7 @@ impl ApiSession {
             Command::Route(route, advertisement, line) => {
                 let is_sure = self.trouble.is_none();
                 let entry = &mut self.entries[route];
-                entry.refuse(&advertisement, is_sure);
+                entry.refuse(now, &advertisement, is_sure);
                 let retry = entry.retry(now, Answer::Refused(why.clone()));
                 self.record.refused += 1;
                 if is_sure

@@ -296,11 +296,14 @@ impl RouteEntry {
     }
 
     /// ExaBGP has refused `advertisement`: it knows none of the neighbors, or does not understand the command. If the
-    /// reply surely belongs to it (`is_sure`), a first announcement was not made.
-    pub(super) fn refuse(&mut self, advertisement: &Advertisement, is_sure: bool) {
+    /// reply surely belongs to it (`is_sure`), a first announcement was not made, and an earlier acknowledgment no longer holds.
+    pub(super) fn refuse(&mut self, now: Moment, advertisement: &Advertisement, is_sure: bool) {
         self.refused = self.desired.as_ref() == Some(advertisement);
         if is_sure && advertisement.announces() {
             self.perhaps_announced = self.perhaps_announced_before;
+        }
+        if is_sure && self.acknowledged.as_ref() == Some(advertisement) {
+            self.forget_acknowledgment(now);
         }
         self.forget_sent();
     }
@@ -402,7 +405,7 @@ mod tests {
         let mut entry = entry();
         assert_eq!(entry.unsettled_since, None, "no decision yet");
         entry.desire(at(1), &announce);
-        entry.refuse(&announce, true);
+        entry.refuse(at(1), &announce, true);
         entry.desire(at(2), &Advertisement::Withdraw);
         assert_eq!(entry.unsettled_since, Some(at(1)));
         entry.acknowledge(at(3), Advertisement::Withdraw);
@@ -413,6 +416,25 @@ mod tests {
         assert_eq!(entry.unsettled_since, Some(at(4)), "another advertisement is desired");
     }
 
+    /// The neighbor may have been removed from exabgp.conf since.
+    #[test]
+    fn a_refused_repetition_ends_the_acknowledgment() {
+        let at = |seconds| Moment::START + Duration::from_secs(seconds);
+        let announce = Advertisement::Announce(Attributes::default());
+        let mut entry = entry();
+        entry.desire(at(1), &announce);
+        entry.mark_sent(&announce);
+        entry.acknowledge(at(1), announce.clone());
+        entry.mark_sent(&announce);
+        entry.refuse(at(61), &announce, false);
+        assert!(entry.is_settled(), "the reply may belong to another command");
+        entry.refuse(at(62), &announce, true);
+        assert_eq!(
+            (entry.unsettled_since, entry.refused, entry.perhaps_announced),
+            (Some(at(62)), true, true)
+        );
+    }
+
     /// The state that is saved and the dead-man's withdraws name the routes that are perhaps announced.
     #[test]
     fn a_refusal_that_may_belong_to_another_command_is_saved() {
@@ -420,7 +442,7 @@ mod tests {
         let mut entry = entry();
         entry.desire(Moment::START, &announce);
         entry.mark_sent(&announce);
-        entry.refuse(&announce, true);
+        entry.refuse(Moment::START, &announce, true);
         entry.retry(Moment::START, Answer::Refused(None));
         assert!(!entry.perhaps_announced);
         assert!(entry.distrust_acknowledgment(Moment::START, Duration::from_secs(60)));

@@ -273,7 +273,8 @@ fn sentences() -> Vec<String> {
         Notice::Refused { line: line.clone(), why: None, retry: time },
         Notice::NoSession { neighbors: "10.1.0.9".to_owned() },
         Notice::Unanswered { line, after: time },
-        Notice::Overtaken { withdraws: 2 },
+        Notice::Overtaken { withdraws: 2, is_silent: true },
+        Notice::Overtaken { withdraws: 2, is_silent: false },
         Notice::ReloadRefused { why: "f.toml:1:1: unknown key".to_owned() },
         Notice::SessionDown { neighbor: "10.1.0.1".to_owned(), reason: "peer reset".to_owned(), lost: true },
     ];

@@ -345,8 +345,9 @@ impl Notice {
             Self::Unanswered { line, after } => {
                 format!("ExaBGP has not answered `{line}` within {}: sending it again later", Shown(*after))
             }
-            Self::Overtaken { withdraws } => format!(
-                "ExaBGP is unresponsive: sending {} without waiting for its answers",
+            Self::Overtaken { withdraws, is_silent } => format!(
+                "ExaBGP {}: sending {} without waiting for its answers",
+                if *is_silent { "is unresponsive" } else { "answers slower than routes are to be withdrawn" },
                 counted(*withdraws as usize, "withdraw")
             ),
             Self::OutputBlocked => "ExaBGP no longer reads our standard output: waiting".to_owned(),
