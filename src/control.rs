@@ -38,8 +38,8 @@ pub(crate) const CONVERSATION: Duration = Duration::from_secs(4);
 /// The time after which a request expires. The rest of [`CONVERSATION`] is for its execution and for the reply.
 pub(crate) const VALID: Duration = Duration::from_millis(2500);
 
-/// Maximum length of a request, in bytes.
-pub(crate) const LONGEST_REQUEST: u64 = 4096;
+/// Maximum length of a request, in bytes. That of a failed reload names every zone that is lost, at every address.
+pub(crate) const LONGEST_REQUEST: u64 = 4 << 20;
 
 /// The socket of the status document.
 #[must_use]
@@ -104,6 +104,9 @@ pub enum Request {
         service: String,
         /// The operation, and the reason if one is given: "restart unbound (new version)".
         what: Reason,
+        /// Whether it ran without an operator: then the warning of a failed reload stays.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unattended: bool,
     },
     /// Count the questions of a command as those of the helper: no client has sent them. Changes nothing else.
     Asked(Asked),

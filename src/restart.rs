@@ -57,8 +57,8 @@ pub(crate) use self::drained::{
     AnnouncedBy, Confirmed, wait_until_acknowledged, wait_until_announced, wait_until_quiet,
 };
 use self::former::FormerServices;
-pub(crate) use self::helper::report_reload;
 use self::helper::with_files;
+pub(crate) use self::helper::{ReloadFailure, report_reload};
 pub(crate) use self::lock::Lock;
 use self::snapshot::Snapshot;
 

@@ -13,6 +13,10 @@ use crate::outcome::Cause;
 use crate::probe::dns::Query;
 use crate::text::ordered;
 
+mod lost;
+
+pub(crate) use self::lost::{Complaint, lost_by, still_lost};
+
 /// Maximum number of listed zones to query, in the order of the list.
 const MOST_LISTED: usize = 1000;
 
@@ -74,12 +78,12 @@ impl Served {
     /// Describes the zones that are worse than `before`, and the zones of the services that are not served, whether or
     /// not they were served before, unless that is [excused](Self::is_excused).
     #[must_use]
-    pub(crate) fn complaints(&self, before: &Self) -> Vec<String> {
+    pub(crate) fn complaints(&self, before: &Self) -> Vec<Complaint> {
         let worse = self.worse_than(before);
         let is_worse = |zone: &&Zone| worse.iter().any(|(_, now)| std::ptr::eq(*now, *zone));
         let lost = self.configured.iter().filter(|zone| !zone.is_served() && !self.is_excused(zone));
-        let lost = lost.filter(|zone| !is_worse(zone)).map(|zone| not_served(zone) + &why(zone));
-        worse.iter().map(|(earlier, now)| compared(earlier, now)).chain(lost).collect()
+        let lost = lost.filter(|zone| !is_worse(zone)).map(|zone| Complaint::not_served(zone, ""));
+        worse.iter().map(|(earlier, now)| Complaint::worse(earlier, now)).chain(lost).collect()
     }
 
     /// Whether it is no fault that a zone is not served at this address.
@@ -98,52 +102,9 @@ impl Served {
     }
 }
 
-/// Describes the zones that the complaints of an `earlier` operation name and that are still not served, except those that
-/// are `known` or `removed`. The text is the only record of that operation.
-pub(crate) async fn still_lost(
-    earlier: &str,
-    known: &[String],
-    targets: &Targets,
-    timeout: Duration,
-    removed: &[String],
-) -> Vec<String> {
-    let removed: Vec<_> = removed.iter().filter_map(|name| query(name)).collect();
-    let words = earlier.split("zone ").skip(1).filter_map(|rest| rest.split_whitespace().next());
-    let names: BTreeSet<_> = ordered(words.filter(|word| word.ends_with('.')));
-    let queries: Vec<_> =
-        names.into_iter().filter_map(query).filter(|zone| !removed.contains(zone)).collect();
-    let zones = asked(targets, &queries, timeout).await;
-    let lost = zones.iter().filter(|zone| is_named(zone, earlier) && !zone.is_served());
-    let new = lost.filter(|zone| !known.iter().any(|complaint| is_named(zone, complaint)));
-    new.map(|zone| format!("{}, as after the failed operation before{}", not_served(zone), why(zone)))
-        .collect()
-}
-
 /// Whether a zone is among these names, in any case and with or without the final dot.
 pub(crate) fn is_among(names: &[String], zone: &str) -> bool {
     query(zone).is_some_and(|zone| names.iter().filter_map(|name| query(name)).any(|name| name == zone))
-}
-
-/// Whether a complaint in this text is about the zone at this address.
-fn is_named(zone: &Zone, text: &str) -> bool {
-    let Zone { zone: name, server, .. } = zone;
-    text.contains(&format!("zone {name} at {server}:")) || text.contains(&not_served(zone))
-}
-
-fn not_served(zone: &Zone) -> String {
-    format!("zone {} is not served at {}", zone.zone, zone.server)
-}
-
-/// Describes a zone that is worse than before.
-#[must_use]
-pub(crate) fn compared(earlier: &Zone, now: &Zone) -> String {
-    let serial = |zone: &Zone| zone.serial.map_or("none".to_owned(), |serial| serial.to_string());
-    let (is, was) = (serial(now), serial(earlier));
-    format!("zone {} at {}: serial {is}, before {was}{}", now.zone, now.server, why(now))
-}
-
-fn why(zone: &Zone) -> String {
-    zone.trouble.as_ref().map(|trouble| format!(", {trouble}")).unwrap_or_default()
 }
 
 /// The SOA query for a zone; `None` if the text is no name.
@@ -151,8 +112,8 @@ fn query(zone: &str) -> Option<Query> {
     format!("{} SOA", zone.to_ascii_lowercase()).parse().ok()
 }
 
-/// Queries these zones at the first management address and every service address. Skips the remaining batches at an
-/// address that answered no query of a batch in time.
+/// Queries these zones at the first management address and every service address. Asks an address that
+/// answered no query of a batch in time no more: the remaining zones are not served there either.
 async fn asked(targets: &Targets, queries: &[Query], timeout: Duration) -> Vec<Zone> {
     let all = targets.all();
     let first_management = targets.management.first();
@@ -165,6 +126,8 @@ async fn asked(targets: &Targets, queries: &[Query], timeout: Duration) -> Vec<Z
             let is_mute = answers.iter().all(|zone| zone.cause == Some(Cause::Timeout));
             zones.extend(answers);
             if is_mute {
+                let unasked = queries.iter().skip(zones.len());
+                zones.extend(unasked.map(|query| unasked_zone(query, target)).collect::<Vec<_>>());
                 break;
             }
         }
@@ -173,11 +136,25 @@ async fn asked(targets: &Targets, queries: &[Query], timeout: Duration) -> Vec<Z
     join_all(each).await.concat()
 }
 
+fn unasked_zone(query: &Query, target: &Target) -> Zone {
+    Zone {
+        zone: query.name().to_owned(),
+        server: target.server,
+        is_service: target.is_service,
+        serial: None,
+        trouble: Some("not asked, since it has answered no other query in time".to_owned()),
+        cause: Some(Cause::Timeout),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::backend::Kind;
-    use crate::responder::{Fault, Responder};
+
+    fn texts(complaints: Vec<Complaint>) -> Vec<String> {
+        complaints.into_iter().map(|complaint| complaint.text).collect()
+    }
 
     fn zone(name: &str, serial: Option<u32>, trouble: Option<&str>) -> Zone {
         at("127.0.0.1:53", false, name, serial, trouble)
@@ -195,10 +172,10 @@ mod tests {
         let before = Served { configured: vec![a.clone(), gone("never.")], listed: vec![b.clone()] };
         let now = |configured, listed| Served { configured, listed };
         let well = now(vec![a.clone(), zone("never.", Some(1), None)], vec![b.clone()]);
-        assert_eq!(well.complaints(&before), [""; 0]);
+        assert_eq!(texts(well.complaints(&before)), [""; 0]);
         let lost = now(vec![gone("a."), gone("never.")], vec![gone("b.")]);
         assert_eq!(
-            lost.complaints(&before),
+            texts(lost.complaints(&before)),
             [
                 "zone a. at 127.0.0.1:53: serial none, before 1, answered REFUSED without a SOA",
                 "zone b. at 127.0.0.1:53: serial none, before 5, answered REFUSED without a SOA",
@@ -219,12 +196,12 @@ mod tests {
             listed: vec![],
         };
         assert_eq!(
-            served(None).complaints(&served(Some(1))),
+            texts(served(None).complaints(&served(Some(1)))),
             ["zone a. at 192.0.2.53:53: serial none, before 1, answered REFUSED without a SOA"]
         );
         assert_eq!(served(None).worse_than(&served(Some(1))).len(), 1);
         assert_eq!(
-            served(None).complaints(&served(None)),
+            texts(served(None).complaints(&served(None))),
             ["zone a. is not served at 192.0.2.53:53, answered REFUSED without a SOA"]
         );
     }
@@ -240,8 +217,8 @@ mod tests {
             listed: vec![],
         };
         let well = served(&[&management(None), &service]);
-        assert_eq!(well.complaints(&well), [""; 0]);
-        let ended = well.complaints(&served(&[&management(Some(1)), &service]));
+        assert_eq!(texts(well.complaints(&well)), [""; 0]);
+        let ended = texts(well.complaints(&served(&[&management(Some(1)), &service])));
         assert_eq!(ended, ["zone a. at 10.1.0.2:53: serial none, before 1, connection refused"]);
         // If the service address is not on this host, the management address counts.
         let missing = Zone {
@@ -251,47 +228,12 @@ mod tests {
             ..service
         };
         let missed = served(&[&management(None), &missing]);
-        assert_eq!(missed.complaints(&missed), ["zone a. is not served at 10.1.0.2:53, connection refused"]);
+        assert_eq!(
+            texts(missed.complaints(&missed)),
+            ["zone a. is not served at 10.1.0.2:53, connection refused"]
+        );
         let drained = served(&[&management(Some(1)), &missing]);
-        assert_eq!(drained.complaints(&drained), [""; 0]);
-    }
-
-    /// A second reload compares with a server that has lost the zone already.
-    #[tokio::test]
-    async fn a_zone_that_an_earlier_reload_lost_is_a_finding() {
-        let responder = Responder::bind([127, 0, 0, 1].into()).await.unwrap();
-        responder.set(Fault::Refuse).await;
-        let address = responder.address();
-        let target = Target { server: address, ..Target::management([127, 0, 0, 1].into()) };
-        let targets = Targets { management: vec![target], services: vec![] };
-        let lost = async |earlier: &str, known: &[String], removed: &[&str]| {
-            let removed: Vec<_> = removed.iter().map(|zone| (*zone).to_owned()).collect();
-            still_lost(earlier, known, &targets, Duration::from_secs(5), &removed).await
-        };
-        let was = format!("reload srv done, but zone example.net. at {address}: serial none, before 1");
-        let complaint =
-            format!("zone example.net. is not served at {address}, as after the failed operation before");
-        let found = lost(&was, &[], &[]).await;
-        assert!(found.len() == 1 && found[0].starts_with(&complaint), "{found:?}");
-        assert_eq!(lost(&found[0], &[], &[]).await, found, "nor does a third one end it");
-        assert_eq!(lost(&was, &[], &["example.net"]).await, [""; 0]);
-        // The zone may be written with capitals in the configuration.
-        let target = &targets.management[0];
-        let written = crate::backend::answers::zone(
-            "Example.NET. SOA".parse().unwrap(),
-            target,
-            Duration::from_secs(5),
-        )
-        .await;
-        assert_eq!(lost(&compared(&written, &written), &[], &[]).await, found);
-        for known in ["is not served at ADDRESS, answered REFUSED", "at ADDRESS: serial none, before 1"] {
-            let known = [format!("zone example.net. {known}").replace("ADDRESS", &address.to_string())];
-            assert_eq!(lost(&was, &known, &[]).await, [""; 0]);
-        }
-        for other in ["reload srv failed: the zone is bad.", "zone example.net. at 192.0.2.1:53: serial none"]
-        {
-            assert_eq!(lost(other, &[], &[]).await, [""; 0], "{other}");
-        }
+        assert_eq!(texts(drained.complaints(&drained)), [""; 0]);
     }
 
     #[test]

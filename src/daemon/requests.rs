@@ -160,7 +160,7 @@ impl Daemon<'_> {
         let engine = &mut self.engine;
         let notice = |(id, _): &(ServiceId, String)| match request {
             Request::RestartFailed { failed, .. } => engine.restart_failed(now, *id, failed.clone()),
-            Request::Restarted { what, .. } => engine.restarted(*id, what.clone()),
+            Request::Restarted { what, unattended, .. } => engine.restarted(*id, what.clone(), *unattended),
             _ => None,
         };
         let mut actions: Vec<Action> = concerned.iter().filter_map(notice).map(Action::from).collect();

@@ -3,6 +3,8 @@
 //! Each drain has a holder: the operator, a restart of the DNS server, or a unit that is about to stop. A service is
 //! drained as long as it has a drain.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 pub(crate) use super::order::RESTARTS;
@@ -21,6 +23,9 @@ pub enum RestartEnd {
     ReloadFailed,
 }
 
+/// A zone in lower case, and the address that answers queries for it.
+pub type ZoneAt = (String, SocketAddr);
+
 /// A failed restart by dnsherald, as its command reports it for the log.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -31,4 +36,10 @@ pub struct FailedRestart {
     pub(crate) end: RestartEnd,
     /// The failed step, and why it failed.
     pub(crate) why: Reason,
+    /// The zones that the server has lost; `None` if it was not compared with the server before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lost: Option<Vec<ZoneAt>>,
+    /// Whether it ran without an operator, so that it proves no repair.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) unattended: bool,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::drain::ZoneAt;
 use super::moment::Moment;
 use super::order::{Holder, Kind, Reason, RememberedOrder};
 use super::service::ServiceState;
@@ -63,6 +64,9 @@ pub(crate) struct Remembered {
     /// Why the last reload of its server failed, until a reload or a restart succeeds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failed_reload: Option<Reason>,
+    /// The zones that this reload has lost; `None` if it was not compared with the server before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lost_zones: Option<Vec<ZoneAt>>,
     /// Whether its disable-file existed.
     #[serde(default)]
     pub(crate) disabled: bool,

@@ -72,6 +72,7 @@ impl Engine {
             drains: service.drains.remember(now),
             holds: service.holds.remember(now),
             failed_reload: service.failed_reload.clone(),
+            lost_zones: service.lost_zones.clone(),
             disabled: service.is_disabled(),
             announced: announced.collect(),
             stopped: self.phase == Phase::Terminated,

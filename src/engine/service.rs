@@ -17,6 +17,7 @@ use super::check::{Change, Check, Severity};
 use super::compat::{Compat, HookState};
 use super::dampening::Dampening;
 use super::dampening::window::Recent;
+use super::drain::ZoneAt;
 use super::hysteresis::CheckState;
 use super::ladder::{Ladder, Stated};
 use super::memory::Acknowledged;
@@ -37,6 +38,7 @@ mod begin;
 mod damped;
 mod decide;
 mod drained;
+mod failed_reload;
 mod followed;
 mod held;
 pub(crate) mod next;
@@ -82,6 +84,9 @@ pub(crate) struct Service {
     /// Why the last reload of its server failed, until a reload or a restart succeeds. Shown, and moves no route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failed_reload: Option<Reason>,
+    /// The zones that this reload has lost; `None` if it was not compared with the server before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lost_zones: Option<Vec<ZoneAt>>,
     /// Its state without its holds, as last logged.
     #[serde(rename = "held_off")]
     logged_without_hold: Option<ServiceState>,

@@ -138,7 +138,7 @@ impl Engine {
     }
 
     /// Logs the failed restart of this service's server. A failed reload is kept until a reload, a restart or a rollback
-    /// succeeds.
+    /// of an operator succeeds.
     pub(crate) fn restart_failed(
         &mut self,
         now: Moment,
@@ -147,10 +147,10 @@ impl Engine {
     ) -> Option<Notice> {
         let service = self.services.get_mut(id.0)?;
         match failed.end {
-            RestartEnd::ReloadFailed => service.failed_reload = Some(failed.why.clone()),
+            RestartEnd::ReloadFailed => service.record_failed_reload(failed.clone()),
             // The server serves again with the configuration before.
-            RestartEnd::RolledBack => service.failed_reload = None,
-            RestartEnd::LeftDrained => {}
+            RestartEnd::RolledBack if !failed.unattended => service.forget_failed_reload(),
+            RestartEnd::RolledBack | RestartEnd::LeftDrained => {}
         }
         let service = self.services.get(id.0)?;
         let is_withdrawn = |entry: &&RouteEntry| entry.route_state() == Some(RouteState::Withdrawn);
@@ -160,9 +160,11 @@ impl Engine {
     }
 
     /// Logs the restart or reload of this service's server.
-    pub(crate) fn restarted(&mut self, id: ServiceId, what: Reason) -> Option<Notice> {
+    pub(crate) fn restarted(&mut self, id: ServiceId, what: Reason, unattended: bool) -> Option<Notice> {
         let service = self.services.get_mut(id.0)?;
-        service.failed_reload = None;
+        if !unattended {
+            service.forget_failed_reload();
+        }
         let but = match service.state() {
             service::ServiceState::Starting | service::ServiceState::Up => String::new(),
             // The reason is that of the last results of its checks, which the reload may have repaired.
@@ -178,7 +180,15 @@ impl Engine {
             // The drain may be of an operator who still works on the host.
             service::ServiceState::Drained => "; it stays drained: see `dnsherald status`".to_owned(),
         };
-        Some(Notice::Restarted { service: service.name().to_owned(), what, but })
+        let unrepaired = match service.failed_reload {
+            Some(_) => "; the warning of a failed reload stays, since no operator has repaired it",
+            None => "",
+        };
+        Some(Notice::Restarted {
+            service: service.name().to_owned(),
+            what,
+            but: format!("{unrepaired}{but}"),
+        })
     }
 
     /// How it is known that ExaBGP has got the statement of the service at this place; `None` if it has not.

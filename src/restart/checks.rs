@@ -72,7 +72,10 @@ impl Transaction<'_> {
             if waiting.is_empty() {
                 // What fails from here on is no failure of the checks.
                 journal.returned.clear();
-                journal.worse = ours.iter().flat_map(|service| before.worse(service)).collect();
+                // Its checks prove nothing: the server may still lack what the operator is to repair.
+                let waits = |name: &String| format!("the drain of {} waits for an operator", foreign(name));
+                let worse = ours.iter().flat_map(|service| before.worse(service));
+                journal.worse = worse.chain(kept_names.iter().map(waits)).collect();
                 return Ok(joined(ours.into_iter().chain(kept).map(returned), "; "));
             }
             let returned_ones = ours.iter().filter(|service| !is_waiting(service));

@@ -1,7 +1,11 @@
 //! The services of the server before the operation: their checks decide which failures afterwards are the fault of the
 //! operation.
 
+use std::collections::BTreeSet;
+
+use crate::backend::served::lost_by;
 use crate::engine::check::Severity;
+use crate::engine::drain::ZoneAt;
 use crate::status::{CheckStatus, Service};
 use crate::text::foreign;
 
@@ -24,11 +28,13 @@ impl FormerServices {
         Self { services, left_drained, accepts_degraded }
     }
 
-    /// Why earlier operations on the server failed, for an operator who is to repair that.
-    pub(super) fn earlier_failures(&self) -> impl Iterator<Item = &str> {
-        let left = self.left_drained.iter().map(|(_, why)| why.as_str());
-        let reloads = self.services.iter().filter_map(|service| service.failed_reload.as_deref());
-        left.chain(reloads).filter(|_| !self.accepts_degraded)
+    /// The zones that earlier operations on the server have lost, for an operator who is to repair that.
+    pub(super) fn lost_zones(&self) -> BTreeSet<ZoneAt> {
+        if self.accepts_degraded {
+            return BTreeSet::new();
+        }
+        let left = self.left_drained.iter().flat_map(|(_, why)| lost_by(why));
+        left.chain(self.services.iter().flat_map(Service::lost_by_reload)).collect()
     }
 
     /// The checks of this service that must pass before it returns, although their failure only degrades it.

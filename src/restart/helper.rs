@@ -8,7 +8,7 @@ use crate::backend::{Backend, Trouble};
 use crate::config::Config;
 use crate::control::Request;
 use crate::control::client::Client;
-use crate::engine::drain::{FailedRestart, Lasts, Lift, Order, Reason, RestartEnd};
+use crate::engine::drain::{FailedRestart, Lasts, Lift, Order, Reason, RestartEnd, ZoneAt};
 use crate::text::foreign_within;
 use crate::text::period::Period;
 
@@ -84,7 +84,13 @@ impl Transaction<'_> {
 
     /// Has the helper log how the restart failed, for each of these services.
     pub(super) async fn report_failure(&self, names: &[String], end: RestartEnd, why: &str) {
-        let failed = FailedRestart { holder: self.backend.holder.clone(), end, why: why.to_owned().into() };
+        // Its zones were compared: none is lost.
+        self.report(names, end, why, Some(vec![])).await;
+    }
+
+    async fn report(&self, names: &[String], end: RestartEnd, why: &str, lost: Option<Vec<ZoneAt>>) {
+        let (holder, why, unattended) = (self.backend.holder.clone(), why.to_owned().into(), self.unattended);
+        let failed = FailedRestart { holder, end, why, lost, unattended };
         let request = |service| Request::RestartFailed { service, failed: failed.clone() };
         self.tell(names, request, |trouble| {
             log::warn!("the log of the helper does not show this failure: {trouble}");
@@ -94,7 +100,8 @@ impl Transaction<'_> {
 
     /// Has the helper note that the restart is done, for each service of the server.
     pub(super) async fn report_success(&self) {
-        let request = |service| Request::Restarted { service, what: self.what().into() };
+        let unattended = self.unattended;
+        let request = |service| Request::Restarted { service, what: self.what().into(), unattended };
         self.tell(&self.names(), request, |trouble| {
             log::warn!("the history of the helper does not tell of this restart: {trouble}");
         })
@@ -124,12 +131,21 @@ impl Transaction<'_> {
     }
 }
 
+/// A failed reload without a drain.
+#[derive(Debug)]
+pub(crate) struct ReloadFailure {
+    /// Why, after the name of the operation.
+    pub(crate) why: String,
+    /// As in [`FailedRestart`].
+    pub(crate) lost: Option<Vec<ZoneAt>>,
+}
+
 /// Has the helper, if there is one, log how a reload without a drain has ended, and keep it in its history.
 pub(crate) async fn report_reload(
     config: &Config,
     backend: &Backend,
     helper: &Client,
-    failed: Option<String>,
+    failed: Option<ReloadFailure>,
 ) {
     if !helper.has_a_socket() {
         return;
@@ -146,9 +162,9 @@ pub(crate) async fn report_reload(
     };
     let report = async {
         match failed {
-            Some(why) => {
+            Some(ReloadFailure { why, lost }) => {
                 let why = format!("{} {why}", transaction.what());
-                transaction.report_failure(&transaction.names(), RestartEnd::ReloadFailed, &why).await;
+                transaction.report(&transaction.names(), RestartEnd::ReloadFailed, &why, lost).await;
             }
             None => transaction.report_success().await,
         }

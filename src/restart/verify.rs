@@ -10,7 +10,7 @@ use super::earlier::EarlierDrains;
 use super::recovery::Recovery;
 use super::{Journal, Operation, Snapshot, Transaction};
 use crate::backend::answers::identity;
-use crate::backend::served::{self, Served, still_lost};
+use crate::backend::served::{self, Complaint, Served, still_lost};
 use crate::backend::sharing::{Shared, several_servers, shared};
 use crate::backend::{Checked, Trouble};
 use crate::control::client::NotRunning;
@@ -182,17 +182,16 @@ impl Transaction<'_> {
             let now = baseline.zones.again(&targets, self.backend.timeout).await;
             let worse = now.worse_than(&baseline.zones);
             let mut lost: Vec<_> =
-                worse.iter().map(|(earlier, zone)| served::compared(earlier, zone)).collect();
-            for failure in baseline.services.earlier_failures() {
-                let still = still_lost(failure, &lost, &targets, self.backend.timeout, &self.removed).await;
-                lost.extend(still);
-            }
+                worse.iter().map(|(earlier, zone)| Complaint::worse(earlier, zone)).collect();
+            let earlier = baseline.services.lost_zones();
+            lost.extend(still_lost(&earlier, &lost, &targets, self.backend.timeout, &self.removed).await);
             match lost.len() {
                 0 => Ok(self.changes(baseline, &now).await),
                 all => {
                     let more = all.saturating_sub(MOST_LOST);
                     let more = (more > 0).then(|| counted(more, "further complaint"));
-                    Err(joined(lost.into_iter().take(MOST_LOST).chain(more), "; "))
+                    let lost = lost.into_iter().map(|complaint| complaint.text);
+                    Err(joined(lost.take(MOST_LOST).chain(more), "; "))
                 }
             }
         };

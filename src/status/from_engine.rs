@@ -113,6 +113,7 @@ fn service(engine: &Engine, place: usize, clock: &Clock) -> Service {
         backend: backend.map(|backend| backend.name.clone()),
         unit: backend.and_then(|backend| backend.unit.clone()),
         failed_reload: backend.and(service.failed_reload.as_ref()).map(ToString::to_string),
+        lost_zones: backend.and(service.lost_zones.clone()).unwrap_or_default(),
         recent_exits: Some(service.exits.count(now)).filter(|exits| *exits > 0),
         prefixes: engine.entries_of(place).map(|entry| prefix(entry, engine.api_session(), clock)).collect(),
         checks: service.checks().iter().map(|check| check_status(check, clock)).collect(),

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::time::Time;
 use super::{CheckStatus, Dampening, Drain, Hold};
+use crate::backend::served::lost_by;
 use crate::engine::check::Severity;
+use crate::engine::drain::ZoneAt;
 use crate::engine::service::ServiceState;
 use crate::text::{foreign, joined, ordered, sentence};
 
@@ -65,6 +67,9 @@ pub struct Service {
     /// Why the last reload of that server failed; absent once one has succeeded.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) failed_reload: Option<String>,
+    /// The zones that this reload has lost, each with the address that answers queries for it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) lost_zones: Vec<ZoneAt>,
     /// The exits of its process within the last ten minutes and since it last served; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) recent_exits: Option<u32>,
@@ -230,6 +235,12 @@ impl Service {
         Some(format!(
             "{why}; the checks decide what is announced; until `backend reload` or `backend restart` succeeds"
         ))
+    }
+
+    /// The zones that the last reload of its server has lost, if it failed. An older helper tells them in its text alone.
+    pub(crate) fn lost_by_reload(&self) -> impl Iterator<Item = ZoneAt> {
+        let told = self.failed_reload.iter().flat_map(|why| lost_by(why));
+        told.chain(self.lost_zones.iter().cloned())
     }
 
     /// Whether the last reload of its server failed, and the text of that names this check, or is cut and may name it.

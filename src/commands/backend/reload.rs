@@ -9,15 +9,15 @@ use super::answered::ResultsBefore;
 use super::questions::QuestionReporter;
 use super::status;
 use crate::backend::Backend;
-use crate::backend::served::{IF_REMOVED, Served, still_lost};
+use crate::backend::served::{Complaint, IF_REMOVED, Served, still_lost};
 use crate::backend::targets::Targets;
 use crate::config::Config;
 use crate::control::client::Client;
 use crate::exit::Exit;
-use crate::restart::{Lock, report_reload};
+use crate::restart::{Lock, ReloadFailure, report_reload};
 use crate::status::Service;
 use crate::text::period::Period;
-use crate::text::{self, joined};
+use crate::text::{self, joined, ordered};
 
 /// The interval between two comparisons.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -46,13 +46,8 @@ pub(super) async fn run(
         && let Err(trouble) = backend.check().await
     {
         writeln!(text::stderr(), "{name}: not reloaded, the server was not touched: {trouble}")?;
-        report_reload(
-            config,
-            backend,
-            helper,
-            Some(format!("failed: the server was not touched: {trouble}")),
-        )
-        .await;
+        let why = format!("failed: the server was not touched: {trouble}");
+        report_reload(config, backend, helper, Some(ReloadFailure { why, lost: None })).await;
         return Ok(Exit::Failure);
     }
     let targets = config.targets_of(backend);
@@ -69,7 +64,8 @@ pub(super) async fn run(
         }
         Err(trouble) => {
             writeln!(text::stderr(), "{name}: the reload failed: {trouble}")?;
-            report_reload(config, backend, helper, Some(format!("failed: {trouble}"))).await;
+            let why = format!("failed: {trouble}");
+            report_reload(config, backend, helper, Some(ReloadFailure { why, lost: None })).await;
             return Ok(Exit::Failure);
         }
     }
@@ -77,14 +73,17 @@ pub(super) async fn run(
     let mut complaints = complaints_since(&targets, backend, &served, &results_before, &mut reporter).await;
     // Whether the reload before has failed, and this one is to repair what it did.
     let failed = services_with_failed_reload(helper, backend).await;
-    if let Some(earlier) = failed.iter().find_map(|service| service.failed_reload.as_ref()) {
+    if !failed.is_empty() {
+        let lost = ordered(failed.iter().flat_map(Service::lost_by_reload));
         let lost =
-            reporter.report(still_lost(earlier, &complaints.zones, &targets, backend.timeout, removed)).await;
+            reporter.report(still_lost(&lost, &complaints.zones, &targets, backend.timeout, removed)).await;
         complaints.zones.extend(lost);
         complaints.still_failing = still_failing(&results_before, &failed, &mut reporter).await;
     }
     let exit = reporter.report(status::run(config, backend, false)).await?;
-    report_reload(config, backend, helper, complaints.summary(exit)).await;
+    let lost = || complaints.zones.iter().map(|complaint| complaint.zone.clone()).collect();
+    let failure = complaints.summary(exit).map(|why| ReloadFailure { why, lost: Some(lost()) });
+    report_reload(config, backend, helper, failure).await;
     for complaint in complaints.all() {
         writeln!(text::stderr(), "{name}: reloaded, but {complaint}")?;
     }
@@ -110,7 +109,7 @@ pub(super) async fn run(
 /// What is wrong after the reload.
 #[derive(Debug, Default)]
 struct Complaints {
-    zones: Vec<String>,
+    zones: Vec<Complaint>,
     /// Of checks that did not fail before.
     questions: Vec<String>,
     /// Of checks that failed before, too, and take the service down, or failed because of the reload before.
@@ -119,7 +118,8 @@ struct Complaints {
 
 impl Complaints {
     fn all(&self) -> impl Iterator<Item = &String> {
-        self.zones.iter().chain(&self.questions).chain(&self.still_failing)
+        let zones = self.zones.iter().map(|complaint| &complaint.text);
+        zones.chain(&self.questions).chain(&self.still_failing)
     }
 
     fn is_empty(&self) -> bool {

@@ -163,6 +163,8 @@ fn failed(end: RestartEnd) -> Notice {
         holder: "backend/unbound".parse().unwrap(),
         end,
         why: "restart unbound failed: process: no process within 10s".to_owned().into(),
+        lost: None,
+        unattended: false,
     };
     let prefixes = std::iter::once("192.0.2.53/32".to_owned()).collect();
     Notice::RestartFailed {

@@ -218,7 +218,7 @@ impl Notice {
                  dnsherald unhold {service}"
             ),
             Self::RestartFailed { service, prefixes, failed, until } => {
-                let FailedRestart { why, holder, end } = failed;
+                let FailedRestart { why, holder, end, .. } = failed;
                 let end = match end {
                     RestartEnd::RolledBack => {
                         "rolled back: the server runs with the configuration before".to_owned()

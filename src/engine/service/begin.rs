@@ -56,6 +56,7 @@ impl Service {
             drains: Orders::default(),
             holds: Orders::default(),
             failed_reload: None,
+            lost_zones: None,
             logged_without_hold: None,
             revalidating: false,
             health: None,
@@ -116,6 +117,7 @@ impl Service {
         self.drains = Orders::recall(now, &remembered.drains, age);
         self.holds = hold::recall(now, &remembered.holds, age);
         self.failed_reload.clone_from(&remembered.failed_reload);
+        self.lost_zones.clone_from(&remembered.lost_zones);
         if remembered.disabled && self.disable_file.is_some() {
             self.disabled = Disabled::Remembered;
         }

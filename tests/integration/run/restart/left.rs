@@ -5,13 +5,23 @@ use crate::support::zones::serves_zones;
 
 impl Site {
     /// The server lists a zone, and serves it unless the file `lost` exists. Only in a namespace of its own.
-    fn with_a_listed_zone(restart: &str) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
+    pub(super) fn with_a_listed_zone(restart: &str) -> Self {
         let site = Self::new(restart);
-        let lost = site.pop.file("lost");
-        thread::spawn(move || serves_zones(&socket, |_| (!lost.exists()).then_some(7)));
-        site.has_a_backend_with("zone-list = [\"echo\", \"example.org\"]");
+        site.lists_zones("example.org");
         site
+    }
+
+    /// The server lists these zones, and serves all but those in the file `lost`; without a name there it serves none.
+    pub(super) fn lists_zones(&self, zones: &str) {
+        let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
+        let (list, lost) = (self.pop.file("list"), self.pop.file("lost"));
+        fs::write(&list, zones).unwrap();
+        let is_lost = move |zone: &str| {
+            let is_it = |lost: String| lost.is_empty() || lost.split_whitespace().any(|name| name == zone);
+            fs::read_to_string(&lost).is_ok_and(is_it)
+        };
+        thread::spawn(move || serves_zones(&socket, |zone| (!is_lost(zone)).then_some(7)));
+        self.has_a_backend_with(&format!("zone-list = [\"cat\", {list:?}]"));
     }
 }
 

@@ -127,7 +127,13 @@ fn a_check_that_a_failed_reload_has_broken_must_pass_after_the_next_one() {
     let restart = site.run(&[]);
     assert_eq!(restart.status.code(), Some(3), "{restart:?}");
     assert!(site.has_saved("good"));
-    // Healing returns the service degraded, and does not save the file either.
+    // Healing does not save the file either: the service stays drained.
+    let restart = site.run(&["--unattended"]);
+    assert_eq!(restart.status.code(), Some(0), "{restart:?}");
+    assert!(site.has_saved("good"));
+    site.helper.logs("restart srv done, but the drain of resolver waits for an operator; ");
+    // Without that drain it returns the service degraded.
+    site.pop.told(&["undrain", "resolver"]);
     let restart = site.run(&["--unattended"]);
     let said = String::from_utf8_lossy(&restart.stdout);
     assert_eq!(restart.status.code(), Some(0), "{said}");
@@ -137,4 +143,62 @@ fn a_check_that_a_failed_reload_has_broken_must_pass_after_the_next_one() {
     // Nor is it a failure from before now.
     assert_eq!(site.run(&[]).status.code(), Some(3));
     assert!(site.has_saved("good"));
+}
+
+/// Neither has repaired the zone.
+#[test]
+fn a_refused_reload_and_an_unattended_restart_do_not_end_the_record_of_a_lost_zone() {
+    let name = "run::restart::reloaded::a_refused_reload_and_an_unattended_restart_do_not_end_the_record_of_a_lost_zone";
+    in_namespace(name, "true", || {
+        let site = Site::with_a_listed_zone("stops; starts");
+        let reload = |says: &str| {
+            let output = site.pop.command(&["backend", "reload"]);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(said.contains(says), "{said}");
+            output.status.code()
+        };
+        let lost = "zone example.org. is not served at 127.0.0.1:53, as after the failed operation before";
+        site.reloads_by("touch lost");
+        assert_eq!(reload("zone example.org. at 127.0.0.1:53: serial none, before 7"), Some(1));
+        assert_eq!(reload(lost), Some(1));
+        let valid = fs::read_to_string(site.pop.configuration_file()).unwrap();
+        site.has_a_backend_with("config-check = [\"false\"]");
+        assert_eq!(reload("srv: not reloaded, the server was not touched: "), Some(1));
+        site.pop.is_configured(&valid);
+        assert_eq!(reload(lost), Some(1));
+
+        assert_eq!(site.run(&["--unattended"]).status.code(), Some(0));
+        site.helper.logs("; the warning of a failed reload stays, since no operator has repaired it");
+        assert_eq!(reload(lost), Some(1));
+        site.reloads_by("rm lost");
+        assert_eq!(reload(""), Some(0));
+        assert!(!site.pop.told(&["status"]).contains("WARNING"));
+    });
+}
+
+/// The sentence of the warning has no room for all of them, and the server may not list them any more.
+#[test]
+fn every_zone_that_a_reload_has_lost_must_be_served_after_the_next_one() {
+    let name = "run::restart::reloaded::every_zone_that_a_reload_has_lost_must_be_served_after_the_next_one";
+    in_namespace(name, "true", || {
+        let site = Site::new("stops; starts");
+        let zones = |first: u32| (first..=30).map(|zone| format!("z{zone}.test.\n")).collect::<String>();
+        site.lists_zones(&zones(1));
+        let reload = |lost: Option<u32>| {
+            fs::write(site.pop.file("new"), lost.map_or(String::from("z.test."), zones)).unwrap();
+            let output = site.pop.command(&["backend", "reload"]);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            (output.status.code(), said.matches("srv: reloaded, but zone z").count())
+        };
+        site.reloads_by("mv new lost; : > list");
+        assert_eq!(reload(Some(1)), (Some(1), 30));
+        assert_eq!(reload(Some(1)), (Some(1), 30));
+        assert_eq!(reload(Some(16)), (Some(1), 15));
+        let restart = site.run(&[]);
+        let said = String::from_utf8_lossy(&restart.stdout);
+        assert_eq!(restart.status.code(), Some(3), "{said}");
+        assert!(said.contains("; 7 further complaints; "), "{said}");
+        assert_eq!(reload(Some(30)), (Some(1), 1));
+        assert_eq!(reload(None), (Some(0), 0));
+    });
 }

@@ -1,0 +1,136 @@
+//! Complaints about zones, and the zones that an earlier operation has lost.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use super::{asked, query};
+use crate::backend::answers::Zone;
+use crate::backend::targets::Targets;
+use crate::engine::drain::ZoneAt;
+use crate::text::ordered;
+
+/// A zone that is worse than before, or is not served, at one address.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Complaint {
+    pub(crate) zone: ZoneAt,
+    pub(crate) text: String,
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Complaint {
+    /// Describes a zone that is worse than before.
+    #[must_use]
+    pub(crate) fn worse(earlier: &Zone, now: &Zone) -> Self {
+        let serial = |zone: &Zone| zone.serial.map_or("none".to_owned(), |serial| serial.to_string());
+        let (is, was) = (serial(now), serial(earlier));
+        let text = format!("zone {} at {}: serial {is}, before {was}{}", now.zone, now.server, why(now));
+        Self { zone: place(now), text }
+    }
+
+    /// Describes a zone that is not served, with these words before the cause.
+    pub(super) fn not_served(zone: &Zone, words: &str) -> Self {
+        let text = format!("zone {} is not served at {}{words}{}", zone.zone, zone.server, why(zone));
+        Self { zone: place(zone), text }
+    }
+}
+
+fn place(zone: &Zone) -> ZoneAt {
+    (zone.zone.to_ascii_lowercase(), zone.server)
+}
+
+fn why(zone: &Zone) -> String {
+    zone.trouble.as_ref().map(|trouble| format!(", {trouble}")).unwrap_or_default()
+}
+
+/// The zones that the [complaints](Complaint) in this text are about. The text may be cut.
+pub(crate) fn lost_by(text: &str) -> impl Iterator<Item = ZoneAt> {
+    text.split("zone ").skip(1).filter_map(|rest| {
+        let (name, rest) = rest.split_once(' ')?;
+        let rest = rest.strip_prefix("is not served ").unwrap_or(rest).strip_prefix("at ")?;
+        let server = rest.split(' ').next()?.trim_end_matches([':', ',', ';']);
+        Some((name.to_ascii_lowercase(), server.parse().ok()?))
+    })
+}
+
+/// The zones that an earlier operation has `lost` and that are still not served, except those that are `known` or `removed`.
+pub(crate) async fn still_lost(
+    lost: &BTreeSet<ZoneAt>,
+    known: &[Complaint],
+    targets: &Targets,
+    timeout: Duration,
+    removed: &[String],
+) -> Vec<Complaint> {
+    let removed: Vec<_> = removed.iter().filter_map(|name| query(name)).collect();
+    let names: BTreeSet<_> = ordered(lost.iter().map(|(name, _)| name));
+    let queries: Vec<_> =
+        names.into_iter().filter_map(|name| query(name)).filter(|zone| !removed.contains(zone)).collect();
+    let known: BTreeSet<_> = ordered(known.iter().map(|complaint| &complaint.zone));
+    let zones = asked(targets, &queries, timeout).await;
+    let is_lost = |zone: &&Zone| {
+        let place = place(zone);
+        !zone.is_served() && lost.contains(&place) && !known.contains(&place)
+    };
+    let words = ", as after the failed operation before";
+    zones.iter().filter(is_lost).map(|zone| Complaint::not_served(zone, words)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::targets::Target;
+    use crate::responder::{Fault, Responder};
+
+    /// A second reload compares with a server that has lost the zone already.
+    #[tokio::test]
+    async fn a_zone_that_an_earlier_reload_lost_is_a_finding() {
+        let responder = Responder::bind([127, 0, 0, 1].into()).await.unwrap();
+        responder.set(Fault::Refuse).await;
+        let address = responder.address();
+        let target = Target { server: address, ..Target::management([127, 0, 0, 1].into()) };
+        let targets = Targets { management: vec![target], services: vec![] };
+        let still = async |lost: &BTreeSet<ZoneAt>, known: &[Complaint], removed: &[&str]| {
+            let removed: Vec<_> = removed.iter().map(|zone| (*zone).to_owned()).collect();
+            still_lost(lost, known, &targets, Duration::from_secs(5), &removed).await
+        };
+        let lost = |text: &str| ordered(lost_by(text));
+        let was =
+            lost(&format!("reload srv done, but zone example.net. at {address}: serial none, before 1"));
+        let complaint =
+            format!("zone example.net. is not served at {address}, as after the failed operation before");
+        let found = still(&was, &[], &[]).await;
+        assert!(found.len() == 1 && found[0].text.starts_with(&complaint), "{found:?}");
+        assert_eq!(lost(&found[0].text), was, "nor does a third one end it");
+        assert_eq!(BTreeSet::from([found[0].zone.clone()]), was);
+        assert_eq!(still(&was, &[], &["example.net"]).await, []);
+        assert_eq!(still(&was, &found, &[]).await, []);
+        // The zone may be written with capitals in the configuration.
+        let query = "Example.NET. SOA".parse().unwrap();
+        let target = &targets.management[0];
+        let written = crate::backend::answers::zone(query, target, Duration::from_secs(5)).await;
+        let worse = Complaint::worse(&written, &written);
+        assert_eq!(still(&lost(&worse.text), &[], &[]).await, found);
+        for other in ["reload srv failed: the zone is bad.", "zone example.net. at 192.0.2.1:53: serial none"]
+        {
+            assert_eq!(still(&lost(other), &[], &[]).await, [], "{other}");
+        }
+    }
+
+    /// The address of a server that does not answer is not asked for every zone, and every zone is lost there.
+    #[tokio::test]
+    async fn a_server_that_answers_nothing_still_lacks_every_zone() {
+        let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let server = silent.local_addr().unwrap();
+        let target = Target { server, ..Target::management([127, 0, 0, 1].into()) };
+        let targets = Targets { management: vec![target], services: vec![] };
+        let lost = ordered((0..70).map(|zone| (format!("z{zone}."), server)));
+        let found = still_lost(&lost, &[], &targets, Duration::from_millis(100), &[]).await;
+        assert_eq!(found.len(), 70);
+        assert!(found[69].text.contains("not asked, since "), "{}", found[69].text);
+    }
+}
