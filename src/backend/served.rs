@@ -47,7 +47,7 @@ impl Served {
             removed.contains(query) || configured.iter().any(|zone| zone.zone == query.name())
         };
         let others: Vec<_> = queries.filter(|query| !is_known(query)).collect();
-        let mut listed = asked(targets, &others, backend.timeout).await;
+        let mut listed = asked(of_listed(targets), &others, backend.timeout).await;
         listed.retain(Zone::is_served);
         Self { configured, listed }
     }
@@ -56,7 +56,8 @@ impl Served {
     pub(crate) async fn again(&self, targets: &Targets, timeout: Duration) -> Self {
         let names: BTreeSet<_> = ordered(self.listed.iter().map(|zone| &zone.zone));
         let queries: Vec<_> = names.into_iter().filter_map(|name| query(name)).collect();
-        let (configured, listed) = tokio::join!(zones(targets, timeout), asked(targets, &queries, timeout));
+        let (configured, listed) =
+            tokio::join!(zones(targets, timeout), asked(of_listed(targets), &queries, timeout));
         Self { configured, listed }
     }
 
@@ -112,14 +113,20 @@ fn query(zone: &str) -> Option<Query> {
     format!("{} SOA", zone.to_ascii_lowercase()).parse().ok()
 }
 
-/// Queries these zones at the first management address and every service address. Asks an address that
-/// answered no query of a batch in time no more: the remaining zones are not served there either.
-async fn asked(targets: &Targets, queries: &[Query], timeout: Duration) -> Vec<Zone> {
-    let all = targets.all();
-    let first_management = targets.management.first();
-    let is_asked =
-        |target: &&&Target| target.is_service || first_management.is_some_and(|first| first == **target);
-    let each = all.iter().filter(is_asked).map(async |target| {
+/// Where listed zones are queried: at the first management address and every service address.
+fn of_listed(targets: &Targets) -> impl Iterator<Item = &Target> {
+    let first = targets.management.first();
+    targets.all().into_iter().filter(move |target| target.is_service || first == Some(*target))
+}
+
+/// Queries these zones at these addresses. Asks an address that answered no query of a batch in time no more: the remaining
+/// zones are not served there either.
+async fn asked<'a>(
+    targets: impl Iterator<Item = &'a Target>,
+    queries: &[Query],
+    timeout: Duration,
+) -> Vec<Zone> {
+    let each = targets.map(async |target| {
         let mut zones: Vec<Zone> = vec![];
         for batch in queries.chunks(AT_A_TIME) {
             let answers = join_all(batch.iter().map(|query| zone(query.clone(), target, timeout))).await;

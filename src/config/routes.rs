@@ -117,7 +117,6 @@ impl Resolver<'_> {
         self.survey.has_invalid(&["exabgp", "neighbors"])
     }
 
-    /// Reads `med-increase`. It adds to the MED of `up`, so `up` needs one.
     /// The advertisement of a service that is up. That is never a withdraw: the service would be well, and get no queries.
     fn up(&self, written: &file::Terms) -> Result<Advertisement> {
         match &written.up {
@@ -130,6 +129,7 @@ impl Resolver<'_> {
         }
     }
 
+    /// Reads `med-increase`. It adds to the MED of `up`, so `up` needs one.
     fn med_increase(&self, written: &file::Terms) -> Result<u32> {
         let Some(increase) = &written.med_increase else { return Ok(0) };
         let has_med =

@@ -10,7 +10,7 @@ use crate::engine::moment::Moment;
 use crate::exabgp::command::ASK_VERSION;
 
 impl ApiSession {
-    /// Logs the desired state of these routes.
+    /// Notes that the desired state of these routes was logged.
     pub(crate) fn report(&mut self, routes: Range<usize>) {
         self.entries[routes].iter_mut().for_each(RouteEntry::report);
     }
