@@ -114,19 +114,15 @@ fn query(zone: &str) -> Option<Query> {
 }
 
 /// Where listed zones are queried: at the first management address and every service address.
-fn of_listed(targets: &Targets) -> impl Iterator<Item = &Target> {
+fn of_listed(targets: &Targets) -> Vec<&Target> {
     let first = targets.management.first();
-    targets.all().into_iter().filter(move |target| target.is_service || first == Some(*target))
+    targets.all().into_iter().filter(|target| target.is_service || first == Some(*target)).collect()
 }
 
 /// Queries these zones at these addresses. Asks an address that answered no query of a batch in time no more: the remaining
 /// zones are not served there either.
-async fn asked<'a>(
-    targets: impl Iterator<Item = &'a Target>,
-    queries: &[Query],
-    timeout: Duration,
-) -> Vec<Zone> {
-    let each = targets.map(async |target| {
+async fn asked(targets: Vec<&Target>, queries: &[Query], timeout: Duration) -> Vec<Zone> {
+    let each = targets.into_iter().map(async |target| {
         let mut zones: Vec<Zone> = vec![];
         for batch in queries.chunks(AT_A_TIME) {
             let answers = join_all(batch.iter().map(|query| zone(query.clone(), target, timeout))).await;

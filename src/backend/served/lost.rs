@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{asked, query};
 use crate::backend::answers::Zone;
-use crate::backend::targets::{Target, Targets};
+use crate::backend::targets::Targets;
 use crate::engine::drain::ZoneAt;
 use crate::text::ordered;
 
@@ -71,8 +71,9 @@ pub(crate) async fn still_lost(
     let queries: Vec<_> =
         names.into_iter().filter_map(|name| query(name)).filter(|zone| !removed.contains(zone)).collect();
     let known: BTreeSet<_> = ordered(known.iter().map(|complaint| &complaint.zone));
-    let lost_it = |target: &&Target| lost.iter().any(|(_, server)| *server == target.server);
-    let zones = asked(targets.all().into_iter().filter(lost_it), &queries, timeout).await;
+    let mut places = targets.all();
+    places.retain(|target| lost.iter().any(|(_, server)| *server == target.server));
+    let zones = asked(places, &queries, timeout).await;
     let is_lost = |zone: &&Zone| {
         let place = place(zone);
         !zone.is_served() && lost.contains(&place) && !known.contains(&place)
@@ -84,6 +85,7 @@ pub(crate) async fn still_lost(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::targets::Target;
     use crate::responder::{Fault, Responder};
 
     /// A second reload compares with a server that has lost the zone already.
