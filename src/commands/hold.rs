@@ -7,10 +7,11 @@ use super::helper::{self, Helper};
 use super::{await_announced, named, note_lost_sessions, nothing_to_do, print_not_announced};
 use crate::cli::{Hold, Unhold};
 use crate::control::Request;
+use crate::engine::drain::Holder;
 use crate::engine::hold::HoldOrder;
 use crate::exit::Exit;
 use crate::restart::AnnouncedBy;
-use crate::status::Service;
+use crate::status::{Document, Service};
 use crate::text::{self, foreign};
 
 /// Keeps a service announced.
@@ -33,24 +34,35 @@ pub(crate) fn hold(options: &Hold) -> anyhow::Result<Exit> {
     let document = client.status()?;
     print_not_announced(&document, |name| held.contains(name))?;
     if options.wait {
-        return await_announced(&client, &held, AnnouncedBy::Hold);
+        return await_announced(&client, &held, AnnouncedBy::Hold).inspect_err(|_| {
+            // The hold may have ended meanwhile, and the helper, too.
+            let _ = client.status().map(|document| note_obstacle(&document, &held, &holder));
+        });
     }
     note_lost_sessions(&document)?;
-    let services = || document.services.iter().filter(|service| held.contains(&service.name));
+    Ok(if note_obstacle(&document, &held, &holder)? { Exit::Failure } else { Exit::Success })
+}
+
+/// Notes why the hold by this holder has no effect on these services at present, and that it stays. True if that is so.
+fn note_obstacle(document: &Document, held: &[String], holder: &Holder) -> std::io::Result<bool> {
+    let is_held = |service: &&Service| {
+        held.contains(&service.name) && service.holds.iter().any(|hold| hold.holder == holder.as_str())
+    };
+    let services = || document.services.iter().filter(is_held);
     let obstacle = if services().any(|service| !service.enabled) {
         "while it has `enabled = false`"
     } else if services().any(Service::lacks_address) {
         "as long as the address is missing"
     } else {
-        return Ok(Exit::Success);
+        return Ok(false);
     };
-    let name = named(&held);
+    let name = named(held);
     writeln!(
         text::stderr(),
         "dnsherald: the hold of {name} has no effect {obstacle}; it stays, and then announces the service, whatever its \
          checks say; to end it: dnsherald unhold {name} --as {holder}"
     )?;
-    Ok(Exit::Failure)
+    Ok(true)
 }
 
 /// Ends holds.

@@ -20,7 +20,7 @@ use crate::status::{Document, Service};
 use crate::text::period::Shown;
 use crate::text::{counted, foreign, joined};
 
-/// How long a restart waits for the pid file of a server whose process was known before.
+/// How long a restart waits for the pid file, at most half of its timeout.
 const PID_FILE_WAIT: Duration = Duration::from_secs(5);
 
 /// Maximum number of complaints about zones in a report.
@@ -112,10 +112,11 @@ impl Transaction<'_> {
             },
             Some(Err(Missing::Surely(why))) => Err(why),
             // If the new process cannot be known, the checks decide, unless a handle shows that the earlier one still runs.
-            // If the process was known before, its pid file may be written a moment after the restart has returned.
+            // The pid file may be written a moment after the restart has returned.
             found @ (Some(Err(Missing::Perhaps(_))) | None) => {
                 let is_left = |earlier: &&ProcessHandle| recovery.is_restart && !earlier.has_exited();
-                let is_due = !baseline.processes.is_empty() && recovery.elapsed() < PID_FILE_WAIT;
+                let is_expected = recovery.is_restart || !baseline.processes.is_empty();
+                let is_due = is_expected && recovery.elapsed() < PID_FILE_WAIT.min(recovery.timeout / 2);
                 match (baseline.processes.iter().find(is_left), found) {
                     (Some(earlier), _) => Err(format!("{earlier}, from before the restart, has not exited")),
                     (None, Some(Err(missing))) if is_due => Err(missing.why().to_owned()),

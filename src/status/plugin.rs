@@ -174,9 +174,11 @@ fn find_in_check(service: &str, check: &CheckStatus, found: &mut Findings) {
     }
 }
 
-/// Why a service is down, and the remedy.
+/// Why a service is down, and the remedy. If a check takes it down, the end of the suppression alone does not return it.
 fn down(service: &Service) -> String {
+    let is_unwell = service.checks.iter().any(|check| check.severity == Some(Severity::Down));
     match service.dampening.why_withdrawn() {
+        Some(held) if is_unwell => format!("{}; beside that {held}", service.reason),
         Some(held) => format!("{held} ({})", service.dampening.remedy(&service.name)),
         None => service.reason.clone(),
     }

@@ -132,7 +132,7 @@ fn a_suppression_says_until_when_and_how_to_end_it() {
     let timed = Timed(&suppressed, &|_| "22:04:31 UTC".to_owned()).to_string();
     assert_eq!(
         timed,
-        "service resolver: 3 falls, penalty 2828: held down for 30m (until 22:04:31 UTC); to end it: \
+        "service resolver: 3 falls, penalty 2828: held down for 30m (until 22:04:31 UTC) even if its checks pass; to end it: \
          dnsherald undampen resolver"
     );
     let mut notice = stated(ServiceState::Down, false);

@@ -112,8 +112,8 @@ impl Notice {
                 let reuse = Shown(*reuse_in);
                 match fall.enforced {
                     true => format!(
-                        "service {service}: {}{used_up}, penalty {penalty}: held down for {reuse}{}; to end it: \
-                         dnsherald undampen {service}",
+                        "service {service}: {}{used_up}, penalty {penalty}: held down for {reuse}{} even if its checks pass; to \
+                         end it: dnsherald undampen {service}",
                         counted(fall.falls as usize, "fall"),
                         by_clock(clock, "until", *reuse_in)
                     ),
@@ -159,8 +159,8 @@ impl Notice {
                 Period(*max_suppress)
             ),
             Self::Enforced { service, penalty, suppresses: Some(time), .. } => format!(
-                "service {service}: dampening is enforced from now on: held down for {}{}, penalty {penalty}; to end it: \
-                 dnsherald undampen {service}",
+                "service {service}: dampening is enforced from now on: held down for {}{} even if its checks pass, \
+                 penalty {penalty}; to end it: dnsherald undampen {service}",
                 Shown(*time),
                 by_clock(clock, "until", *time)
             ),

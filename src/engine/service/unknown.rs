@@ -11,8 +11,8 @@
 //! that is down stays down. Each of these states has an alarm, so no service stays withdrawn without a log line.
 //!
 //! Witnesses are the checks that ask the server itself (`dns`), are not only observed and have no `once-up`
-//! ([`is_witness`](crate::engine::plan::Check::is_witness)); if a service has none, all its checks are
-//! that decide at present.
+//! ([`is_witness`](crate::engine::plan::Check::is_witness)); if a service has none, all its checks that decide at
+//! present are.
 
 use std::time::Duration;
 

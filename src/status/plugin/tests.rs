@@ -295,6 +295,15 @@ fn a_service_that_dampening_holds_down_has_its_remedy() {
         suppressed,
         "DNSHERALD CRITICAL - resolver down: suppressed for 15m more (to end it: dnsherald undampen resolver)"
     );
+    let unwell = held(|service| {
+        service.dampening.reuse_in_seconds = Some(900.0);
+        service.checks[0].severity = Some(Severity::Down);
+        service.reason = "process 7 (unbound) has ended".to_owned();
+    });
+    assert_eq!(
+        unwell,
+        "DNSHERALD CRITICAL - resolver down: process 7 (unbound) has ended; beside that suppressed for 15m more"
+    );
     // The first of the two falls was more than ten minutes ago.
     let returning = held(|service| {
         (service.dampening.returns_in_seconds, service.dampening.falls) = (Some(9.0), 1);

@@ -280,3 +280,16 @@ fn a_service_that_a_reload_renames_during_the_restart_is_named() {
     let remedy = "`dnsherald undrain renamed --as backend/srv --once-healthy`";
     assert!(said.contains(why) && said.contains(remedy), "{said}");
 }
+
+/// The pid file names the process that has ended, until the new one has written it.
+#[test]
+fn a_dead_server_that_writes_its_pid_file_late_is_known_after_the_restart() {
+    let site = Site::new("{ sleep 0.2; starts; } > /dev/null 2>&1 &");
+    let former = fs::read_to_string(site.pop.file("pid")).unwrap();
+    assert!(Command::new("kill").arg(former.trim()).status().unwrap().success());
+    let output = site.run(&[]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let present = fs::read_to_string(site.pop.file("pid")).unwrap();
+    assert!(said.contains(&format!("process {} (sleep)", present.trim())) && present != former, "{said}");
+}
