@@ -147,7 +147,7 @@ fn undampen_ends_a_suppression_and_reports_it() {
     assert_eq!(pop.told(&["undampen", "--quiet-if-none"]), "");
     pop.server.becomes(Fault::Refuse);
     helper.says(WITHDRAW);
-    helper.logs(" UTC); to end it: dnsherald undampen resolver");
+    helper.logs(" UTC) even if its checks pass; to end it: dnsherald undampen resolver");
     pop.server.becomes(Fault::None);
     helper.logs("passes again; suppressed, returns in ");
     pop.comes_to_be(|status| status.services[0].dampening.returns_in_seconds.is_some());
