@@ -224,3 +224,4 @@ fn a_file_that_cannot_be_used_is_named_with_what_is_in_force() {
 }
 
 mod advice;
+mod counted;

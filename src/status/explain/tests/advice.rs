@@ -4,7 +4,7 @@ use super::*;
 use crate::status::{AnswerResult, Answered, Drain, SessionState, WarmUp};
 
 /// An announced service with one check that passes and one prefix, all acknowledged, at one BGP session.
-const ANNOUNCED: &str = r#"{
+pub(super) const ANNOUNCED: &str = r#"{
 "format": "dnsherald status 1", "version": "0.2.0", "node": "fra1", "pid": 4711,
 "configuration": "/etc/dnsherald/dnsherald.toml", "running-seconds": 90000.0, "at": "2026-11-27T03:04:31.250Z",
 "exabgp": {"version": "5.0.15", "dialect": "neighbor", "answers": true, "latency-seconds": 0.0012, "refused": 0, "unanswered": 0,
@@ -387,34 +387,4 @@ fn a_check_that_passes_again_beside_one_that_fails_has_no_advice() {
         advice[0].starts_with("timeout: ") && !advice.iter().any(|text| text.contains("nothing")),
         "{advice:?}"
     );
-}
-
-/// What explain says of the counter of the check after this change.
-fn counted(change: impl FnOnce(&mut crate::status::CheckStatus)) -> String {
-    let mut document: Document = serde_json::from_str(ANNOUNCED).unwrap();
-    change(&mut first(&mut document).checks[0]);
-    let view = View::new(&document, 100, Zone::default());
-    let steps = explain(&document, None, false, &view).unwrap().remove(0).steps;
-    steps.into_iter().find(|step| step.stage == Stage::Counted).unwrap().text
-}
-
-#[test]
-fn failures_that_are_not_counted_make_nothing_down() {
-    assert_eq!(counted(|_| ()), "is up: 3 failures in a row make it down");
-    let unseen = counted(|check| {
-        let last = check.last.as_mut().unwrap();
-        last.latency_seconds = Some(0.0);
-        last.tell_unseen();
-    });
-    let expected = "is not counted: no probe of it has passed yet, and until one has, a failure does nothing";
-    assert_eq!(unseen, expected);
-    let observed = counted(|check| check.on_fail = Some(Severity::Observe));
-    let expected =
-        "is up: 3 failures in a row make it down, which moves no route; its failures are only observed";
-    assert_eq!(observed, expected);
-    let unproven = counted(|check| {
-        (check.on_fail, check.unproven, check.state) = (Some(Severity::Observe), true, "down".to_owned());
-    });
-    let expected = "is down: 3 passes in a row make it up; its failures do nothing until it has been up";
-    assert_eq!(unproven, expected);
 }
