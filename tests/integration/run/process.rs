@@ -175,28 +175,32 @@ fn does_not_wait_for_answers_on_a_signal() {
     }
 }
 
-#[test]
-fn withdraws_that_do_not_fit_into_the_pipe_are_written_before_the_exit() {
-    const PREFIXES: usize = 2000;
-    let pop = Pop::with(Plan { prefixes: PREFIXES, ..Plan::default() });
+/// More than fit into a pipe.
+const MANY: usize = 2000;
+
+/// A helper that has announced [`MANY`] prefixes.
+fn announced_many() -> (Pop, Helper) {
+    let pop = Pop::with(Plan { prefixes: MANY, ..Plan::default() });
     let mut helper = pop.helper(ideal("5.0.15"));
     helper.opens();
-    helper.says_all((0..PREFIXES).map(announce));
+    helper.says_all((0..MANY).map(announce));
+    (pop, helper)
+}
+
+#[test]
+fn withdraws_that_do_not_fit_into_the_pipe_are_written_before_the_exit() {
+    let (_pop, mut helper) = announced_many();
     helper.is_sent("TERM");
     helper.exits_well();
     let withdrawn = || helper.said().iter().filter(|line| line.contains(" withdraw route ")).count();
     // On a machine that does not let the reader run, the log says what is missing.
     let is_named = || helper.log().contains(NOT_READ);
-    assert!(withdrawn() == PREFIXES || is_named(), "{} of {PREFIXES}", withdrawn());
+    assert!(withdrawn() == MANY || is_named(), "{} of {MANY}", withdrawn());
 }
 
 #[test]
 fn names_the_commands_that_an_exabgp_that_does_not_read_has_not_got() {
-    const PREFIXES: usize = 2000;
-    let pop = Pop::with(Plan { prefixes: PREFIXES, ..Plan::default() });
-    let mut helper = pop.helper(ideal("5.0.15"));
-    helper.opens();
-    helper.says_all((0..PREFIXES).map(announce));
+    let (_pop, mut helper) = announced_many();
     helper.is_ignored();
     helper.is_sent("TERM");
     helper.exits_well();
