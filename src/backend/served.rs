@@ -119,8 +119,8 @@ fn of_listed(targets: &Targets) -> Vec<&Target> {
     targets.all().into_iter().filter(|target| target.is_service || first == Some(*target)).collect()
 }
 
-/// Queries these zones at these addresses. Asks an address that answered no query of a batch in time no more: the remaining
-/// zones are not served there either.
+/// Queries these zones at these addresses. Once an address has answered no query of a batch in time, the remaining zones
+/// count as not served there, without a query.
 async fn asked(targets: Vec<&Target>, queries: &[Query], timeout: Duration) -> Vec<Zone> {
     let each = targets.into_iter().map(async |target| {
         let mut zones: Vec<Zone> = vec![];
@@ -145,7 +145,7 @@ fn unasked_zone(query: &Query, target: &Target) -> Zone {
         server: target.server,
         is_service: target.is_service,
         serial: None,
-        trouble: Some("not asked, since it has answered no other query in time".to_owned()),
+        trouble: Some("not asked, since it answered none of the queries just before in time".to_owned()),
         cause: Some(Cause::Timeout),
     }
 }

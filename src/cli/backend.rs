@@ -23,8 +23,9 @@ pub(crate) enum Backend {
     ///
     /// The command does not touch the server if its configuration is invalid. Exit status: 0 done; 1 not done, the server
     /// does not run afterwards, it does not serve a zone of the services or one that it listed and served before, it serves
-    /// an older version of one, or a check that passed before fails; after a failed reload also if a zone or a check that the
-    /// warning names still fails, or any check that takes the service down; 78 bad configuration of dnsherald.
+    /// an older version of one, or a check that passed before fails. If the reload before this one failed, also 1 if a zone
+    /// or a check that the warning in `status` names still fails, or if any check takes the service down. 78 bad
+    /// configuration of dnsherald.
     Reload(BackendReload),
     /// Restart the server without losing a query: check, drain, restart, verify, return
     ///

@@ -177,8 +177,9 @@ impl Resolver<'_> {
         let Some(neighbors) = neighbors.filter(|_| !self.misses_neighbors()) else {
             return Ok(NextHop::Itself);
         };
-        let sessions_known = family == Family::V4 && neighbors.is_empty();
-        if sessions_known || (!neighbors.is_empty() && neighbors.iter().all(of_family)) {
+        // Sessions that the file does not list count as sessions over IPv4.
+        let is_assumed_v4 = family == Family::V4 && neighbors.is_empty();
+        if is_assumed_v4 || (!neighbors.is_empty() && neighbors.iter().all(of_family)) {
             return Ok(NextHop::Itself);
         }
         let message = format!(

@@ -28,8 +28,9 @@ const SWEEP_LIMIT: Duration = Duration::from_millis(250);
 /// The same if the sweep blocks the thread of the caller.
 const BLOCKING_SWEEP_LIMIT: Duration = Duration::from_millis(50);
 
-/// Lists of our orphans before one is taken for a process of the run: other programs leave orphans at the same time.
-const LISTS: usize = 20;
+/// How many times our orphans are listed in search of two equal lists. If no two are equal, because other programs leave
+/// orphans at the same time, the run counts as one that has left a process.
+const MAX_LISTS: usize = 20;
 
 /// `sh -c TEXT`, with nothing to read.
 pub(crate) fn shell(text: &str) -> Command {
@@ -150,7 +151,7 @@ impl ChildGroup {
 /// look at it, and leave another one: only two equal lists are certain.
 fn may_be_left(marks: &Marks) -> bool {
     let mut before = None;
-    for _ in 0..LISTS {
+    for _ in 0..MAX_LISTS {
         let Some(adopted) = orphans::adopted() else { return true };
         if before.as_ref() == Some(&adopted) {
             return false;

@@ -54,8 +54,8 @@ impl Expected {
         }
     }
 
-    /// Saves the state before an attempt for the next one. Without it that is compared with the state then, so a failure is
-    /// only logged.
+    /// Saves the state before this attempt, for the next attempt. If it cannot be saved, this is only logged: the next
+    /// attempt is then compared with the state at its own start.
     pub(super) fn save(snapshot: &Snapshot, baseline: &Baseline) {
         let saved = serde_json::to_vec(&Self::new(baseline))
             .map_err(Into::into)
@@ -92,8 +92,9 @@ impl Expected {
         let _ = std::fs::remove_file(snapshot.directory.join(NAME));
     }
 
-    /// Replaces the present listeners and zones of the baseline. If there were none, the server was down before, and the
-    /// present ones stand. So do those of zones in `removed`, and newer versions of zones.
+    /// Replaces the present listeners and zones of the baseline by the saved ones. If no listener was saved, the server was
+    /// down before the first attempt, and the present listeners stay. A zone stays as it is if it is in `removed`, or if its
+    /// present version is newer.
     pub(super) fn replace_in(self, baseline: &mut Baseline, removed: &[String]) {
         if !self.listeners.is_empty() {
             let listener = |(address, transport, sockets)| Listener {
