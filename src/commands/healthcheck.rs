@@ -1,9 +1,10 @@
 //! `healthcheck`: replaces `exabgp healthcheck`, with its options, commands and hooks.
 
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::process;
 use std::sync::Arc;
@@ -182,7 +183,15 @@ async fn serve(
     }
     let pause = if io::stdout().is_terminal() || !options.wait { Duration::ZERO } else { PAUSE_BEFORE_EXIT };
     let mut io = LoopIo::from_process(pause)?;
-    let config = options.configuration(advertised, &host_name());
+    let mut config = options.configuration(advertised, &host_name());
+    if is_file_or_device(&io::stdin()) {
+        log::warn!(
+            "standard input is a file or a device such as /dev/null, not a pipe from ExaBGP: expecting no replies, as with \
+             --no-ack; to have refused commands reported, let ExaBGP start this program itself"
+        );
+        io.ignore_input();
+        config.compat.await_replies = false;
+    }
     let stops = Arc::new(AtomicBool::new(false));
     for signal in STOPS {
         flag::register(signal, Arc::clone(&stops)).context("cannot catch signals")?;
@@ -190,10 +199,12 @@ async fn serve(
     let sets_up = options.setup.at_start || options.setup.dynamic;
     let addresses = sets_up.then(|| AddressWorker::start(addresses)).transpose();
     let addresses = addresses.context("cannot start a thread for addresses")?;
-    let mut observer = HealthcheckObserver { options, addresses, hooks: Hooks::start(), stops };
+    let mut observer =
+        HealthcheckObserver { options, addresses, hooks: Hooks::start(), stops, is_interrupted: false };
     let daemon = Daemon::new(&config, &mut io, None, Memory::default(), Duration::ZERO);
     daemon.run(&mut observer).await;
-    if options.interval.is_none() {
+    // With `--interval 0` a decision that was sent keeps its addresses, and its hooks run to their end.
+    if options.interval.is_none() && !observer.is_interrupted {
         tokio::select! {
             () = observer.hooks.finish() => {}
             () = io.signals.received() => log::warn!("stopped by a signal before the last hook finished"),
@@ -214,6 +225,15 @@ struct HealthcheckObserver<'a> {
     hooks: Hooks,
     /// Set by a signal that stops the helper.
     stops: Arc<AtomicBool>,
+    /// A signal or the end of ExaBGP ended the loop.
+    is_interrupted: bool,
+}
+
+/// Whether this is a regular file or a device without a terminal. Its end says nothing about ExaBGP, which gives pipes.
+fn is_file_or_device(stream: &(impl AsFd + IsTerminal)) -> bool {
+    let file = stream.as_fd().try_clone_to_owned().map(File::from);
+    let kind = file.and_then(|file| file.metadata()).map(|metadata| metadata.file_type());
+    !stream.is_terminal() && kind.is_ok_and(|kind| kind.is_file() || kind.is_char_device())
 }
 
 impl HealthcheckObserver<'_> {
@@ -233,6 +253,7 @@ impl Observer for HealthcheckObserver<'_> {
                 log::debug!("the check passed within {} ms", latency.as_millis());
             }
             Event::Outcome(_, Outcome::Fail(failure)) => log::debug!("the check failed: {failure}"),
+            Event::Terminate | Event::ParentGone => self.is_interrupted = true,
             _ => {}
         }
     }

@@ -7,7 +7,7 @@ use toml::Spanned;
 use super::file::{self, Placed};
 use super::resolve::{Resolver, Result};
 use super::value::WrittenCommand;
-use crate::probe::command::{CommandLine, CommandProbe, Statuses};
+use crate::probe::command::{CommandLine, CommandProbe, Leftovers, Statuses};
 
 impl Resolver<'_> {
     /// Builds the probe of a command.
@@ -32,7 +32,7 @@ impl Resolver<'_> {
             Some(true) => Statuses::Plugin,
             _ => Statuses::ZeroPasses,
         };
-        Ok(CommandProbe { line, statuses, timeout: Some(timeout) })
+        Ok(CommandProbe { line, statuses, timeout: Some(timeout), leftovers: Leftovers::Killed })
     }
 
     /// Refuses `plugin` in a check without a command.

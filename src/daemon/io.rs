@@ -57,6 +57,11 @@ impl LoopIo {
         })
     }
 
+    /// Reads no replies from now on: standard input is not a pipe from ExaBGP, so its end says nothing about ExaBGP.
+    pub(crate) fn ignore_input(&mut self) {
+        self.input = Input::nothing();
+    }
+
     /// Waits at most `limit` until the commands that did not fit into the pipe are written. Reads what ExaBGP sends meanwhile:
     /// it might wait to write its answers before it reads on.
     pub(crate) async fn write_last_commands(&mut self, limit: Duration) {

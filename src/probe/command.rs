@@ -62,6 +62,15 @@ pub(crate) enum Statuses {
     Plugin,
 }
 
+/// What happens to processes that a command has left behind when it exits in time. After a timeout they are always killed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Leftovers {
+    /// They are killed, so that they do not pile up round after round.
+    Killed,
+    /// They stay, as with `exabgp healthcheck`: the command may have started its server.
+    Stay,
+}
+
 /// A check by a command. Shown as its text in backquotes, on one line, shortened.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct CommandProbe {
@@ -70,13 +79,19 @@ pub(crate) struct CommandProbe {
     pub(crate) statuses: Statuses,
     /// Killed after this time. `None` for no limit.
     pub(crate) timeout: Option<Duration>,
+    pub(crate) leftovers: Leftovers,
 }
 
 impl CommandProbe {
-    /// A shell command that passes with exit status 0.
+    /// A shell command that passes with exit status 0 and may leave processes behind.
     #[must_use]
     pub(crate) const fn shell(text: String, timeout: Option<Duration>) -> Self {
-        Self { line: CommandLine::Shell(text), statuses: Statuses::ZeroPasses, timeout }
+        Self {
+            line: CommandLine::Shell(text),
+            statuses: Statuses::ZeroPasses,
+            timeout,
+            leftovers: Leftovers::Stay,
+        }
     }
 
     /// Runs the command once. After a timeout it returns a few milliseconds later, once all processes of the command are
@@ -101,8 +116,11 @@ impl CommandProbe {
         };
         let waited = timeout(limit, exit).await;
         let took = began.elapsed();
-        // Kill remaining processes.
+        // Kill remaining processes, unless they may stay.
         let ended = match waited {
+            Ok(Ok(())) if self.leftovers == Leftovers::Stay => {
+                group.wait().await.map(|status| (status, Survivors::default()))
+            }
             Ok(Ok(())) => group.finish().await,
             Ok(Err(error)) => Err(error),
             Err(_) => {

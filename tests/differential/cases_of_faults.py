@@ -3,6 +3,9 @@
 import os
 import re
 import signal
+import subprocess
+import tempfile
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +13,7 @@ from faults import CHECKED, SETTING_UP, USUAL, fault, started
 from network import Network
 from process import children, end, is_alive
 from program import DONE, exabgp, exabgp_without_acks
-from scenario import ADDRESS
+from scenario import ADDRESS, Scenario
 from waiting import PATIENCE, expect
 
 # Seconds for what ours does at once even on a busy machine, and the original never or much later.
@@ -115,6 +118,47 @@ def lingering_child(kind):
     with started(kind, f"{ADDRESS} {command}", usual=f"{USUAL} --interval 60") as program:
         program.until(lambda: program.lines, "it prints nothing")
         expect(program.lines[0].endswith("med 100"), f"a passed check counts as failed: {program.lines}")
+
+
+@fault("background process of a check", shown_by_original=False)
+def background_process(kind):
+    """A check that ends in time has started a process: it stays. (With the original as well.)"""
+    command = "--command 'sleep 600 </dev/null >/dev/null 2>&1 & echo $! > {folder}/pid'"
+    with started(kind, f"{ADDRESS} {command}", usual=f"{USUAL} --interval 600") as program:
+        program.until(lambda: program.lines, "it prints nothing")
+        pid = int((program.folder / "pid").read_text())
+        expect(is_alive(pid), "the process was killed")
+        os.kill(pid, signal.SIGKILL)
+
+
+@fault("standard input from /dev/null", shown_by_original=False)
+def input_from_a_device(kind):
+    """A script gives /dev/null to a check in the background: it announces. (With the original as well.)"""
+    with tempfile.TemporaryDirectory() as folder:
+        words = Scenario(ADDRESS, usual=f"{USUAL} --command true").words(folder)
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen([*map(str, kind.command), *words], text=True, **streams) as program:
+            limit = threading.Timer(PATIENCE, program.kill)
+            limit.start()
+            try:
+                expect(any("announce route 192.0.2.1/32" in line for line in program.stdout), "it does not announce")
+            finally:
+                limit.cancel()
+                program.kill()
+
+
+@fault("stopped before the decision", shown_by_original=False, needs_root=True)
+def stopped_before_the_decision(kind):
+    """SIGTERM before --interval 0 has decided: the added address is removed. (With the original as well.)"""
+    with Network(()) as namespace:
+        arguments = f"{ADDRESS} --interval 0 --fall 100"
+        with started(kind, arguments, SETTING_UP, namespace=namespace) as program:
+            program.next_check_ends(1)
+            program.until_asked()
+            expect("lo 192.0.2.1/32 lo" in namespace.addresses(), "the address is not there")
+            program.signal(signal.SIGTERM)
+            program.until_ended(PROMPTLY)
+            expect("lo 192.0.2.1/32 lo" not in namespace.addresses(), "the address is left")
 
 
 @fault("timed-out check leaves a process")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CommandLine, CommandProbe, Statuses};
+use super::{CommandLine, CommandProbe, Leftovers, Statuses};
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::program::{Program, adopt_orphans};
 use crate::test_support::{eventually, running, sleeping, unique_seconds};
@@ -11,7 +11,7 @@ use crate::test_support::{eventually, running, sleeping, unique_seconds};
 const PATIENT: Duration = Duration::from_secs(60);
 
 fn command(text: &str) -> CommandProbe {
-    CommandProbe::shell(text.to_owned(), Some(PATIENT))
+    CommandProbe { leftovers: Leftovers::Killed, ..CommandProbe::shell(text.to_owned(), Some(PATIENT)) }
 }
 
 async fn failure(command: CommandProbe) -> Failure {
@@ -67,7 +67,12 @@ fn a_command_is_named_between_marks_that_it_does_not_contain() {
 
 fn program(words: &[&str], statuses: Statuses) -> CommandProbe {
     let program = Program::new(words[0], &words[1..]);
-    CommandProbe { line: CommandLine::Program(program), statuses, timeout: Some(PATIENT) }
+    CommandProbe {
+        line: CommandLine::Program(program),
+        statuses,
+        timeout: Some(PATIENT),
+        leftovers: Leftovers::Killed,
+    }
 }
 
 #[tokio::test]
@@ -241,4 +246,18 @@ async fn many_at_once_have_each_its_own_verdict() {
         let detail = asked.await.unwrap();
         assert!(detail.ends_with(&format!(": exited with status {}", status + 1)), "{detail}");
     }
+}
+
+#[tokio::test]
+async fn a_command_of_healthcheck_may_leave_a_process_that_it_started() {
+    let text = "sleep 600 </dev/null >/dev/null 2>&1 & echo $! > \"$0\"";
+    let file = std::env::temp_dir().join(format!("dnsherald-left-{}", std::process::id()));
+    let line = text.replace("$0", &file.display().to_string());
+    let passed = CommandProbe::shell(line, Some(PATIENT)).ask().await.passed();
+    let written = std::fs::read_to_string(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let pid = nix::unistd::Pid::from_raw(written.trim().parse().unwrap());
+    let ended = nix::sys::signal::kill(pid, nix::sys::signal::SIGKILL);
+    assert!(passed);
+    assert_eq!(ended, Ok(()), "the process was gone");
 }
