@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use hickory_resolver::proto::op::{Message, ResponseCode};
 
 use self::chain::End;
-use super::deadline::no_answer;
+use super::deadline::Deadline;
 use super::dns::{DnsProbe, Expectation, Query, Question, Rcode, Transport};
 use super::locality::Locality;
 use crate::outcome::{Cause, Class, Failure, Outcome};
@@ -66,13 +66,13 @@ impl LookupProbe {
     }
 
     async fn look_up(&self, name: &Query) -> Outcome {
-        let began = Instant::now();
+        let (began, deadline) = (Instant::now(), Deadline::after(self.timeout));
         let explain =
             |Failure { cause, detail }: Failure| Outcome::fail(cause, format!("lookup of {name}: {detail}"));
         match tokio::time::timeout(self.timeout, self.follow(name)).await {
             Ok(Ok(())) => Outcome::pass(began.elapsed()),
             Ok(Err(failure)) => explain(failure),
-            Err(_) => explain(no_answer(self.timeout)),
+            Err(_) => explain(deadline.missed(Instant::now())),
         }
     }
 

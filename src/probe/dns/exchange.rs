@@ -46,7 +46,7 @@ pub(super) type Answered = Result<(Response, Duration), Trouble>;
 impl Path<'_> {
     /// Sends one datagram and receives until a response arrives; counts the other messages in `ignored`.
     pub(super) async fn udp(self, request: &Request, ignored: &mut Ignored) -> Answered {
-        self.is_here()?;
+        self.look_twice().await?;
         let socket = self.datagram_socket()?;
         let start = Instant::now();
         socket.send(request.octets()).map_err(|error| self.cannot_send(error))?;
@@ -118,7 +118,7 @@ impl Path<'_> {
 
     /// Opens a connection that sends each write at once; with the time of its first packet.
     pub(super) async fn connect(self) -> Result<(TcpStream, Instant), Trouble> {
-        self.is_here()?;
+        self.look_twice().await?;
         let socket = match self.server {
             SocketAddr::V4(_) => TcpSocket::new_v4(),
             SocketAddr::V6(_) => TcpSocket::new_v6(),
@@ -157,6 +157,11 @@ impl Path<'_> {
                 let family = if self.server.is_ipv4() { "IPv4" } else { "IPv6" };
                 let why = "here, the kernel or RestrictAddressFamilies= refuses it";
                 Failure::new(Cause::Local, format!("cannot ask: no {family} {why}")).into()
+            }
+            // A policy forbids the socket; no packet was sent, so this says nothing about the server.
+            _ if error.raw_os_error() == Some(Errno::EACCES as i32) => {
+                let why = "cannot ask: a policy of this host forbids the socket (permission denied)";
+                Failure::new(Cause::Local, why).into()
             }
             _ => Trouble::Socket(error),
         }
@@ -306,6 +311,15 @@ mod tests {
         assert_eq!(failure.cause, Cause::Local);
         assert!(failure.detail.starts_with("cannot ask: no IPv6 here"), "{}", failure.detail);
         assert!(told(path("10.1.0.2:53")).detail.contains("no IPv4 here"));
+    }
+
+    /// As AppArmor and SELinux do.
+    #[test]
+    fn a_socket_that_a_policy_forbids_says_nothing_about_the_server() {
+        let (server, locality) = ("192.0.2.53:53".parse().unwrap(), Locality::default());
+        let path = Path { server, source: None, locality: &locality };
+        let failure = Failure::from(path.cannot_bind(io::Error::from_raw_os_error(Errno::EACCES as i32)));
+        assert_eq!(failure.cause, Cause::Local, "{failure}");
     }
 
     #[test]

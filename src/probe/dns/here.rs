@@ -21,6 +21,7 @@ use super::exchange::{Path, Trouble};
 use crate::netlink::route::{Delivery, look_up};
 use crate::netlink::sockets::{Protocol, listener};
 use crate::outcome::{Cause, Failure};
+use crate::probe::address::APART;
 use crate::probe::locality::Place;
 use crate::text::{counted, joined};
 
@@ -58,10 +59,20 @@ impl Path<'_> {
         self.locality.place(self.server.ip())
     }
 
+    /// As [`look`](Self::look). If the first look-up misses the address, a second one decides: the address may be moving
+    /// between two interfaces.
+    pub(super) async fn look_twice(self) -> Result<(), Trouble> {
+        if self.look().is_ok() {
+            return Ok(());
+        }
+        tokio::time::sleep(APART).await;
+        self.look()
+    }
+
     /// Looks up whether the kernel delivers the server's address locally, if the server has to be on this host.
     ///
     /// If the look-up fails, `SO_DONTROUTE` is enough on IPv4.
-    pub(super) fn is_here(self) -> Result<(), Trouble> {
+    fn look(self) -> Result<(), Trouble> {
         if !is_of_this_host(self.place()) {
             return Ok(());
         }
