@@ -19,7 +19,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::here::{Ignored, missing};
+use super::here::Ignored;
 use super::request::{Arrival, Request};
 use super::response::Response;
 use super::{Rcode, Tls, Transport, https};
@@ -149,10 +149,7 @@ impl Path<'_> {
 
     pub(super) fn cannot_bind(self, error: io::Error) -> Trouble {
         match self.source {
-            Some(address) if error.kind() == ErrorKind::AddrNotAvailable => {
-                let why = format!("cannot ask from {address}: the address is not on this host");
-                missing(self.locality.place(address), why).into()
-            }
+            Some(address) if error.kind() == ErrorKind::AddrNotAvailable => self.missing_source(address),
             _ if error.raw_os_error() == Some(Errno::EAFNOSUPPORT as i32) => {
                 let family = if self.server.is_ipv4() { "IPv4" } else { "IPv6" };
                 let why = "here, the kernel or RestrictAddressFamilies= refuses it";
@@ -311,6 +308,16 @@ mod tests {
         assert_eq!(failure.cause, Cause::Local);
         assert!(failure.detail.starts_with("cannot ask: no IPv6 here"), "{}", failure.detail);
         assert!(told(path("10.1.0.2:53")).detail.contains("no IPv4 here"));
+    }
+
+    /// With `ip_nonlocal_bind=1` the bind would succeed.
+    #[tokio::test]
+    async fn a_missing_source_is_found_before_the_bind() {
+        let (server, locality) = ("127.0.0.1:53".parse().unwrap(), Locality::default());
+        let from = |source: &str| Path { server, source: Some(source.parse().unwrap()), locality: &locality };
+        assert!(from("127.0.0.1").look_twice().await.is_ok());
+        let failure = Failure::from(from("203.0.113.77").look_twice().await.unwrap_err());
+        assert_eq!(failure.cause, Cause::SourceAddress, "{failure}");
     }
 
     /// As AppArmor and SELinux do.

@@ -69,10 +69,18 @@ impl Path<'_> {
         self.look()
     }
 
-    /// Looks up whether the kernel delivers the server's address locally, if the server has to be on this host.
+    /// Looks up whether the kernel delivers the address that a probe asks from, and the server's if the server has to be
+    /// on this host, locally.
     ///
-    /// If the look-up fails, `SO_DONTROUTE` is enough on IPv4.
+    /// With `ip_nonlocal_bind=1` a missing source can be bound to, and no answer would arrive. If the look-up of the server
+    /// fails, `SO_DONTROUTE` is enough on IPv4.
     fn look(self) -> Result<(), Trouble> {
+        let device = self.locality.device.as_deref();
+        if let Some(source) = self.source
+            && look_up(source, device).is_ok_and(|delivery| delivery != Delivery::Here)
+        {
+            return Err(self.missing_source(source));
+        }
         if !is_of_this_host(self.place()) {
             return Ok(());
         }
@@ -89,6 +97,12 @@ impl Path<'_> {
                 Err(Failure::new(Cause::Local, detail).into())
             }
         }
+    }
+
+    /// The failure of a probe whose source is not on this host.
+    pub(super) fn missing_source(self, source: IpAddr) -> Trouble {
+        let why = format!("cannot ask from {source}: the address is not on this host");
+        missing(self.locality.place(source), why).into()
     }
 
     fn missing(self, delivery: Delivery) -> Trouble {
