@@ -320,6 +320,16 @@ mod tests {
         assert_eq!(failure.cause, Cause::SourceAddress, "{failure}");
     }
 
+    #[tokio::test]
+    async fn a_missing_service_address_counts_although_the_source_is_missing_too() {
+        let address = "203.0.113.53".parse().unwrap();
+        let locality = Locality { service: vec![address], ..Locality::default() };
+        let source = Some("203.0.113.77".parse().unwrap());
+        let path = Path { server: SocketAddr::new(address, 53), source, locality: &locality };
+        let failure = Failure::from(path.look_twice().await.unwrap_err());
+        assert_eq!(failure.cause, Cause::AddressMissing, "{failure}");
+    }
+
     /// As AppArmor and SELinux do.
     #[test]
     fn a_socket_that_a_policy_forbids_says_nothing_about_the_server() {

@@ -69,18 +69,31 @@ impl Path<'_> {
         self.look()
     }
 
-    /// Looks up whether the kernel delivers the address that a probe asks from, and the server's if the server has to be
-    /// on this host, locally.
-    ///
-    /// With `ip_nonlocal_bind=1` a missing source can be bound to, and no answer would arrive. If the look-up of the server
-    /// fails, `SO_DONTROUTE` is enough on IPv4.
+    /// Looks up whether both addresses of the probe are on this host. The server's comes first: a missing service address is
+    /// a failure, a missing source leaves the outcome unknown.
     fn look(self) -> Result<(), Trouble> {
-        let device = self.locality.device.as_deref();
-        if let Some(source) = self.source
-            && look_up(source, device).is_ok_and(|delivery| delivery != Delivery::Here)
-        {
-            return Err(self.missing_source(source));
+        self.look_for_server()?;
+        self.look_for_source()
+    }
+
+    /// Looks up whether the kernel delivers the address that the probe asks from locally. With `ip_nonlocal_bind=1` a missing
+    /// one can be bound to, and no answer would arrive.
+    fn look_for_source(self) -> Result<(), Trouble> {
+        match self.source {
+            Some(source)
+                if look_up(source, self.locality.device.as_deref())
+                    .is_ok_and(|found| found != Delivery::Here) =>
+            {
+                Err(self.missing_source(source))
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// Looks up whether the kernel delivers the server's address locally, if the server has to be on this host.
+    ///
+    /// If the look-up fails, `SO_DONTROUTE` is enough on IPv4.
+    fn look_for_server(self) -> Result<(), Trouble> {
         if !is_of_this_host(self.place()) {
             return Ok(());
         }
