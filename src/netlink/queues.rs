@@ -44,8 +44,8 @@ impl Reader {
         }
         let mut found = vec![];
         proc_net::sockets(port, protocol, |socket| {
-            if wanted(&socket) && found.len() <= MAX_SOCKETS {
-                found.push(socket);
+            if found.len() <= MAX_SOCKETS {
+                add(&mut found, 0, socket, &wanted);
             }
         })?;
         limited(found)
@@ -66,17 +66,21 @@ impl Reader {
         for family in [AddressFamily::INET, AddressFamily::INET6] {
             let first = found.len();
             dump(&mut self.connection, family, port, protocol, |socket| {
-                // An interrupted dump lists a socket again.
-                let known = found[first..].iter_mut().find(|known| known.inode == socket.inode);
-                match known {
-                    Some(known) => *known = socket,
-                    None if wanted(&socket) => found.push(socket),
-                    None => {}
-                }
+                add(&mut found, first, socket, &wanted);
                 if found.len() > MAX_SOCKETS { Wanted::NoMore } else { Wanted::More }
             })?;
         }
         limited(found)
+    }
+}
+
+/// Adds a wanted socket, or replaces its entry from `first` on: the kernel may list a socket again if its table changes
+/// meanwhile.
+fn add(found: &mut Vec<Socket>, first: usize, socket: Socket, wanted: impl Fn(&Socket) -> bool) {
+    match found[first..].iter_mut().find(|known| known.inode == socket.inode) {
+        Some(known) => *known = socket,
+        None if wanted(&socket) => found.push(socket),
+        None => {}
     }
 }
 
@@ -122,6 +126,26 @@ mod tests {
     /// Both ways to read.
     fn readers() -> [Reader; 2] {
         [Reader::default(), Reader { refused: Some("test".into()), ..Reader::default() }]
+    }
+
+    #[test]
+    fn a_socket_that_is_listed_twice_counts_once() {
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let socket = |inode, queue| Socket {
+            address,
+            v6_only: false,
+            inode,
+            cookie: 0,
+            queue,
+            backlog: None,
+            drops: 0,
+        };
+        let mut found = vec![];
+        for (inode, queue) in [(7, 0), (8, 1), (7, 2)] {
+            add(&mut found, 0, socket(inode, queue), |_| true);
+        }
+        let queues: Vec<_> = found.iter().map(|socket| (socket.inode, socket.queue)).collect();
+        assert_eq!(queues, [(7, 2), (8, 1)]);
     }
 
     #[test]
