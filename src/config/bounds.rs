@@ -182,8 +182,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// Refuses a service with only observed checks, which would be announced for ever, and one whose others have `once-up`:
-    /// it would have no verdict as long as none of them has been up.
+    /// Refuses a service with only observed checks, which would be announced for ever, and one whose others have `once-up` or
+    /// `once-seen`: until one has passed it would have no verdict, or be announced without an answer of its server.
     pub(super) fn require_deciding_check(
         &self,
         written: &file::Service,
@@ -192,10 +192,11 @@ impl Resolver<'_> {
         let mut deciding = checks.iter().filter(|check| check.on_fail.worst() > Severity::Observe).peekable();
         let (has, expected) = if deciding.peek().is_none() {
             ("on-fail = \"observe\"", "one that decides: nothing would ever withdraw its prefixes")
-        } else if deciding.all(|check| check.on_fail.once_up) {
+        } else if deciding.all(|check| check.on_fail.once_up || check.counts_once_seen()) {
             (
-                "once-up = true or on-fail = \"observe\"",
-                "one with neither: the service would have no verdict before a check with `once-up` has been up",
+                "once-up = true, once-seen = true or on-fail = \"observe\"",
+                "one with none of them: before its first pass a check with `once-up` gives no verdict, and one with \
+                 `once-seen` announces a server that does not answer",
             )
         } else {
             return Ok(());

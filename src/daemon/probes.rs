@@ -58,7 +58,8 @@ mod tests {
 
     fn read(names: &str) -> Probes {
         let text = format!(
-            "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.53/32\"]\naddress = false\n{names}"
+            "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.53/32\"]\naddress = false\n{names}\
+             [[service.check]]\nname = \"works\"\ncommand = \"true\"\n"
         );
         probes(&Config::parse(Path::new("a.toml"), &text, "host").unwrap())
     }

@@ -160,7 +160,8 @@ fn check_distinguishes_an_uncounted_probe_from_a_pass() {
         &format!(
             "[node]\nmanagement = [\"127.0.0.1\"]\n[[service]]\nname = \"resolver\"\nprefixes = [\"192.0.2.53/32\"]\n\
              address = false\n[[service.check]]\nname = \"records\"\n\
-             dns = {{ query = \"localhost. A\", server = \"{}\", once-seen = true }}\n",
+             dns = {{ query = \"localhost. A\", server = \"{}\", once-seen = true }}\n\
+             [[service.check]]\nname = \"works\"\ncommand = \"true\"\n",
             server.address()
         ),
     );

@@ -168,11 +168,11 @@ pub(super) mod tests {
         host_with(check_keys, "").await
     }
 
-    /// The same, with these lines of the question.
+    /// The same, with these lines of the question of the backend.
     pub(crate) async fn host_with(check_keys: &str, dns: &str) -> (Responder, Responder, Config) {
         let own = Responder::bind([127, 0, 0, 1].into()).await.unwrap();
         let other = Responder::bind([127, 0, 0, 2].into()).await.unwrap();
-        let check = |name: &str, keys: &str, server: &Responder| {
+        let check = |name: &str, keys: &str, dns: &str, server: &Responder| {
             let server = server.address();
             format!(
                 "[[service.check]]\nname = \"{name}\"\n{keys}\n[service.check.dns]\nquery = \"localhost A\"\n{dns}\n\
@@ -182,8 +182,8 @@ pub(super) mod tests {
         let text = format!(
             "[node]\nmanagement = [\"127.0.0.1\"]\n[backend.unbound]\n[[service]]\nname = \"dns\"\naddress = false\n\
              prefixes = [\"192.0.2.53/32\"]\nbackend = \"unbound\"\n{}{}",
-            check("own", check_keys, &own),
-            check("other", "", &other)
+            check("own", check_keys, dns, &own),
+            check("other", "", "", &other)
         );
         let config = Config::parse(Path::new("f"), &text, "host").unwrap();
         (own, other, config)

@@ -215,7 +215,8 @@ fn refuses_requests_with_the_reason() {
 #[test]
 fn a_probe_that_has_never_passed_is_not_shown_as_passed() {
     let pop = Pop::new();
-    pop.is_configured(&pop.configuration().replace("dns = { ", "dns = { once-seen = true, "));
+    let uncounted = pop.configuration().replace("dns = { ", "dns = { once-seen = true, ");
+    pop.is_configured(&format!("{uncounted}[[service.check]]\nname = \"works\"\ncommand = \"true\"\n"));
     pop.server.becomes(Fault::Silent);
     let _helper = pop.settled();
     for command in ["status", "explain"] {
