@@ -180,6 +180,12 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
+    /// Whether the server answered on the transport of the probe, if the outcome is that of an answer. Rate limiting can be
+    /// concluded from silence over UDP and an answer over TCP.
+    pub(crate) const fn is_answered(&self) -> bool {
+        self.lost < 3
+    }
+
     /// The name server identifier (RFC 5001) in the response: printable ASCII unchanged, anything else
     /// as `0x` and hexadecimal digits.
     pub(crate) fn nsid(&self) -> Option<String> {

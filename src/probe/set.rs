@@ -4,10 +4,11 @@
 //! spread over the interval less the timeout, so that the last ends within the interval: a burst could exhaust the
 //! descriptors of this process or the receive buffer of the server ([`flight`]). All probes are polled in the task that
 //! asks; dropping it leaves nothing behind. [`tally`] folds the outcomes, in whatever order they come, and stops as soon as
-//! none can change the verdict.
+//! none can change the verdict. A server that answers nothing holds back the starts, so that a large set would take minutes:
+//! a round that fails ends soon after the time for all starts, whatever has not been asked by then.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::seen::Seen;
 use self::split::Split;
@@ -127,7 +128,8 @@ impl ProbeSet {
     /// A pass has the latency of the slowest probe that counted. A set that has already failed goes on until a probe fails
     /// for a cause of the highest rank, or all probes are done. Of the failures until then, the one with the cause that
     /// `severity` ranks highest gives the cause of the set; of equals, the first in the order of the probes. With `partial` it
-    /// waits for every probe, and the cause is [`Cause::Partial`] if each server that failed a question passed another.
+    /// waits for every probe, and the cause is [`Cause::Partial`] if each server that failed a question passed another. Neither
+    /// waits longer than [`Self::longest_round`].
     ///
     /// A set that does not pass fails if too many probes failed, or if at least one failed and none passed: one probe that
     /// cannot be sent must not hide a dead server. Otherwise it is unknown.
@@ -143,6 +145,7 @@ impl ProbeSet {
         }
         let mut tally = Tally::new(self.probes.len(), self.need, severity);
         let mut split = Split::default();
+        let began = Instant::now();
         let mut flight = Flight::new(&self.probes, self.pace);
         while let Some((place, finding)) = flight.next(DnsProbe::ask).await {
             let outcome = self.record_pass(place, weigh(&self.probes[place], finding));
@@ -155,6 +158,10 @@ impl ProbeSet {
                 Some(verdict) if verdict.passed() || !self.partial => return verdict,
                 _ => {}
             }
+            let is_late = self.enough_time().is_some_and(|enough| began.elapsed() >= enough);
+            if is_late && tally.fails_so_far(self.pace.max_in_flight.get()) {
+                break;
+            }
         }
         match tally.without_a_pass() {
             Outcome::Fail(failure) if self.partial && split.is_partial() => {
@@ -162,6 +169,24 @@ impl ProbeSet {
             }
             verdict => verdict,
         }
+    }
+
+    /// The longest time of a round against a server that answers nothing.
+    pub(crate) fn longest_round(&self) -> Duration {
+        // The next outcome ends it, which takes a timeout at most.
+        self.enough_time().unwrap_or_default() + self.timeout()
+    }
+
+    /// Time after which the next outcome ends a round that fails so far. It suffices for all starts, and for a second batch of
+    /// probes after a first one without any answer. `None` if all probes are in flight at once.
+    fn enough_time(&self) -> Option<Duration> {
+        let timeout = self.timeout();
+        let is_large = self.probes.len() > self.pace.max_in_flight.get();
+        is_large.then(|| timeout + self.pace.spread.max(timeout))
+    }
+
+    fn timeout(&self) -> Duration {
+        self.probes.iter().map(|probe| probe.timeout).max().unwrap_or_default()
     }
 
     /// Records a pass of the probe at `place`. With `once_seen`, the failure of a probe that has not passed yet becomes a pass.
@@ -190,7 +215,6 @@ impl ProbeSet {
 mod tests {
     use std::net::Ipv4Addr;
     use std::sync::Arc;
-    use std::time::Instant;
 
     use super::*;
     use crate::probe::dns::{Expectation, Question, Transport};
@@ -273,6 +297,27 @@ mod tests {
             panic!("all are refused")
         };
         assert_eq!(failure.cause, Cause::Refused);
+    }
+
+    #[tokio::test]
+    async fn a_round_does_not_ask_a_silent_server_everything() {
+        for partial in [false, true] {
+            let (_responder, set) = both_transports(Fault::Silent, 1).await;
+            let timeout = Duration::from_millis(30);
+            let probes = vec![DnsProbe { timeout, ..set.probes()[1].clone() }; 120];
+            let pace = Pace { max_in_flight: 4.try_into().unwrap(), spread: Duration::ZERO };
+            for need in [1, 120] {
+                let set = ProbeSet::new(probes.clone(), need, pace).unwrap().partial(partial);
+                // Of two causes one ranks above the timeout, and could still come.
+                let Outcome::Fail(failure) = set.ask(|cause| cause == Cause::Refused, AS_IT_IS).await else {
+                    panic!("nothing is answered")
+                };
+                assert_eq!(failure.cause, Cause::Timeout);
+                let (_, more) = failure.detail.rsplit_once("; and ").unwrap();
+                let more: usize = more.split_whitespace().next().unwrap().parse().unwrap();
+                assert!((3..60).contains(&more), "{}", failure.detail);
+            }
+        }
     }
 
     #[tokio::test]

@@ -1,12 +1,13 @@
 //! Describes a check: its questions, timing and worst-case times.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::loss;
 use super::probe::ProbeShown;
 use crate::config::Check;
 use crate::config::listener::DETECTED;
-use crate::engine::check::Severity;
+use crate::engine::check::{Severity, Timing};
 use crate::engine::hysteresis::WindowRule;
 use crate::outcome::Cause;
 use crate::probe::Probe;
@@ -129,11 +130,20 @@ fn describe_detection(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result 
                 "    at worst an error or a closed port is detected in {}, a hang in {}, return takes {returns} plus the \
                  latency of the last answer",
                 Period(timing.detects_refusal()),
-                Period(timing.detects_hang())
+                Period(detects_hang(check))
             )?;
             writeln!(f, "    after a start the verdict on a healthy server takes {first_verdict}")
         }
     }
+}
+
+/// The worst time to detect a hang. A set of more probes than are in flight at once waits for several timeouts.
+fn detects_hang(check: &Check) -> Duration {
+    let timeout = match &check.probe {
+        Probe::Dns(set) => check.timing.timeout.max(set.longest_round()),
+        _ => check.timing.timeout,
+    };
+    Timing { timeout, ..check.timing }.detects_hang()
 }
 
 /// The number of probes of a check that silence over UDP brings down, all of which must pass.

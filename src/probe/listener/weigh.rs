@@ -38,7 +38,8 @@ impl Watch {
         counters: Option<&CountersProbe>,
     ) -> Outcome {
         let now = self.note_reads();
-        let outcome = self.by_sockets(now, probe, finding.outcome);
+        let is_answered = finding.is_answered();
+        let outcome = self.by_sockets(now, probe, finding.outcome, is_answered);
         if !probe.is_from_management() {
             return outcome;
         }
@@ -77,10 +78,10 @@ impl Watch {
         }
     }
 
-    fn by_sockets(&self, now: Moment, probe: &DnsProbe, outcome: Outcome) -> Outcome {
+    fn by_sockets(&self, now: Moment, probe: &DnsProbe, outcome: Outcome, is_answered: bool) -> Outcome {
         let cause = outcome.failure().map(|failure| failure.cause);
         let at = Place(probe.server, probe.transport.protocol());
-        if cause.is_none_or(is_of_an_answer) {
+        if cause.is_none_or(is_of_an_answer) && is_answered {
             if self.note_answer(at, now) {
                 return outcome.with(Lost::NONE);
             }

@@ -60,6 +60,11 @@ impl<K: Ord, S: Fn(Cause) -> K> Tally<S> {
         self.failures.len() - self.unknown > self.of - self.need
     }
 
+    /// Whether the set fails by the outcomes so far: too many failed, or at least `enough` did and none passed.
+    pub(super) fn fails_so_far(&self, enough: usize) -> bool {
+        self.is_lost() || (self.passed == 0 && self.failures.len() - self.unknown >= enough)
+    }
+
     fn has_seen_the_worst(&self) -> bool {
         let worst = Cause::ALL.iter().map(|cause| (self.severity)(*cause)).max();
         self.failures.iter().any(|(_, failure)| Some((self.severity)(failure.cause)) == worst)
@@ -169,6 +174,20 @@ mod tests {
             panic!("nothing is worse than a timeout, so the round is over");
         };
         assert_eq!(failure.cause, Cause::Timeout);
+    }
+
+    #[test]
+    fn a_round_fails_so_far_if_it_is_lost_or_enough_failed_and_none_passed() {
+        let mut tally = Tally::new(6, 2, EQUAL);
+        for place in 0..2 {
+            assert!(!tally.fails_so_far(2));
+            tally.count(place, fail(Cause::Timeout));
+        }
+        assert!(tally.fails_so_far(2) && !tally.fails_so_far(3));
+        tally.count(2, pass(1));
+        assert!(!tally.fails_so_far(2), "one more may pass");
+        (3..6).for_each(|place| drop(tally.count(place, fail(Cause::Timeout))));
+        assert!(tally.fails_so_far(9));
     }
 
     #[test]

@@ -273,6 +273,24 @@ fn the_counters_of_the_server_overrule_nothing() {
     }
 }
 
+#[test]
+fn silence_by_a_rate_limit_does_not_show_that_the_server_reads() {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let at = server.local_addr().unwrap();
+    let listens = probe(at, Protocol::Udp);
+    let (watch, events) = watching(&listens, STOPPED);
+    comes_to_be(&watch, &listens, None);
+    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"query", at).unwrap();
+    let outcome = Outcome::fail(Cause::RateLimited, "no answer, but over TCP");
+    let silent = Finding { outcome, strays: 0, lost: 3, passes_from_itself: false, response: None };
+    let (asking, began) = (asking(at, "127.0.0.1"), Instant::now());
+    while watch.outcome(&listens).is_some_and(|outcome| outcome.passed()) {
+        assert!(began.elapsed() < DEADLINE);
+        watch.weigh(&asking, watch.now(), silent.clone(), None);
+    }
+    assert_eq!(next_failure(&events).cause, Cause::NotReading);
+}
+
 /// Too many sockets, a filter on system calls, an answer of the kernel that is cut short or was interrupted.
 #[test]
 fn sockets_that_cannot_be_read_say_nothing_and_a_bad_verdict_stands() {
