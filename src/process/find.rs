@@ -3,6 +3,9 @@
 //! The first two only read a few files, and prove nothing if they find no process: after a crash an old pid-file
 //! remains, and a starting server has not written it yet. systemd takes longer to answer. It is certain only of a loaded
 //! unit that is inactive or failed, unless the pid-file contradicts it.
+//!
+//! The cgroup also has the processes of `ExecStartPre=` and of the other commands around the server. Therefore systemd is
+//! asked once about each process found there; if it does not answer, the process counts.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -21,6 +24,13 @@ use crate::text::period::Period;
 /// The time for which a [`Finder`] does not ask systemd again after an answer without a process. Also the limit of a
 /// cheap search.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The time for which a process that is not the main one is not asked about again. A forking server becomes the main
+/// process after its start.
+const REJECTED_FOR: Duration = Duration::from_millis(100);
+
+/// Limit of the question whether a process is the main one.
+const CONFIRM_LIMIT: Duration = Duration::from_millis(500);
 
 /// The reason why the process was not found.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -44,13 +54,29 @@ pub(crate) struct Finder {
     turn: Arc<tokio::sync::Mutex<()>>,
     /// The last answer of systemd without a process, and its time.
     last_missing: Mutex<Option<(Instant, Missing)>>,
+    /// The last process of the cgroup that systemd was asked about, by its number.
+    last_judged: Mutex<Option<(i32, Judgement)>>,
+}
+
+/// Whether a process of the cgroup of a unit is its main one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Judgement {
+    IsMain,
+    /// By an answer of this time.
+    IsNotMain(Instant),
+}
+
+/// A process, and whether a fact shows that it is the main one.
+enum Candidate {
+    Named(ProcessHandle),
+    InCgroup(ProcessHandle),
 }
 
 impl Finder {
     /// Has not searched yet.
     #[must_use]
     pub(crate) fn new(source: ProcessSource) -> Self {
-        Self { source, turn: Arc::default(), last_missing: Mutex::default() }
+        Self { source, turn: Arc::default(), last_missing: Mutex::default(), last_judged: Mutex::default() }
     }
 
     /// Where it searches.
@@ -64,7 +90,7 @@ impl Finder {
     /// Why no process was found, and how certain that is.
     pub(crate) async fn find(&self, limit: Duration) -> Result<ProcessHandle, Missing> {
         let find = async {
-            let instead = match self.on_a_thread(look).await {
+            let instead = match self.search_files(limit).await {
                 Ok(process) => return Ok(process),
                 Err(why) => why,
             };
@@ -82,9 +108,36 @@ impl Finder {
         timeout(limit, find).await.unwrap_or_else(|_| Err(Missing::Perhaps(late())))
     }
 
-    /// Searches without asking systemd.
+    /// Searches without asking systemd where the process is.
     pub(crate) async fn find_cheaply(&self) -> Option<ProcessHandle> {
-        timeout(ASK_INTERVAL, self.on_a_thread(look)).await.ok()?.ok()
+        timeout(ASK_INTERVAL, self.search_files(ASK_INTERVAL)).await.ok()?.ok()
+    }
+
+    /// Searches the pid-file and the cgroup. Asks systemd, for at most half of `limit`, about a process that only the cgroup
+    /// shows.
+    async fn search_files(&self, limit: Duration) -> Result<ProcessHandle, NotFound> {
+        let process = match self.on_a_thread(look).await? {
+            Candidate::Named(process) => return Ok(process),
+            Candidate::InCgroup(process) => process,
+        };
+        let Some(unit) = self.source.unit() else { return Ok(process) };
+        let judged = *lock(&self.last_judged);
+        let judgement = match judged.filter(|(pid, _)| *pid == process.pid) {
+            Some((_, Judgement::IsMain)) => return Ok(process),
+            Some((_, known @ Judgement::IsNotMain(at))) if at.elapsed() < REJECTED_FOR => known,
+            _ => match systemd::ask(unit, CONFIRM_LIMIT.min(limit / 2)).await {
+                Ok(shown) => judge(process.pid, &shown),
+                Err(_) => return Ok(process),
+            },
+        };
+        process.update_name();
+        *lock(&self.last_judged) = Some((process.pid, judgement));
+        match judgement {
+            Judgement::IsMain => Ok(process),
+            Judgement::IsNotMain(_) => {
+                Err(format!("{unit} has {process}, which is not its main process").into())
+            }
+        }
     }
 
     /// The process that the pid-file names, if that is believable.
@@ -94,9 +147,10 @@ impl Finder {
         timeout(limit, named).await.ok()?.ok()
     }
 
-    async fn on_a_thread<F>(&self, look: F) -> Result<ProcessHandle, NotFound>
+    async fn on_a_thread<T, F>(&self, look: F) -> Result<T, NotFound>
     where
-        F: FnOnce(&ProcessSource) -> Result<ProcessHandle, NotFound> + Send + 'static,
+        T: Send + 'static,
+        F: FnOnce(&ProcessSource) -> Result<T, NotFound> + Send + 'static,
     {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         let source = self.source.clone();
@@ -113,15 +167,25 @@ impl Finder {
     }
 }
 
-fn look(source: &ProcessSource) -> Result<ProcessHandle, NotFound> {
+/// Whether the process of this number, in the cgroup of this unit, is its main one. A unit that starts or stops may have none,
+/// and one that runs may have one that systemd does not know.
+fn judge(pid: i32, unit: &systemd::Unit) -> Judgement {
+    let is_main = match unit.main_pid {
+        Some(main) => i32::try_from(main) == Ok(pid),
+        None => !matches!(unit.active_state.as_str(), "activating" | "deactivating"),
+    };
+    if is_main { Judgement::IsMain } else { Judgement::IsNotMain(Instant::now()) }
+}
+
+fn look(source: &ProcessSource) -> Result<Candidate, NotFound> {
     let file = source.pid_file().map(|path| by_pid_file(path, source.unit()));
     let instead = match file {
-        Some(Ok(process)) => return Ok(process),
+        Some(Ok(process)) => return Ok(Candidate::Named(process)),
         Some(Err(instead)) => Some(instead),
         None => None,
     };
     let Some(unit) = source.unit() else { return Err(instead.unwrap_or_default()) };
-    by_cgroup(unit).map_err(|why| match instead {
+    by_cgroup(unit).map(Candidate::InCgroup).map_err(|why| match instead {
         Some(instead) => NotFound { why: format!("{}; {why}", instead.why), ..instead },
         None => why.into(),
     })
@@ -250,6 +314,20 @@ mod tests {
         daemon.0.kill();
         daemon.0.reap();
         assert!(by_pid_file(&daemon.1, None).unwrap_err().why.ends_with(", which is gone"));
+    }
+
+    #[test]
+    fn a_process_of_a_unit_that_starts_or_stops_may_be_one_of_its_commands() {
+        let is_main = |active: &str, main_pid| {
+            let unit = systemd::Unit { active_state: active.to_owned(), main_pid, ..Default::default() };
+            judge(812, &unit) == Judgement::IsMain
+        };
+        for state in ["activating", "active", "deactivating"] {
+            assert!(is_main(state, Some(812)) && !is_main(state, Some(811)), "{state}");
+        }
+        assert!(is_main("active", None), "systemd does not know the main process of each unit");
+        assert!(!is_main("activating", None), "ExecStartPre=");
+        assert!(!is_main("deactivating", None), "ExecStopPost=");
     }
 
     #[test]

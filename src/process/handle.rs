@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use nix::unistd::Pid;
@@ -10,6 +11,7 @@ use rustix::io::Errno;
 
 use super::cgroup::Membership;
 use crate::sys::clock::since_boot;
+use crate::sys::lock;
 use crate::sys::pidfd::{ExitWatcher, Pidfd};
 use crate::sys::procfs::ProcStat;
 use crate::text::foreign;
@@ -19,8 +21,7 @@ use crate::text::foreign;
 pub(crate) struct ProcessHandle {
     pidfd: Pidfd,
     pub(crate) pid: i32,
-    /// As far as the kernel keeps it, fit to be printed. Empty if it cannot be seen.
-    pub(crate) name: String,
+    name: Mutex<String>,
     /// Its cgroups when it was opened.
     pub(crate) membership: Membership,
     /// When it began, after boot, to 10 ms.
@@ -38,7 +39,7 @@ impl ProcessHandle {
         }
         let pidfd = Pidfd::open(pid).map_err(|error| describe(error).to_owned())?;
         let process = ProcStat::read(Pid::from_raw(pid));
-        let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let name = Mutex::new(name_of(pid));
         let membership = Membership::from_pid(pid);
         // Still alive: so `/proc` has shown this process, and not the next one of its number.
         if pidfd.has_exited() {
@@ -47,13 +48,20 @@ impl ProcessHandle {
         let Some(process) = process else {
             return Err(", of which /proc shows nothing (mounted with hidepid?)".to_owned());
         };
-        Ok(Self {
-            pidfd,
-            pid,
-            name: foreign(String::from_utf8_lossy(&name).trim_end()),
-            membership,
-            began: process.began_after_boot(),
-        })
+        Ok(Self { pidfd, pid, name, membership, began: process.began_after_boot() })
+    }
+
+    /// Its name: as far as the kernel keeps it, fit to be printed; empty if it cannot be seen.
+    pub(crate) fn name(&self) -> String {
+        lock(&self.name).clone()
+    }
+
+    /// Reads its name again. A process has the name of its parent until it executes its program.
+    pub(crate) fn update_name(&self) {
+        let name = name_of(self.pid);
+        if !self.has_exited() {
+            *lock(&self.name) = name;
+        }
     }
 
     /// The time since it began, to 10 ms.
@@ -90,8 +98,14 @@ impl ProcessHandle {
 impl fmt::Display for ProcessHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "process {}", self.pid)?;
-        if self.name.is_empty() { Ok(()) } else { write!(f, " ({})", self.name) }
+        let name = self.name();
+        if name.is_empty() { Ok(()) } else { write!(f, " ({name})") }
     }
+}
+
+fn name_of(pid: i32) -> String {
+    let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    foreign(String::from_utf8_lossy(&name).trim_end())
 }
 
 /// Why a process cannot be opened, as the end of a sentence that starts with "process PID".
@@ -130,6 +144,20 @@ mod tests {
         assert_eq!(ProcessHandle::open(child.pid()).unwrap_err(), ", which has ended");
         child.reap();
         assert!(process.has_exited());
+    }
+
+    #[test]
+    fn the_name_follows_that_of_the_program() {
+        let mut child = SleepProcess::start();
+        let process = ProcessHandle::open(child.pid()).unwrap();
+        "systemd".clone_into(&mut lock(&process.name));
+        process.update_name();
+        let named = format!("process {} (sleep)", child.pid());
+        assert_eq!(process.to_string(), named);
+        child.kill();
+        child.reap();
+        process.update_name();
+        assert_eq!(process.to_string(), named, "its last name stays");
     }
 
     #[test]

@@ -54,6 +54,30 @@ def server_killed(lab, report):
         raise Unmet(f"back before {RISE} checks can have passed")
 
 
+@case("kill -9 of a server with a command before its start")
+def server_killed_with_start_command(lab, report):
+    """The processes of `ExecStartPre=` are not taken for the server: one exit, one return, one penalty."""
+    pop, unit = lab.pop1, lab.server.unit
+    drop_in = f"/etc/systemd/system/{unit}.d/start-command.conf"
+    pop.write(drop_in, "[Service]\nExecStartPre=/bin/sleep 0.5\n")
+    pop.run("systemctl", "daemon-reload")
+    try:
+        former = pop.main_pid(unit)
+        since = time.time()
+        pop.run("kill", "-KILL", former)
+        lab.until_moved(since)
+        wait_until(lambda: pop.main_pid(unit) not in (0, former), PATIENCE, "systemd restarts the server", poll=0.05)
+        lab.until_routed(since, PATIENCE)
+        watched = re.findall(r"watching (process \d+ \(.*?\))", pop.journal("--unit", "exabgp", f"--since=@{since:.3f}"))
+        expected = re.escape(f"process {pop.main_pid(unit)}")
+        if len(watched) != 1 or not re.fullmatch(rf"{expected} \((?!sleep).*\)", watched[0]):
+            raise Unmet(f"watched: {watched}, expected only the server, {expected}")
+    finally:
+        pop.run("rm", "-r", drop_in)
+        pop.run("systemctl", "daemon-reload")
+    report.found(f"only {watched[0]} counted as the server")
+
+
 @case("kill -9 of dnsherald")
 def helper_killed(lab, report):
     """ExaBGP starts another helper, which announces the route again; session and route stay, and no query is lost."""

@@ -196,7 +196,7 @@ impl ProcessReport {
         let since = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
         Self {
             pid: held.pid,
-            name: held.name.clone(),
+            name: held.name(),
             is_stopped: held.is_stopped(),
             since: humantime::format_rfc3339_seconds(since).to_string(),
             seconds: age.as_secs(),

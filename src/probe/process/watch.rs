@@ -67,6 +67,7 @@ impl Watch {
         match self.running() {
             Some(process) if process.has_exited() => self.exited(&process),
             Some(process) => {
+                process.update_name();
                 // While the old process runs, only the pid-file can name another one.
                 let named = self.finder.named(limit).await;
                 if let Some(named) = named.filter(|named| named.pid != process.pid) {
