@@ -121,7 +121,8 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
     if service.checks.iter().any(|check| check.default.is_some()) {
         writeln!(
             f,
-            "  to change the supplied checks, replace the `role` and the checks in the file, if any, by these tables:\n{}",
+            "  to change a supplied check, paste its table into the service, where it takes the place of the check of its name; \
+             all else in the file stays. A service without `role` needs all these tables, as checks of its own replace them all:\n{}",
             Tables(service)
         )?;
     }

@@ -339,6 +339,7 @@ pub(super) struct Lookup {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Route {
     pub(super) to: Placed<OneOrMany<Unscoped>>,
+    pub(super) neighbors: Option<bool>,
     pub(super) interfaces: OneOrMany<Device>,
 }
 

@@ -9,12 +9,10 @@ use toml::Spanned;
 use super::address::service_addresses;
 use super::defaults::PORT;
 use super::file;
-use super::paste::{distinct, written_address};
 use super::resolve::{CheckScope, Resolver, Result, addresses};
 use crate::engine::service::warm_up;
 use crate::probe::locality::Locality;
 use crate::probe::lookup::LookupProbe;
-use crate::text::toml_strings;
 
 /// They are asked at the same time.
 const MOST_WARMED: usize = 64;
@@ -64,17 +62,6 @@ impl Resolver<'_> {
         let own = own.unwrap_or_else(|| self.management.clone());
         own.into_iter().map(|address| SocketAddr::new(address, PORT)).collect()
     }
-}
-
-/// The `lookup` table that gives this probe.
-pub(super) fn table(probe: &LookupProbe) -> String {
-    let names: Vec<_> = probe.names.iter().map(ToString::to_string).collect();
-    let servers: Vec<_> = probe.servers.iter().map(|(server, _)| written_address(*server)).collect();
-    let sources = probe.servers.iter().filter_map(|(_, source)| Some((*source)?.to_string()));
-    let sources = distinct(sources.collect());
-    let source =
-        if sources.is_empty() { String::new() } else { format!(", source = {}", toml_strings(&sources)) };
-    format!("{{ names = {}, server = {}{source} }}", toml_strings(&names), toml_strings(&servers))
 }
 
 /// The part of `locality` that concerns these servers and the addresses that ask them.

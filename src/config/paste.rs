@@ -1,4 +1,4 @@
-//! Formats the default checks of a service as tables that an operator can paste into the file.
+//! Formats the supplied checks of a service as tables that an operator can paste into the file.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,35 +6,32 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::defaults::{PORT, TIMING};
-use super::{Check, Service, listener, lookup, route};
+use super::{Check, DefaultCheck, Service, listener, route};
 use crate::engine::check::{OnFail, Severity, Timing};
 use crate::engine::hysteresis::WindowRule;
 use crate::probe::Probe;
-use crate::probe::command::Statuses;
-use crate::probe::counters::window::Limits;
 use crate::probe::dns::{DnsProbe, EdnsUse, Expectation};
-use crate::probe::freshness::FreshnessProbe;
-use crate::probe::freshness::ask::Server;
-use crate::probe::freshness::list::ZoneSource;
 use crate::probe::set::ProbeSet;
 use crate::text::period::Period;
 use crate::text::{toml_string, toml_strings};
 
-/// The checks of a service as `[[service.check]]` tables.
+/// The supplied checks of a service as `[[service.check]]` tables, but for that of its addresses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tables<'a>(pub(super) &'a Service);
 
 impl fmt::Display for Tables<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The address check is a default even beside checks of the file.
-        let mut written = self.0.checks.iter().filter(|check| !matches!(check.probe, Probe::Address(_)));
-        written.try_for_each(|check| table(f, check))
+        let mut supplied = self.0.checks.iter().filter_map(|check| Some((check, check.default?)));
+        supplied.try_for_each(|(check, default)| table(f, check, default))
     }
 }
 
-fn table(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
+fn table(f: &mut fmt::Formatter<'_>, check: &Check, default: DefaultCheck) -> fmt::Result {
+    if matches!(check.probe, Probe::Address(_)) {
+        return Ok(());
+    }
     writeln!(f)?;
-    if let Some(from) = check.default.and_then(|default| default.counts_from) {
+    if let Some(from) = default.counts_from {
         writeln!(
             f,
             "# only observed, as `since` is older than {from}: raise it first for the usual `on-fail`"
@@ -47,17 +44,15 @@ fn table(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result {
         Probe::Dns(set) => dns(f, set),
         // The backend defines the process.
         Probe::Process(_) => writeln!(f, "process = {{}}"),
-        Probe::Command(command) => {
-            let plugin = if command.statuses == Statuses::Plugin { "plugin = true\n" } else { "" };
-            write!(f, "command = {}\n{plugin}", command.line.in_toml())
-        }
-        Probe::Address(_) => writeln!(f, "address = {{}}"),
-        Probe::Freshness(probe) => freshness(f, probe),
         Probe::Listener(probe) => writeln!(f, "listener = {}", listener::table(probe)),
-        Probe::Counters(probe) => counters(f, &probe.limits),
         Probe::Route(probe) => writeln!(f, "route = {}", route::table(probe)),
-        Probe::Lookup(probe) => writeln!(f, "lookup = {}", lookup::table(probe)),
-        Probe::Nothing => writeln!(f, "command = \"true\""),
+        // The service supplies the check of its addresses beside any others. The rest is never supplied.
+        Probe::Address(_)
+        | Probe::Command(_)
+        | Probe::Freshness(_)
+        | Probe::Counters(_)
+        | Probe::Lookup(_)
+        | Probe::Nothing => Ok(()),
     }
 }
 
@@ -156,40 +151,8 @@ fn dns(f: &mut fmt::Formatter<'_>, set: &ProbeSet) -> fmt::Result {
     )
 }
 
-/// The `counters` table of a check.
-fn counters(f: &mut fmt::Formatter<'_>, limits: &Limits) -> fmt::Result {
-    writeln!(f, "[service.check.counters]\nwindow = {}", toml_string(&Period(limits.window).in_one_word()))?;
-    writeln!(f, "min-queries = {}", limits.min_queries)?;
-    writeln!(f, "max-servfail-share = {}", limits.max_servfail)?;
-    writeln!(f, "max-dropped-share = {}", limits.max_dropped)?;
-    if let Some(size) = limits.request_list {
-        writeln!(f, "request-list = {size}")?;
-    }
-    writeln!(f, "max-request-list-share = {}", limits.max_request_list)
-}
-
-/// The `freshness` table of a check.
-fn freshness(f: &mut fmt::Formatter<'_>, probe: &FreshnessProbe) -> fmt::Result {
-    writeln!(f, "[service.check.freshness]")?;
-    match &probe.zones {
-        ZoneSource::Named(names) => writeln!(f, "zones = {}", toml_strings(names))?,
-        ZoneSource::File(path) => writeln!(f, "zones-file = {}", toml_string(&path.display().to_string()))?,
-        ZoneSource::Catalog(name) => writeln!(f, "catalog = {}", toml_string(name))?,
-        ZoneSource::Listed(_) => writeln!(f, "zone-list = true")?,
-    }
-    let written = |server: &Server| written_address(server.address);
-    writeln!(f, "server = {}", toml_string(&written(&probe.here)))?;
-    let references: Vec<_> = probe.references.servers().iter().map(written).collect();
-    writeln!(f, "{} = {}", probe.references.word(), toml_strings(&references))?;
-    let period = |period| toml_string(&Period(period).in_one_word());
-    writeln!(f, "max-lag = {}", period(probe.limits.max_lag))?;
-    writeln!(f, "expire-left = {}", period(probe.limits.expire_left))?;
-    writeln!(f, "zone-interval = {}", period(probe.zone_interval))?;
-    writeln!(f, "max-queries-per-second = {}", probe.max_queries)
-}
-
 /// The address of a server, with its port unless that is the default.
-pub(super) fn written_address(server: SocketAddr) -> String {
+fn written_address(server: SocketAddr) -> String {
     match server.port() {
         PORT => server.ip().to_string(),
         _ => server.to_string(),
@@ -197,7 +160,7 @@ pub(super) fn written_address(server: SocketAddr) -> String {
 }
 
 /// Each text once, in order.
-pub(super) fn distinct(mut texts: Vec<String>) -> Vec<String> {
+fn distinct(mut texts: Vec<String>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     texts.retain(|text| seen.insert(text.clone()));
     texts
@@ -214,55 +177,18 @@ mod tests {
         "[node]\nmanagement = [\"10.1.0.2\", \"2001:db8:1::2\"]\n[backend.unbound]\n[backend.nsd]\n";
     const SERVICE: &str = "[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.53/32\", \"192.0.2.54/32\", \"2001:db8:53::/48\"]\n";
 
-    fn checks(of_service: &str) -> Service {
+    fn service(of_service: &str) -> Service {
         let text = format!("{NODE}{SERVICE}{of_service}");
         let config = Config::parse(Path::new("a.toml"), &text, "host");
-        let mut service = config.unwrap_or_else(|error| panic!("{error}\n{text}")).services.remove(0);
-        service.checks.iter_mut().for_each(|check| check.default = None);
-        service
+        config.unwrap_or_else(|error| panic!("{error}\n{text}")).services.remove(0)
     }
 
-    #[test]
-    fn a_freshness_check_can_be_pasted() {
-        for zones in [
-            "zones = [\"example.org\"]",
-            "zones-file = \"/etc/zones\"",
-            "catalog = \"c.example\"",
-            "zone-list = true",
-        ] {
-            let check = format!(
-                "backend = \"nsd\"\n[[service.check]]\nname = \"fresh\"\n[service.check.freshness]\n{zones}\n\
-                 siblings = [\"10.2.0.2\", \"[2001:db8:2::2]:5353\"]\nmax-lag = \"1h\"\n"
-            );
-            let written = checks(&check);
-            let pasted = checks(&format!("backend = \"nsd\"\n{}", Tables(&written)));
-            assert_eq!(pasted.checks[0].probe, written.checks[0].probe, "{}", Tables(&written));
-        }
-    }
-
-    #[test]
-    fn a_counters_check_can_be_pasted() {
-        for keys in [
-            "",
-            "window = \"1m\", min-queries = 7, max-servfail-share = 0.25, max-dropped-share = 1, request-list = 9",
-        ] {
-            let check =
-                format!("backend = \"nsd\"\n[[service.check]]\nname = \"own\"\ncounters = {{ {keys} }}\n");
-            let written = checks(&check);
-            let pasted = checks(&format!("backend = \"nsd\"\n{}", Tables(&written)));
-            assert_eq!(pasted.checks[0].probe, written.checks[0].probe, "{}", Tables(&written));
-        }
-    }
-
-    #[test]
-    fn a_command_check_can_be_pasted() {
-        for keys in
-            ["command = \"true\"", "command = [\"/bin/x\", \"-w\", \"it's \\\"3\\\"\"]\nplugin = true"]
-        {
-            let written = checks(&format!("[[service.check]]\nname = \"own\"\n{keys}\n"));
-            let pasted = checks(&Tables(&written).to_string());
-            assert_eq!(pasted.checks[0].probe, written.checks[0].probe, "{}", Tables(&written));
-        }
+    /// The checks in the order of their names, each as if the file had it.
+    fn checks(service: &Service) -> String {
+        let mut checks = service.checks.clone();
+        checks.iter_mut().for_each(|check| check.default = None);
+        checks.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        format!("{checks:#?}")
     }
 
     #[test]
@@ -271,10 +197,11 @@ mod tests {
             "",
             "to = \"198.51.100.1\", interfaces = [\"eth0\"]",
             "to = [\"2001:db8::1\"], interfaces = [\"a\", \"b\"]",
+            "neighbors = false",
         ] {
             let check = "prefixes = [\"192.0.2.53/32\", \"2001:db8:53::53/128\"]\n[[service.check]]\nname = \"back\"\n";
             let service = |check: String| {
-                let text = format!("{NODE}[[service]]\nname = \"a\"\n{check}");
+                let text = format!("{NODE}[[service]]\nname = \"a\"\nneighbors = [\"10.1.0.1\"]\n{check}");
                 let config = Config::parse(Path::new("a.toml"), &text, "host");
                 config.unwrap_or_else(|error| panic!("{error}\n{text}")).services.remove(0)
             };
@@ -288,40 +215,38 @@ mod tests {
         }
     }
 
+    const OWN: &str = "[[service.check]]\nname = \"own\"\non-fail = { servfail = \"degraded\" }\n\
+                       dns = { queries = [\"example.org SOA\"], tls = { name = \"a.example\" }, transport = \"tls\" }\n";
+
     #[test]
-    fn a_lookup_check_can_be_pasted() {
-        for keys in ["", ", server = [\"192.0.2.1:5353\", \"198.51.100.1\"], source = \"10.1.0.3\""] {
-            let check = "prefixes = [\"192.0.2.53/32\"]\n[[service.check]]\nname = \"www\"\n";
-            let service = |table: String| {
-                let text =
-                    format!("{NODE}[[service]]\nname = \"a\"\n{check}on-fail = \"down\"\nlookup = {table}\n");
-                let config = Config::parse(Path::new("a.toml"), &text, "host");
-                config.unwrap_or_else(|error| panic!("{error}\n{text}")).services.remove(0)
-            };
-            let written = service(format!("{{ names = [\"www.example.org A\", \"example.org MX\"]{keys} }}"));
-            let Probe::Lookup(probe) = &written.checks[0].probe else { panic!() };
-            let table = lookup::table(probe);
-            assert_eq!(service(table.clone()).checks[0].probe, written.checks[0].probe, "{table}");
+    fn pasted_tables_give_the_same_checks() {
+        for of_service in [
+            "",
+            "role = \"resolver\"\n",
+            "role = \"authoritative\"\nzones = [\"example.org\", \"example.net\"]\ncritical = [\"example.net\"]\n",
+            "backend = \"unbound\"\n",
+            "backend = \"nsd\"\nzones = [\"example.org\"]\n",
+            "role = \"resolver\"\nclient-source = [\"198.51.100.7\", \"198.51.100.8\", \"2001:db8:1::7\"]\n",
+            "neighbors = [\"198.51.100.1\"]\nrole = \"resolver\"\nbackend = \"unbound\"\n",
+        ] {
+            let supplied = service(of_service);
+            assert!(supplied.checks.len() > 2);
+            let pasted = service(&format!("{of_service}{}", Tables(&supplied)));
+            assert_eq!(checks(&pasted), checks(&supplied));
         }
     }
 
     #[test]
-    fn pasted_tables_give_the_same_checks() {
-        for (kept, replaced) in [
-            ("", ""),
-            ("", "role = \"resolver\"\n"),
-            ("", "role = \"authoritative\"\nzones = [\"example.org\", \"example.net\"]\n"),
-            ("backend = \"unbound\"\n", ""),
-            ("backend = \"nsd\"\nzones = [\"example.org\"]\n", ""),
-            (
-                "",
-                "role = \"resolver\"\nclient-source = [\"198.51.100.7\", \"198.51.100.8\", \"2001:db8:1::7\"]\n",
-            ),
-        ] {
-            let by_role = checks(&format!("{kept}{replaced}"));
-            assert!(by_role.checks.len() > 2);
-            let pasted = checks(&format!("{kept}{}", Tables(&by_role)));
-            assert_eq!(format!("{:#?}", pasted.checks), format!("{:#?}", by_role.checks));
+    fn one_pasted_table_replaces_the_check_of_its_name_and_the_checks_of_the_file_stay() {
+        let of_service = format!("role = \"resolver\"\n{OWN}");
+        let supplied = service(&of_service);
+        let tables = Tables(&supplied).to_string();
+        assert!(!tables.contains("name = \"own\""), "{tables}");
+        let count = tables.matches("[[service.check]]").count();
+        assert_eq!(count + 2, supplied.checks.len(), "all but `own` and `address`");
+        for table in tables.split("[[service.check]]").skip(1) {
+            let pasted = service(&format!("{of_service}[[service.check]]{table}"));
+            assert_eq!(checks(&pasted), checks(&supplied), "{table}");
         }
     }
 }

@@ -121,13 +121,13 @@ impl<'a> Resolver<'a> {
         let name = file.node.as_ref().and_then(|node| node.get_ref().name.clone());
         self.node = name.unwrap_or_else(|| host.to_owned());
         self.since = file.defaults.since.as_ref().map_or_else(Since::default, |since| since.0);
+        let own = file.service.iter().filter_map(|service| service_addresses(service.get_ref()));
+        self.own = own.flatten().collect();
         let management = self.management(file.node.as_ref());
         self.management = management.clone().unwrap_or_else(|_| PLACEHOLDERS.to_vec());
         let neighbors = self.unique_neighbors(&file.exabgp.neighbors);
         self.neighbors = file.exabgp.neighbors.iter().map(|neighbor| neighbor.get_ref().0.0).collect();
         let exabgp = self.exabgp(&file.exabgp);
-        let own = file.service.iter().filter_map(|service| service_addresses(service.get_ref()));
-        self.own = own.flatten().collect();
         for (name, backend) in &file.backend {
             let targets = self.targets_of(name.get_ref(), file);
             match self.backend(name, backend, &targets) {
@@ -173,7 +173,15 @@ impl<'a> Resolver<'a> {
         }
         let repeated = (1..).zip(&list).filter(|(next, address)| list[*next..].contains(address));
         let repeated = repeated.map(|(_, address)| self.value_error(&management.span(), duplicate(address)));
-        repeated.last().map_or(Ok(list.clone()), Err)
+        let repeated = repeated.last();
+        let shared = list.iter().filter(|address| self.own.contains(address)).map(|address| {
+            let message = format!(
+                "`{address}` is an address of a service, which other hosts with this service have, too; expected an \
+                 address of this host alone"
+            );
+            self.rule_error(&["prefixes", "address"], &management.span(), message)
+        });
+        shared.last().or(repeated).map_or(Ok(list.clone()), Err)
     }
 
     /// Resolves all services. Their names are unique, and so are their prefixes; one prefix may contain another.

@@ -44,7 +44,10 @@ impl Resolver<'_> {
             return Err(self.rule_error(&["prefixes", "address"], &to.span(), message));
         }
         let interfaces = table.interfaces.0.iter().map(|interface| interface.0.clone()).collect();
-        let neighbors = self.written_neighbors(check.of.service);
+        let neighbors = match table.neighbors {
+            Some(false) => vec![],
+            None | Some(true) => self.written_neighbors(check.of.service),
+        };
         let device = check.locality.device.clone();
         Ok(RouteProbe { from, to, neighbors, interfaces, device })
     }
@@ -58,12 +61,13 @@ impl Resolver<'_> {
     }
 }
 
-/// The `route` table that gives this probe, for the service and the neighbors that it has.
+/// The `route` table that gives this probe, for the addresses that the service has.
 pub(super) fn table(probe: &RouteProbe) -> String {
     let to: Vec<_> = probe.to.iter().map(ToString::to_string).collect();
     let interfaces = match &probe.interfaces[..] {
         [] => String::new(),
         some => format!(", interfaces = {}", toml_strings(some)),
     };
-    format!("{{ to = {}{interfaces} }}", toml_strings(&to))
+    let neighbors = if probe.neighbors.is_empty() { ", neighbors = false" } else { "" };
+    format!("{{ to = {}{interfaces}{neighbors} }}", toml_strings(&to))
 }

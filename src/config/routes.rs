@@ -72,12 +72,15 @@ impl Resolver<'_> {
         let med_increase = self.med_increase(terms);
         let path_information = self.path_information(terms);
         let up = self.up(terms);
+        let terms_fit = self.next_hops_fit(terms);
         // Read every next hop before failing, so that all errors are reported.
         let next_hop = |prefix: &Spanned<Text<Prefix>>| {
             let neighbors = neighbors.as_deref().ok();
-            self.next_hop(terms, prefix.get_ref().0.0, &prefix.span(), neighbors)
+            let place = if service.announce.is_some() { "each entry of `announce`" } else { "the service" };
+            self.next_hop(terms, prefix.get_ref().0.0, (&prefix.span(), place), neighbors)
         };
         let next_hops: Vec<_> = service.prefixes.get_ref().iter().map(next_hop).collect();
+        terms_fit?;
         let (neighbors, med_increase, path_information) = (neighbors?, med_increase?, path_information?);
         let ladder = ladder(up?, terms);
         let route = |((place, prefix), next_hop): ((u32, &Spanned<Text<Prefix>>), Result<NextHop>)| {
@@ -142,11 +145,39 @@ impl Resolver<'_> {
         Ok(*increase.get_ref())
     }
 
+    /// Checks that `next-hop` lists at most one address of each family, and none of a service.
+    fn next_hops_fit(&self, written: &file::Terms) -> Result<()> {
+        let Some(hops) = &written.next_hop else { return Ok(()) };
+        let mut fit = Ok(());
+        let mut families = vec![];
+        for hop in &hops.get_ref().0 {
+            let WrittenNextHop::Address(address) = hop else { continue };
+            let family = Family::from_address(*address);
+            if families.contains(&family) {
+                let message = format!(
+                    "`{address}` is a second {} address, expected one of each family: a route has one next hop",
+                    family.name()
+                );
+                fit = Err(self.value_error(&hops.span(), message));
+            }
+            families.push(family);
+            if self.own.contains(address) {
+                let message = format!(
+                    "next hop `{address}` is an address of a service, which routers look up in the route itself; expected an \
+                     address of this host alone"
+                );
+                fit = Err(self.rule_error(&["prefixes", "address"], &hops.span(), message));
+            }
+        }
+        fit
+    }
+
+    /// The next hop of a prefix. `place` is that of the prefix, and the words for that of the key.
     fn next_hop(
         &self,
         written: &file::Terms,
         prefix: IpNet,
-        place: &Range<usize>,
+        (place, key): (&Range<usize>, &str),
         neighbors: Option<&[IpAddr]>,
     ) -> Result<NextHop> {
         let family = Family::from_address(prefix.addr());
@@ -156,7 +187,7 @@ impl Resolver<'_> {
             let own = self.management.iter().copied().find(of_family);
             return own.map(NextHop::Address).ok_or_else(|| {
                 let message = format!(
-                    "`{prefix}` has no next hop: node.management has no {name} address; add one, or set `next-hop` in the service"
+                    "`{prefix}` has no next hop: node.management has no {name} address; add one, or set `next-hop` in {key}"
                 );
                 self.rule_error(&["next-hop", "announce"], place, message)
             });

@@ -105,13 +105,6 @@ fn probes_from_the_service_address_without_a_management_address() {
 }
 
 #[test]
-fn a_management_address_equal_to_the_service_address_decides() {
-    let config = config("[\"10.1.0.2\"]", "role = \"resolver\"\nprefixes = [\"10.1.0.2/32\"]");
-    let names: Vec<_> = asked(&config).into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["answers down", "answers-tcp degraded"]);
-}
-
-#[test]
 fn only_udp_checks_bring_the_service_down() {
     for service in ["role = \"resolver\"", "role = \"authoritative\"\nzones = [\"example.org\"]", ""] {
         let config = config(BOTH, &format!("prefixes = [\"192.0.2.53/32\"]\n{service}"));

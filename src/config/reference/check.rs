@@ -66,6 +66,12 @@ pub(super) const TABLES: &[Table] = &[
                 "Addresses of clients, of the families of the service addresses.",
             ),
             key(
+                "neighbors",
+                Kind::Bool,
+                Value("true"),
+                "Whether the routes to the BGP neighbors of the service are looked up as well.",
+            ),
+            key(
                 "interfaces",
                 Kind::OneOrMany(&DEVICE),
                 Absent,

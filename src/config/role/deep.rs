@@ -42,6 +42,8 @@ const OVER_TLS: &str =
     "the same over TLS on port 853, with a certificate that is valid now, once it was seen";
 const IDENTITY: &str =
     "the name server identifier (NSID) is the name of this node, once it was seen; shown, moves no route";
+/// The checks of the routes to [`CLIENTS`], in their order.
+const WAYS_BACK: [&str; 2] = ["way-back", "way-back-ipv6"];
 const ROUTED: &str =
     "a route from the service addresses to clients; without one their queries arrive and no answer leaves";
 
@@ -188,16 +190,18 @@ impl Resolver<'_> {
     }
 }
 
-/// The checks of the routes to clients, one for each family of the service addresses, unless the file has its own.
+/// The checks of the routes to clients, one for each family of the service addresses, unless the file has one of another name.
 /// They name no BGP neighbor: a PoP with two of them serves its clients over the other one.
 pub(super) fn way_back_checks(common: &CommonParts<'_>) -> Vec<Check> {
     let service = common.service;
-    let is_in_file = service.check.iter().any(|check| check.get_ref().route.is_some());
+    let is_other =
+        |check: &file::Check| check.route.is_some() && !WAYS_BACK.contains(&&**check.name.get_ref());
+    let is_in_file = service.check.iter().any(|check| is_other(check.get_ref()));
     if common.asked.role.is_none() || is_in_file {
         return vec![];
     }
     let from = service_addresses(service).unwrap_or_default();
-    let of_families = ["way-back", "way-back-ipv6"].into_iter().zip(CLIENTS);
+    let of_families = WAYS_BACK.into_iter().zip(CLIENTS);
     let asked = of_families.filter(|(_, client)| from.iter().any(|address| same_family(*address, *client)));
     let timing = patient(common.timing).without_window();
     let checks = asked.map(|(name, client)| {

@@ -210,7 +210,13 @@ impl Resolver<'_> {
     }
 }
 
-/// The SOA queries of the zones.
+/// The SOA queries of the zones, one for each zone.
 pub(super) fn zones(written: &file::Placed<Vec<crate::config::value::Text<file::ZoneName>>>) -> Vec<Query> {
-    written.iter().flat_map(Spanned::get_ref).map(|zone| zone.0.0.clone()).collect()
+    let mut zones = vec![];
+    for zone in written.iter().flat_map(Spanned::get_ref) {
+        if !zones.contains(&zone.0.0) {
+            zones.push(zone.0.0.clone());
+        }
+    }
+    zones
 }

@@ -18,11 +18,18 @@ const NONCE: &str = "{nonce}";
 /// The placeholder of the nonce in an encoded name. A configured name contains no control character.
 pub(super) const PLACEHOLDER: [u8; 12] = [1; 12];
 
-/// A question in the sense of RFC 1035 §4.1.2, written `NAME TYPE [CLASS]`: `localhost. A`, `id.server. TXT CH`.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// A question in the sense of RFC 1035 §4.1.2, written `NAME TYPE [CLASS]`: `localhost. A`, `id.server. TXT CH`. Two are equal
+/// whatever the case of their letters (RFC 4343).
+#[derive(Clone, Debug, Eq)]
 pub(crate) struct Query {
     text: String,
     question: op::Query,
+}
+
+impl PartialEq for Query {
+    fn eq(&self, other: &Self) -> bool {
+        self.question == other.question
+    }
 }
 
 impl Query {
@@ -146,6 +153,15 @@ mod tests {
         assert_eq!(shown("example.org type1"), "example.org. A");
         assert_eq!(shown("{nonce}.example.org TYPE65400"), "{nonce}.example.org. TYPE65400");
         assert_eq!(shown("0/25.2.0.192.in-addr.arpa PTR"), "0/25.2.0.192.in-addr.arpa. PTR");
+    }
+
+    #[test]
+    fn the_case_of_letters_makes_no_other_query() {
+        let query = |text: &str| text.parse::<Query>().unwrap();
+        assert_eq!(query("Example.ORG soa"), query("example.org. SOA"));
+        assert_ne!(query("example.org. SOA"), query("example.org. NS"));
+        assert_ne!(query("example.org. SOA"), query("example.org. SOA CH"));
+        assert_ne!(query("example.org. SOA"), query("www.example.org. SOA"));
     }
 
     #[test]
