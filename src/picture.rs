@@ -49,8 +49,9 @@ type Variant<'a, T> = (&'static str, &'a T);
 #[must_use]
 pub(crate) fn draw(title: &str, played: &[Played<'_>]) -> String {
     let end = played.iter().map(|(_, timeline)| timeline.end).max().unwrap_or(Moment::START);
-    let mut picture = Picture::new(played, end);
-    let title = format!("{title}, {}", Shown(end.since_start()));
+    let begin = played.iter().map(|(_, timeline)| timeline.begin).min().unwrap_or(Moment::START);
+    let mut picture = Picture::new(played, begin, end);
+    let title = format!("{title}, {}", Shown(end.since(begin)));
     for line in broken(&title, TITLE.fit(WIDTH - 2 * MARGIN)) {
         picture.canvas.y += TITLE.line;
         picture.canvas.text(MARGIN, picture.canvas.y, Anchor::Start, TITLE, &line);
@@ -120,7 +121,7 @@ struct Picture {
 }
 
 impl Picture {
-    fn new(played: &[Played<'_>], end: Moment) -> Self {
+    fn new(played: &[Played<'_>], begin: Moment, end: Moment) -> Self {
         let services = || played.iter().flat_map(|(_, timeline)| &timeline.services);
         let widest = |names: &mut dyn Iterator<Item = &str>| names.map(cells).max().unwrap_or(0);
         let checks = widest(&mut services().flat_map(|s| &s.checks).map(|check| check.name.as_str()));
@@ -131,7 +132,7 @@ impl Picture {
         let limits = services().filter(|service| lanes::has_penalty(service)).flat_map(lanes::limits);
         let right = limits.map(|(text, _)| DIM.width(&text) + 6).max().unwrap_or(0);
         let columns = WIDTH - left - right - MARGIN;
-        let axis = Axis::new(end, columns);
+        let axis = Axis::new(begin, end, columns);
         Self {
             canvas: Canvas::from(MARGIN / 2),
             behind: Canvas::default(),

@@ -26,6 +26,7 @@ pub(crate) mod track;
 #[derive(Debug)]
 pub(crate) struct Timeline {
     pub(crate) services: Vec<ServiceTrack>,
+    pub(crate) begin: Moment,
     pub(crate) end: Moment,
 }
 
@@ -84,10 +85,10 @@ impl ServiceTrack {
 }
 
 impl Timeline {
-    /// Creates a row for each check, service and prefix of the configuration.
+    /// Creates a row for each check, service and prefix of the configuration. Nothing is known of the time before `begin`.
     #[must_use]
-    pub(crate) fn new(config: &Config) -> Self {
-        Self { services: config.services.iter().map(ServiceTrack::new).collect(), end: Moment::START }
+    pub(crate) fn new(config: &Config, begin: Moment) -> Self {
+        Self { services: config.services.iter().map(ServiceTrack::new).collect(), begin, end: begin }
     }
 
     /// Records the state of the engine at `now`.

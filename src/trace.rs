@@ -80,6 +80,14 @@ pub struct Trace {
     pub steps: Vec<Step>,
 }
 
+impl Trace {
+    /// When it begins: with the start of the helper, or with its first step if it continues from the state of a running one.
+    pub(crate) fn begin(&self) -> Moment {
+        let first = self.steps.first().filter(|_| self.header.engine.is_some());
+        first.map_or(Moment::START, |step| step.at)
+    }
+}
+
 /// The header of a trace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Header {

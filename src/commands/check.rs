@@ -17,6 +17,7 @@ use crate::exit::Exit;
 use crate::outcome::{Cause, Class, Outcome};
 use crate::probe::Probe;
 use crate::probe::dns::Finding;
+use crate::probe::set::is_unknown;
 use crate::status::Document;
 use crate::text;
 use crate::text::period::Shown;
@@ -236,18 +237,22 @@ async fn probe_check(check: config::Check, seen: Seen) -> CheckReport {
             ProbeReport::new(probe, finding, excuse.flatten())
         })
         .collect();
-    let passes = probes.iter().filter(|probe| probe.passed).count();
-    let unknown = probes.iter().filter(|probe| probe.judged().is_none()).count();
-    let severities = probes.iter().filter_map(|probe| probe.cause).map(|cause| check.on_fail.severity(cause));
+    let count = |judged| probes.iter().filter(|probe| probe.judged() == judged).count();
+    let (passes, failures, need) = (count(Some(true)), count(Some(false)), check.probe.need());
+    let passed = passes >= need;
+    let unknown = !passed && is_unknown(passes, failures, probes.len(), need);
+    // The cause is one of the probes that decide.
+    let deciding = probes.iter().filter(|probe| probe.judged().is_none() == unknown);
+    let severities = deciding.filter_map(|probe| probe.cause).map(|cause| check.on_fail.severity(cause));
     let mut worst = severities.max().unwrap_or(Severity::Observe);
-    let passed = passes >= check.probe.need();
     if let Probe::Dns(set) = &check.probe
+        && !unknown
         && set.fails_in_part(probes.iter().map(ProbeReport::judged))
     {
         worst = check.on_fail.severity(Cause::Partial);
     }
     let answered = probes.iter().filter(|probe| probe.answered()).count();
-    let mut not_counted = match passed && answered < check.probe.need() {
+    let mut not_counted = match passed && answered < need {
         true => probes.iter().find_map(|probe| probe.not_counted),
         false => None,
     };
@@ -263,10 +268,10 @@ async fn probe_check(check: config::Check, seen: Seen) -> CheckReport {
         check: check.name.clone(),
         passed,
         not_counted,
-        unknown: !passed && passes + unknown >= check.probe.need(),
+        unknown,
         asks,
         severity: if passed { Severity::Observe } else { worst },
-        need: check.probe.need(),
+        need,
         probes,
     }
 }

@@ -91,7 +91,7 @@ async fn play() -> anyhow::Result<Timeline> {
     let narrator = RefCell::new(Narrator {
         out,
         began: Instant::now(),
-        timeline: Timeline::new(&config),
+        timeline: Timeline::new(&config, Moment::START),
         result: Ok(()),
     });
 

@@ -83,7 +83,8 @@ fn show(
     if !options.json {
         out.write_all(source.heading().as_bytes())?;
     }
-    let mut printer = Printer { out, way, timeline: Timeline::new(&input.config), result: Ok(()) };
+    let mut printer =
+        Printer { out, way, timeline: Timeline::new(&input.config, input.trace.begin()), result: Ok(()) };
     play(&input.config, &input.trace, &mut printer);
     let Printer { timeline, result, .. } = printer;
     result?;

@@ -98,7 +98,10 @@ impl Check {
     /// does not: the management address may answer while the service address does not. Nor does the outcome of a check
     /// that may never have passed.
     pub(crate) fn is_witness(&self) -> bool {
-        self.asks_server && !self.on_fail.once_up && self.on_fail.worst() > Severity::Observe
+        self.asks_server
+            && !self.on_fail.once_up
+            && !self.once_seen
+            && self.on_fail.worst() > Severity::Observe
     }
 }
 

@@ -40,9 +40,10 @@ const LONG: [u64; 24] = [
     2000 * DAY,
 ];
 
-/// The time from the start to the end, over so many columns.
+/// The time from the begin to the end, over so many columns. Its labels count from the begin.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Axis {
+    begin: Moment,
     span: Duration,
     pub(super) columns: u32,
 }
@@ -50,20 +51,20 @@ pub(super) struct Axis {
 impl Axis {
     /// A picture of a moment shows a second.
     #[must_use]
-    pub(super) fn new(end: Moment, columns: u32) -> Self {
-        let span = end.since_start();
-        Self { span: if span.is_zero() { Duration::from_secs(1) } else { span }, columns }
+    pub(super) fn new(begin: Moment, end: Moment, columns: u32) -> Self {
+        let span = end.since(begin);
+        Self { begin, span: if span.is_zero() { Duration::from_secs(1) } else { span }, columns }
     }
 
     /// The time at the left edge of a column.
     pub(super) fn time(&self, column: u32) -> Moment {
         let nanos = self.span.as_nanos() * u128::from(column) / u128::from(self.columns);
-        Moment::after_start(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
+        self.begin + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
     /// The column that shows this time, at most the last.
     pub(super) fn column(&self, at: Moment) -> u32 {
-        let column = at.since_start().as_nanos() * u128::from(self.columns) / self.span.as_nanos();
+        let column = at.since(self.begin).as_nanos() * u128::from(self.columns) / self.span.as_nanos();
         u32::try_from(column).unwrap_or(u32::MAX).min(self.columns - 1)
     }
 
@@ -121,7 +122,7 @@ mod tests {
     #[test]
     fn ticks_are_few_and_readable() {
         let labels = |micros: u64| {
-            let axis = Axis::new(Moment::START + Duration::from_micros(micros), 600);
+            let axis = Axis::new(Moment::START, Moment::START + Duration::from_micros(micros), 600);
             axis.ticks().into_iter().map(|(_, label)| label).collect::<Vec<_>>()
         };
         assert_eq!(labels(90 * SECOND), ["0s", "15s", "30s", "45s", "1m", "1m 15s", "1m 30s"]);
@@ -136,7 +137,7 @@ mod tests {
 
     #[test]
     fn every_time_has_a_column() {
-        let axis = Axis::new(Moment::START + Duration::from_secs(100), 600);
+        let axis = Axis::new(Moment::START, Moment::START + Duration::from_secs(100), 600);
         assert_eq!(
             (axis.column(Moment::START), axis.time(300)),
             (0, Moment::START + Duration::from_secs(50))

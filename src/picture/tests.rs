@@ -120,7 +120,7 @@ fn timeline(services: usize, checks: usize, name: &str, end: Duration) -> Timeli
     }
     let toml = toml.replace("[\"10.1.0.2\"]", "[\"10.1.0.2\", \"2001:db8:1::2\"]");
     let config = Config::parse(Path::new("picture.toml"), &toml, "host").unwrap();
-    let mut timeline = Timeline::new(&config);
+    let mut timeline = Timeline::new(&config, Moment::START);
     timeline.extend(Moment::START + end);
     for service in &mut timeline.services {
         name.clone_into(&mut service.name);

@@ -23,6 +23,7 @@ mod tally;
 
 pub(super) use self::flight::Flight;
 pub(crate) use self::flight::Pace;
+pub(crate) use self::tally::is_unknown;
 
 /// The DNS probes of a check, of which some or all have to pass.
 #[derive(Clone, Debug, PartialEq)]

@@ -64,7 +64,9 @@ impl Random {
             set.probes().iter().map(|probe| self.wait(probe.transport, timeout, share)).collect();
         let answered: Vec<_> = waits.iter().flatten().copied().collect();
         if answered.len() < set.need() {
-            return (Outcome::fail(Cause::Timeout, format!("no answer within {timeout:?}")), timeout);
+            let is_partial = set.fails_in_part(waits.iter().map(|wait| Some(wait.is_some())));
+            let cause = if is_partial { Cause::Partial } else { Cause::Timeout };
+            return (Outcome::fail(cause, format!("no answer within {timeout:?}")), timeout);
         }
         let late = answered.iter().filter(|wait| **wait > Duration::ZERO).count();
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
@@ -86,7 +88,11 @@ impl Random {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
     use super::*;
+    use crate::config::Config;
 
     #[test]
     fn a_seed_repeats_a_series_and_a_name_has_its_own() {
@@ -97,6 +103,23 @@ mod tests {
         assert_eq!(series(7, "a"), series(7, "a"));
         assert_ne!(series(7, "a"), series(8, "a"));
         assert_ne!(series(7, "a"), series(7, "b"));
+    }
+
+    #[test]
+    fn a_set_that_loses_some_packets_fails_as_run_judges_it() {
+        let causes = |partial: bool| -> BTreeSet<_> {
+            let text = format!(
+                "[node]\nmanagement = [\"10.1.0.2\"]\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.53/32\"]\n\
+                 [[service.check]]\nname = \"zones\"\n\
+                 dns = {{ queries = [\"example.org SOA\", \"example.net SOA\"], transport = \"tcp\", partial = {partial} }}\n"
+            );
+            let config = Config::parse(Path::new("test.toml"), &text, "host").unwrap();
+            let (mut random, share) = (Random::new(1, ""), "50%".parse().unwrap());
+            let mut round = || random.round(&config.services[0].checks[0], share).0;
+            (0..200).filter_map(|_| round().failure().map(|failure| failure.cause)).collect()
+        };
+        assert_eq!(causes(false), [Cause::Timeout].into());
+        assert_eq!(causes(true), [Cause::Partial, Cause::Timeout].into());
     }
 
     #[test]

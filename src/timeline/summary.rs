@@ -15,7 +15,7 @@ use crate::text::period::Shown;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Summary {
-    /// The time from the start to the end.
+    /// The time from the begin to the end.
     pub(crate) seconds: f64,
     pub(crate) services: Vec<ServiceSummary>,
 }
@@ -106,8 +106,9 @@ fn shown(seconds: f64) -> String {
 impl Timeline {
     /// Computes the figures.
     pub(crate) fn summary(&self) -> Summary {
-        let services = self.services.iter().map(|service| ServiceSummary::new(service, self.end));
-        Summary { seconds: self.end.since_start().as_secs_f64(), services: services.collect() }
+        let whole = self.end.since(self.begin);
+        let services = self.services.iter().map(|service| ServiceSummary::new(service, whole, self.end));
+        Summary { seconds: whole.as_secs_f64(), services: services.collect() }
     }
 }
 
@@ -145,9 +146,10 @@ impl ServiceTrack {
 }
 
 impl ServiceSummary {
-    fn new(service: &ServiceTrack, end: Moment) -> Self {
+    /// The figures of the time `whole` until `end`.
+    fn new(service: &ServiceTrack, whole: Duration, end: Moment) -> Self {
         let announced = service.announced();
-        let whole = end.since_start().as_secs_f64();
+        let whole = whole.as_secs_f64();
         let share = announced.lasted(end, |is| is).as_secs_f64() / whole;
         let mut rounds = Count::default();
         service.checks.iter().for_each(|check| rounds.add(check.outcomes.total()));

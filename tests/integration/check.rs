@@ -40,6 +40,28 @@ fn check_has_four_exit_statuses() {
     assert_eq!(check("service", Fault::None, &["nosuch"]).status.code(), Some(3));
 }
 
+/// A pass, a failure and two unknown outcomes, of which two have to pass: the unknown ones could.
+#[test]
+fn check_is_unknown_where_unknown_probes_could_make_it_pass() {
+    let server = Server::with(Fault::None);
+    let configuration = File::new(
+        "undecided",
+        &format!(
+            "[node]\nmanagement = [\"127.0.0.1\"]\n[[service]]\nname = \"resolver\"\nprefixes = [\"192.0.2.53/32\"]\n\
+             address = false\n[[service.check]]\nname = \"answers\"\ndns = {{ query = \"localhost. A\", \
+             server = [\"{}\", \"127.0.0.1:1\"], source = [\"127.0.0.1\", \"192.0.2.77\"], each-source = true, pass = 2 }}\n",
+            server.address()
+        ),
+    );
+    let output = dnsherald(&["check", "-c", configuration.path()]);
+    let table = stdout(&output);
+    assert!(
+        table.starts_with("service resolver: unknown\n  check answers: UNKNOWN, 1 of 4 probes, 2 needed\n"),
+        "{table}"
+    );
+    assert_eq!(output.status.code(), Some(3), "{table}");
+}
+
 #[test]
 fn check_shows_a_table() {
     let table = stdout(&check("table", Fault::Refuse, &[]));

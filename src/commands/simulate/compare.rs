@@ -41,7 +41,8 @@ impl Watcher for Played {
 /// If nothing can be printed.
 pub(super) fn run(out: &mut dyn Write, inputs: [(&Path, &Input); 2]) -> io::Result<[Timeline; 2]> {
     let [first, second] = inputs.map(|(_, input)| {
-        let mut played = Played { timeline: Timeline::new(&input.config), lines: vec![] };
+        let timeline = Timeline::new(&input.config, input.trace.begin());
+        let mut played = Played { timeline, lines: vec![] };
         play(&input.config, &input.trace, &mut played);
         played
     });

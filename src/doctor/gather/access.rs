@@ -1,7 +1,7 @@
 //! What the helper's user may use: its own directories, and the control channels of the servers.
 //!
-//! Only modes, owners and groups are looked at: access lists (ACL) and capabilities may permit more, so that a directory
-//! with an access list is not judged.
+//! Only modes, owners and groups are looked at. Capabilities may permit more, and so may an access list (ACL): a file or
+//! directory that has one counts as permitted.
 
 use std::ffi::CString;
 use std::fs;
@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
+use rustix::io::Errno;
 
 use super::NO_CONFIGURATION;
 use crate::backend::{Backend, Kind};
@@ -19,6 +20,9 @@ use crate::doctor::facts::{Access, Denied, Known};
 const READ: u32 = 4;
 const WRITE: u32 = 2;
 const ENTER: u32 = 1;
+
+/// The extended attribute of an access list.
+const ACCESS_LIST: &str = "system.posix_acl_access";
 
 /// The user of the helper.
 #[derive(Debug)]
@@ -121,7 +125,8 @@ impl Who {
                 let remedy = if is_denied { "; run this as root" } else { "" };
                 format!("{} cannot be looked at: {error}{remedy}", place.display())
             })?;
-            if !self.is_permitted((found.mode(), found.uid(), found.gid()), need) {
+            let is_permitted = self.is_permitted((found.mode(), found.uid(), found.gid()), need);
+            if !is_permitted && !has_access_list(place) {
                 return Ok(false);
             }
         }
@@ -129,9 +134,31 @@ impl Who {
     }
 }
 
+/// Whether a file or directory has an access list (acl(5)) beside its mode.
+fn has_access_list(path: &Path) -> bool {
+    match rustix::fs::getxattr(path, ACCESS_LIST, &mut [0_u8; 64][..]) {
+        Ok(size) => size > 0,
+        // Longer than the buffer.
+        Err(error) => error == Errno::RANGE,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use rustix::fs::{XattrFlags, setxattr};
+
     use super::*;
+
+    /// One user more may read and write: entries of tag, permissions and number, for the owner, user 65500, the group, the
+    /// mask and others.
+    const LIST: [u8; 44] = [
+        2, 0, 0, 0, //
+        1, 0, 6, 0, 255, 255, 255, 255, //
+        2, 0, 6, 0, 220, 255, 0, 0, //
+        4, 0, 4, 0, 255, 255, 255, 255, //
+        16, 0, 6, 0, 255, 255, 255, 255, //
+        32, 0, 0, 0, 255, 255, 255, 255,
+    ];
 
     #[test]
     fn the_owner_the_group_and_others_have_their_bits() {
@@ -141,6 +168,18 @@ mod tests {
         assert!(who.is_permitted((0o660, 0, 7), WRITE) && !who.is_permitted((0o640, 0, 7), WRITE));
         assert!(who.is_permitted((0o604, 0, 0), READ) && !who.is_permitted((0o660, 0, 0), READ));
         assert!(Who { uid: 0, gids: vec![] }.is_permitted((0, 5, 5), WRITE));
+    }
+
+    #[test]
+    fn a_file_with_an_access_list_counts_as_permitted() {
+        let path = std::env::temp_dir().join(format!("dnsherald-acl-{}", std::process::id()));
+        fs::write(&path, "").unwrap();
+        let who = Who { uid: 65_500, gids: vec![65_500] };
+        assert_eq!(who.may(&path, WRITE), Ok(false));
+        // A file system may have no access lists.
+        let is_set = setxattr(&path, ACCESS_LIST, &LIST, XattrFlags::empty()).is_ok();
+        assert_eq!(who.may(&path, WRITE), Ok(is_set));
+        fs::remove_file(path).unwrap();
     }
 
     #[test]

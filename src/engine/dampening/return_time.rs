@@ -119,6 +119,21 @@ impl ReturnTime {
         self.expire(now);
     }
 
+    /// Takes over the wait of `before`, which `former` limited, as `longest` limits it.
+    pub(crate) fn continue_from(
+        &mut self,
+        now: Moment,
+        before: &Self,
+        rises_in: Duration,
+        (former, longest): (Duration, Duration),
+    ) {
+        if let Stage::Waiting { falls, until } = before.stage {
+            let of = |longest| takes(falls, rises_in, longest);
+            let rest = (until.since(now) + of(longest)).saturating_sub(of(former));
+            self.stage = Stage::Waiting { falls, until: now + rest };
+        }
+    }
+
     /// A check has brought the service down.
     pub(crate) fn on_checks_down(&mut self) {
         self.stage = self.stage.after(ServiceEvent::Unwell);
@@ -178,6 +193,23 @@ mod tests {
         assert_eq!(time.waits_until(), Some(second(20)));
         time.expire(second(20));
         assert_eq!((time.waits_until(), time.falls(second(20))), (None, 2));
+    }
+
+    #[test]
+    fn a_wait_goes_on_under_another_limit() {
+        let mut before = ReturnTime::new();
+        (0..4).for_each(|at| before.fall(second(at)));
+        before.on_checks_up(second(15), RISES_IN, LONGEST);
+        assert_eq!(before.waits_until(), Some(second(50)));
+        let waits_until = |now, former: u32, longest: u32| {
+            let mut time = ReturnTime::new();
+            time.continue_from(second(now), &before, RISES_IN, (former * SECOND, longest * SECOND));
+            time.waits_until()
+        };
+        assert_eq!(waits_until(30, 60, 60), Some(second(50)));
+        assert_eq!(waits_until(30, 60, 35), Some(second(45)), "shorter");
+        assert_eq!(waits_until(30, 60, 10), Some(second(30)), "over");
+        assert_eq!(waits_until(30, 35, 60), Some(second(55)), "longer");
     }
 
     #[test]

@@ -63,9 +63,8 @@ impl Service {
         }
         // The record of falls is restored already ([`Service::recall`]). If every check continues, so does a return that
         // waits; otherwise it begins anew.
-        let all_continue = places.len() == plan.checks.len();
-        if all_continue && self.dampening.policy == before.dampening.policy {
-            std::mem::swap(&mut self.dampening, &mut before.dampening);
+        if places.len() == plan.checks.len() {
+            self.continue_dampening(now, &mut before);
         }
         // The check that continues, or the one that has its name now, decides whether the exit of a process was a fall.
         let present = |former: usize| {
@@ -99,6 +98,18 @@ impl Service {
             self.note_enforced(now, penalty, out);
         }
         SucceedingPlaces { kept: places, same_probe }
+    }
+
+    /// Takes over the record of `before`, or under another policy the wait of its return.
+    fn continue_dampening(&mut self, now: Moment, before: &mut Self) {
+        let (policy, former) = (&self.dampening.policy, &before.dampening.policy);
+        if policy == former {
+            std::mem::swap(&mut self.dampening, &mut before.dampening);
+        } else if policy.mode != Mode::Off {
+            let limits = (former.max_rise_time, policy.max_rise_time);
+            let wait = &before.dampening.return_time;
+            self.dampening.return_time.continue_from(now, wait, self.rises_in, limits);
+        }
     }
 
     /// Logs that the reload has switched the mode of dampening to `enforce`, or away from it, while there is a penalty.

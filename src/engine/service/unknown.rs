@@ -10,7 +10,7 @@
 //! After a drain there is a first verdict, too; the last acknowledged state is then the drain, which stands. A service
 //! that is down stays down. Each of these states has an alarm, so no service stays withdrawn without a log line.
 //!
-//! Witnesses are the checks that ask the server itself (`dns`), are not only observed and have no `once-up`
+//! Witnesses are the checks that ask the server itself (`dns`), are not only observed, and have neither `once-up` nor `once-seen`
 //! ([`is_witness`](crate::engine::plan::Check::is_witness)); if a service has none, all its checks that decide at
 //! present are.
 

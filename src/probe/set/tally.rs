@@ -5,6 +5,17 @@ use std::time::Duration;
 
 use crate::outcome::{Cause, Class, Failure, Lost, Outcome};
 
+/// Whether too many of `of` probes failed for `need` of them to pass.
+const fn is_lost(failed: usize, of: usize, need: usize) -> bool {
+    failed > of - need
+}
+
+/// Whether a set of `of` probes that did not pass is unknown: it is a failure if too many probes failed, or if every probe
+/// with a verdict did.
+pub(crate) const fn is_unknown(passed: usize, failed: usize, of: usize, need: usize) -> bool {
+    !is_lost(failed, of, need) && (passed > 0 || failed == 0)
+}
+
 /// Counts the outcomes of the probes of one set until no further outcome can change the verdict.
 #[derive(Debug)]
 pub(super) struct Tally<S> {
@@ -57,7 +68,7 @@ impl<K: Ord, S: Fn(Cause) -> K> Tally<S> {
 
     /// Whether too many probes failed for the set to pass, even if every unknown one had passed.
     fn is_lost(&self) -> bool {
-        self.failures.len() - self.unknown > self.of - self.need
+        is_lost(self.failures.len() - self.unknown, self.of, self.need)
     }
 
     /// Whether the set fails by the outcomes so far: too many failed, or at least `enough` did and none passed.
@@ -72,13 +83,12 @@ impl<K: Ord, S: Fn(Cause) -> K> Tally<S> {
 
     /// The verdict of a set that did not pass.
     ///
-    /// It is a failure if too many probes failed, or if every probe with a verdict did; otherwise it is unknown. The
-    /// cause is the worst one of the probes. The detail says how many more did not pass; probes without an outcome
+    /// [`is_unknown`] says whether it is a failure or unknown. The cause is the worst one of the probes of that kind. The detail says how many more did not pass; probes without an outcome
     /// yet are not counted.
     pub(super) fn without_a_pass(&self) -> Outcome {
         // Fail or unknown?
         let known = self.failures.len() - self.unknown;
-        let is_unknown = !self.is_lost() && (self.passed > 0 || known == 0);
+        let is_unknown = is_unknown(self.passed, known, self.of, self.need);
         // The worst cause of that kind; of equals the first probe.
         let worst = self
             .failures

@@ -101,6 +101,26 @@ fn reloads_prolong_no_return_after_falls() {
     assert_eq!(bench.states(), [("a", ServiceState::Up)], "after 90 s, and max-rise-time is 60 s");
 }
 
+#[test]
+fn reloads_of_dampening_prolong_no_return_after_falls() {
+    let mut bench = Bench::up("a 192.0.2.1/32");
+    for _ in 0..2 {
+        bench.finds(0, &[false, false, true, true]);
+        bench.passes(Duration::from_secs(60));
+        bench.passes(Duration::from_secs(1));
+    }
+    bench.finds(0, &[false, false, true, true]);
+    let returns_at = |bench: &Bench| bench.engine.services()[0].dampening.returns_at();
+    let promised = returns_at(&bench);
+    assert!(promised.is_some());
+    for suppress in [9001, 9002] {
+        bench.passes(Duration::from_secs(1));
+        bench.reload(&format!("a suppress={suppress} 192.0.2.1/32"));
+        bench.finds(0, &[true]);
+        assert_eq!(returns_at(&bench), promised);
+    }
+}
+
 /// Otherwise its failures would be observed only, and the service announced as up.
 #[test]
 fn a_check_that_has_been_up_goes_on_to_degrade_with_another_interval() {
