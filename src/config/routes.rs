@@ -76,8 +76,8 @@ impl Resolver<'_> {
         // Read every next hop before failing, so that all errors are reported.
         let next_hop = |prefix: &Spanned<Text<Prefix>>| {
             let neighbors = neighbors.as_deref().ok();
-            let place = if service.announce.is_some() { "each entry of `announce`" } else { "the service" };
-            self.next_hop(terms, prefix.get_ref().0.0, (&prefix.span(), place), neighbors)
+            let table = if service.announce.is_some() { "each entry of `announce`" } else { "the service" };
+            self.next_hop(terms, prefix.get_ref().0.0, (&prefix.span(), table), neighbors)
         };
         let next_hops: Vec<_> = service.prefixes.get_ref().iter().map(next_hop).collect();
         terms_fit?;
@@ -172,12 +172,13 @@ impl Resolver<'_> {
         fit
     }
 
-    /// The next hop of a prefix. `place` is that of the prefix, and the words for that of the key.
+    /// The next hop of a prefix. For its errors: `place` is where the prefix is written, and `table` says where the key
+    /// `next-hop` can be set.
     fn next_hop(
         &self,
         written: &file::Terms,
         prefix: IpNet,
-        (place, key): (&Range<usize>, &str),
+        (place, table): (&Range<usize>, &str),
         neighbors: Option<&[IpAddr]>,
     ) -> Result<NextHop> {
         let family = Family::from_address(prefix.addr());
@@ -187,7 +188,7 @@ impl Resolver<'_> {
             let own = self.management.iter().copied().find(of_family);
             return own.map(NextHop::Address).ok_or_else(|| {
                 let message = format!(
-                    "`{prefix}` has no next hop: node.management has no {name} address; add one, or set `next-hop` in {key}"
+                    "`{prefix}` has no next hop: node.management has no {name} address; add one, or set `next-hop` in {table}"
                 );
                 self.rule_error(&["next-hop", "announce"], place, message)
             });

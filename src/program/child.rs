@@ -177,7 +177,7 @@ pub(crate) struct Survivors(Vec<Pid>);
 impl fmt::Display for Survivors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((first, others)) = self.0.split_first() else { return Ok(()) };
-        write!(f, ", and still there when killed: process {first}")?;
+        write!(f, ", and could not be killed: process {first}")?;
         others.iter().try_for_each(|pid| write!(f, ", {pid}"))
     }
 }

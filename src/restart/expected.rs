@@ -69,11 +69,11 @@ impl Expected {
         }
     }
 
-    /// The state that was saved before the failed attempts since this time, which have left a drain; `None` if there is none.
-    /// An older document is of earlier attempts, whose drain has ended.
-    pub(super) fn load(snapshot: &Snapshot, since: Duration) -> Option<Self> {
+    /// The saved state, if it is no older than the drain that failed attempts have left, which has lasted for `drained_for`. An
+    /// older one is of earlier attempts, whose drain has ended.
+    pub(super) fn load(snapshot: &Snapshot, drained_for: Duration) -> Option<Self> {
         match snapshot.read_document(NAME) {
-            Ok(document) => parse_json(&document).ok().filter(|saved: &Self| saved.is_within(since)),
+            Ok(document) => parse_json(&document).ok().filter(|saved: &Self| saved.is_within(drained_for)),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => {
                 log::warn!("cannot read the state of the server before the failed attempt: {error}");
@@ -82,8 +82,8 @@ impl Expected {
         }
     }
 
-    fn is_within(&self, since: Duration) -> bool {
-        self.at.elapsed().is_ok_and(|age| age <= since.saturating_add(LEEWAY))
+    fn is_within(&self, time: Duration) -> bool {
+        self.at.elapsed().is_ok_and(|age| age <= time.saturating_add(LEEWAY))
     }
 
     /// Forgets it: the server serves as before.

@@ -136,14 +136,8 @@ fn find_in_service(document: &Document, service: &Service, found: &mut Findings)
     if document.exabgp.answers && state != ServiceState::Starting {
         for prefix in service.prefixes.iter().filter(is_overdue) {
             let desired = prefix.desired.as_deref().unwrap_or("nothing");
-            let prefix = &prefix.prefix;
-            found.add(
-                Exit::Critical,
-                format!(
-                    "{name}: {prefix}: `{desired}` not acknowledged, refused {}",
-                    document.exabgp.refused
-                ),
-            );
+            let how = if prefix.refused { "refused by ExaBGP" } else { "not acknowledged" };
+            found.add(Exit::Critical, format!("{name}: {}: `{desired}` {how}", prefix.prefix));
         }
     }
     if let Some(why) = &service.failed_reload {

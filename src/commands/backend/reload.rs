@@ -240,7 +240,8 @@ mod tests {
         }
     }
 
-    /// A cut text may name every check. Without what the helper counts, a probe that never passes would fail each reload.
+    /// A `failed-reload` that was cut, with `…` at its end, stands for every check. Only `unproven` and `unseen` then keep a
+    /// probe that has never passed from failing each further reload.
     #[tokio::test]
     async fn a_probe_that_the_helper_does_not_count_does_not_fail_the_next_reload() {
         let (own, _other, config) = host_with("", "once-seen = true").await;

@@ -21,7 +21,7 @@ fn start(text: &str) -> ChildGroup {
 fn survivors_end_a_sentence() {
     assert_eq!(Survivors::default().to_string(), "");
     let survivors = Survivors([17, 4].map(Pid::from_raw).to_vec());
-    assert_eq!(survivors.to_string(), ", and still there when killed: process 17, 4");
+    assert_eq!(survivors.to_string(), ", and could not be killed: process 17, 4");
 }
 
 /// A hook may start a daemon.
