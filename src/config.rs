@@ -16,8 +16,8 @@ use std::time::Duration;
 pub(crate) use self::cite::ConfigError;
 use self::cite::Source;
 use self::since::Since;
-use crate::backend::Backend;
 use crate::backend::targets::{ServiceTargets, Target, Targets};
+use crate::backend::{Backend, Role};
 use crate::engine::check::{OnFail, Timing};
 use crate::engine::compat::Compat;
 use crate::engine::dampening::Policy;
@@ -136,6 +136,8 @@ pub(crate) struct Service {
     pub(crate) ladders: Vec<Ladder>,
     /// The backend, one of [`Config::backends`].
     pub(crate) backend: Option<Arc<Backend>>,
+    /// The role that the file names.
+    pub(crate) role: Option<Role>,
     /// A SOA query for each zone that the server must serve.
     pub(crate) zones: Vec<Query>,
     /// The checks, at least one, with unique names.

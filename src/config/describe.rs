@@ -12,7 +12,7 @@ use super::paste::Tables;
 use super::{Check, Config, Service};
 use crate::engine::check::Severity;
 use crate::engine::dampening::window::WINDOW;
-use crate::engine::dampening::{Mode, Policy, RESTARTS_EXCUSED};
+use crate::engine::dampening::{Mode, RESTARTS_EXCUSED};
 use crate::engine::ladder::Ladder;
 use crate::engine::service::StartPolicy;
 use crate::exabgp::Dialect;
@@ -106,7 +106,7 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
     if !service.on_change.is_empty() {
         writeln!(f, "  on change: {}", service.on_change.join(" "))?;
     }
-    describe_dampening(f, &service.dampening)?;
+    describe_dampening(f, service)?;
     for rung in 0..Ladder::STATES {
         for (route, ladder) in service.announcements() {
             let (state, advertisement) = ladder.rungs()[rung];
@@ -119,14 +119,28 @@ fn describe_service(f: &mut fmt::Formatter<'_>, service: &Service, dialect: Dial
     degrading::describe(f, service)?;
     service.checks.iter().try_for_each(|check| check::describe(f, check))?;
     if service.checks.iter().any(|check| check.default.is_some()) {
-        writeln!(
-            f,
-            "  to change a supplied check, paste its table into the service, where it takes the place of the check of its name; \
-             all else in the file stays. A service without `role` needs all these tables, as checks of its own replace them all:\n{}",
-            Tables(service)
-        )?;
+        writeln!(f, "{}{}", how_to_change(service), Tables(service))?;
     }
     Ok(())
+}
+
+/// How to use the tables of the supplied checks. A service that names no role loses the checks of its role, and that of the
+/// process, with the first check of its own.
+fn how_to_change(service: &Service) -> String {
+    let lists_checks = service.checks.iter().any(|check| check.default.is_none());
+    let role = service.backend.as_ref().and_then(|backend| backend.kind.only_role());
+    let first = match (service.role, role) {
+        (None, Some(role)) if !lists_checks => format!("write `role = \"{role}\"` in the service, and "),
+        (None, None) if !lists_checks => {
+            return "  to change the supplied checks, paste all these tables into the service: a check of its own replaces them\n"
+                .to_owned();
+        }
+        _ => String::new(),
+    };
+    format!(
+        "  to change a supplied check, {first}paste its table into the service; it takes the place of the check of its name, and all \
+         else in the file stays\n"
+    )
 }
 
 /// Probes of a check that [`questions`] describes.
@@ -200,6 +214,14 @@ fn warn_of_gaps(f: &mut fmt::Formatter<'_>, service: &Service, management: &[IpA
              in a `dns` check"
         )?;
     }
+    let has_process = service.backend.as_ref().is_some_and(|backend| backend.process_source().is_some());
+    if has_process && !service.checks.iter().any(|check| matches!(check.probe, Probe::Process(_))) {
+        writeln!(
+            f,
+            "  warning: no check watches the process of the backend: write `role = \"…\"` to have the supplied checks beside \
+             those of the file, or add a check with `process = {{}}`"
+        )?;
+    }
     for prefix in ordered::<BTreeSet<_>, _>(service.routes.iter().map(|route| route.prefix)) {
         if !probes.iter().any(|probe| prefix.contains(&probe.server.ip())) {
             writeln!(
@@ -228,7 +250,8 @@ fn warn_of_gaps(f: &mut fmt::Formatter<'_>, service: &Service, management: &[IpA
     Ok(())
 }
 
-fn describe_dampening(f: &mut fmt::Formatter<'_>, policy: &Policy) -> fmt::Result {
+fn describe_dampening(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
+    let policy = &service.dampening;
     let mode = match policy.mode {
         Mode::Off => return writeln!(f, "  dampening off"),
         Mode::Enforce => "enforce",
@@ -253,7 +276,11 @@ fn describe_dampening(f: &mut fmt::Formatter<'_>, policy: &Policy) -> fmt::Resul
             Period(policy.max_rise_time)
         )?;
     }
+    let watches_process = service.checks.iter().any(|check| matches!(check.probe, Probe::Process(_)));
     match policy.restart_grace {
+        _ if !watches_process => {
+            writeln!(f, "  no check watches the process, so every exit that a check notices counts as a fall")
+        }
         Duration::ZERO => writeln!(f, "  every exit of the server process counts as a fall"),
         grace => writeln!(
             f,
@@ -269,6 +296,35 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+
+    fn described(of_service: &str) -> String {
+        let text = format!(
+            "[node]\nmanagement = [\"10.1.0.2\"]\n[backend.unbound]\n[[service]]\nname = \"a\"\nprefixes = [\"192.0.2.53/32\"]\n\
+             {of_service}"
+        );
+        Description(&Config::parse(Path::new("test.toml"), &text, "host").unwrap()).to_string()
+    }
+
+    const OWN: &str =
+        "[[service.check]]\nname = \"own\"\ndns = { query = \"example.org. A\", server = \"192.0.2.53\" }\n";
+
+    #[test]
+    fn a_service_without_its_supplied_checks_is_described_as_it_is() {
+        let grace = "a process that restarts within 3s does not count as a fall";
+        let unwatched = "warning: no check watches the process of the backend: write `role = ";
+        let by_backend = described("backend = \"unbound\"\n");
+        assert!(by_backend.contains(grace) && !by_backend.contains(unwatched), "{by_backend}");
+        assert!(
+            by_backend.contains("write `role = \"resolver\"` in the service, and paste its table"),
+            "{by_backend}"
+        );
+        let own = described(&format!("backend = \"unbound\"\n{OWN}"));
+        assert!(!own.contains(grace) && own.contains(unwatched), "{own}");
+        let both = described(&format!("backend = \"unbound\"\nrole = \"resolver\"\n{OWN}"));
+        assert!(both.contains(grace) && !both.contains(unwatched), "{both}");
+        assert!(both.contains("to change a supplied check, paste its table into"), "{both}");
+        assert!(described("").contains("paste all these tables into the service"), "no role");
+    }
 
     #[test]
     fn a_command_is_described_by_its_program_without_half_a_pair_of_backquotes() {

@@ -17,7 +17,7 @@ use super::file::{self, File, Start};
 use super::since::{self, Since};
 use super::survey::{Basis, Survey};
 use super::value::Unscoped;
-use super::{Check, Config, DEFAULT_STATE, Node, Service, defaults};
+use super::{Check, Config, DEFAULT_STATE, Node, Service, defaults, role};
 use crate::backend::Backend;
 use crate::control::DEFAULT_DIRECTORY;
 use crate::engine::check::Timing;
@@ -276,7 +276,8 @@ impl<'a> Resolver<'a> {
             routes,
             ladders,
             backend: backend?,
-            zones: written.zones.iter().flat_map(Spanned::get_ref).map(|zone| zone.0.0.clone()).collect(),
+            role: file::value(&written.role),
+            zones: role::zones(&written.zones),
             checks: checks?,
             addresses: addresses.map(|()| service_addresses(written))?,
             unknown_after: unknown_after?,

@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use self::deep::way_back_checks;
 use self::questions::RoleQuestions;
+pub(super) use self::questions::zones;
 use super::address::{same_family, service_addresses};
 use super::defaults::PORT;
 use super::resolve::{Refused, Resolver, Result, Scope, addresses};

@@ -91,6 +91,7 @@ impl Salvage {
                 ladders: vec![Ladder::withdrawn(); routes.len()],
                 routes,
                 backend: None,
+                role: None,
                 zones: vec![],
                 checks: vec![],
                 addresses: None,

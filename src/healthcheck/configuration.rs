@@ -48,6 +48,7 @@ impl Options {
                 enabled: true,
                 routes: advertised.routes.clone(),
                 backend: None,
+                role: None,
                 zones: vec![],
                 checks: vec![self.one_check()],
                 addresses: None,

@@ -99,6 +99,15 @@ impl Transaction<'_> {
         }
     }
 
+    /// The note that a command has left the former process in place.
+    fn not_replaced(&self, baseline: &Baseline, process: &ProcessHandle) -> &'static str {
+        let is_former = baseline.processes.iter().any(|former| former.pid == process.pid);
+        match self.operation {
+            Operation::Command(..) if is_former => ", the same as before",
+            _ => "",
+        }
+    }
+
     pub(super) async fn wait_for_process(
         &self,
         baseline: &Baseline,
@@ -107,7 +116,7 @@ impl Transaction<'_> {
     ) -> Result<String, Trouble> {
         let look = async || match self.backend.found_by(recovery.finder.as_ref()).await {
             Some(Ok(process)) => match baseline.not_replaced_by(&process, recovery.is_restart) {
-                None => Ok(process.to_string()),
+                None => Ok(format!("{process}{}", self.not_replaced(baseline, &process))),
                 Some(why) => Err(why),
             },
             Some(Err(Missing::Surely(why))) => Err(why),

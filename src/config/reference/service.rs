@@ -108,7 +108,7 @@ const SERVICE: &[Key] = &[
         "backend",
         NAME,
         Absent,
-        "The NAME of the `[backend.NAME]` that answers. dnsherald watches its process, takes the role from its kind if the kind \
+        "The NAME of the `[backend.NAME]` that answers. dnsherald watches its process with the checks of the role, takes the role from its kind if the kind \
          has only one, and drains the service before the server stops.",
     ),
     key(

@@ -211,7 +211,9 @@ impl Resolver<'_> {
 }
 
 /// The SOA queries of the zones, one for each zone.
-pub(super) fn zones(written: &file::Placed<Vec<crate::config::value::Text<file::ZoneName>>>) -> Vec<Query> {
+pub(in crate::config) fn zones(
+    written: &file::Placed<Vec<crate::config::value::Text<file::ZoneName>>>,
+) -> Vec<Query> {
     let mut zones = vec![];
     for zone in written.iter().flat_map(Spanned::get_ref) {
         if !zones.contains(&zone.0.0) {
