@@ -24,7 +24,8 @@ pub(crate) enum Backend {
     /// The command does not touch the server if its configuration is invalid. Exit status: 0 done; 1 not done, the server
     /// does not run afterwards, it does not serve a zone of the services or one that it listed and served before, it serves
     /// an older version of one, or a check that passed before fails. If the reload before this one failed, also 1 if a zone
-    /// or a check that the warning in `status` names still fails, or if any check takes the service down. 78 bad
+    /// or a check that the warning in `status` names still fails, or if any of these checks takes a service down. Checks here
+    /// are those that ask the server (`dns`, `lookup`), without `once-up` and except for a missing address. 78 bad
     /// configuration of dnsherald.
     Reload(BackendReload),
     /// Restart the server without losing a query: check, drain, restart, verify, return
@@ -119,8 +120,8 @@ pub(crate) struct UnitHooks {
     pub(crate) unit: String,
 }
 
-/// Parses the name of a systemd unit. A name without a type suffix is a service, as for `systemctl`. The allowed characters
-/// are those of systemd.unit(5).
+/// Parses the name of a systemd service, and appends `.service` unless the name ends with it: the drop-in fits no other type.
+/// The allowed characters are those of systemd.unit(5).
 fn unit(text: &str) -> Result<String, String> {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
     if text.is_empty() || text.starts_with('-') || !text.chars().all(is_allowed) {

@@ -118,11 +118,11 @@ impl ListenerChanges {
         }
     }
 
-    /// Judges the differences. More sockets on an address than before mean two servers, unless all belong to the main
-    /// `process`: then it has more threads.
+    /// Judges the differences. More sockets on an address than before may mean two servers, unless every holder that can be
+    /// seen, at least one, is the main `process` or descends from it: then it has more threads.
     ///
     /// # Errors
-    /// With the difference: an address without a listener, or two servers on one.
+    /// With the difference: an address without a listener, or perhaps two servers on one.
     pub(super) fn judge(&self, process: Option<&ProcessHandle>) -> Result<String, String> {
         if !self.missing.is_empty() {
             return Err(format!("nothing listens at {}", self.missing.join(", ")));
@@ -130,16 +130,20 @@ impl ListenerChanges {
         for (listener, earlier) in &self.more {
             let pids = holders(&listener.inodes);
             let is_foreign = |pid: &&i32| process.is_none_or(|process| !descends_from(**pid, process.pid));
+            let found = format!("more sockets than before at {listener}, before ×{earlier}");
+            let by: Vec<_> = pids.iter().map(|pid| format!("process {pid}")).collect();
+            let by = by.join(", ");
             // This user cannot see the owner of another user's socket.
-            if pids.is_empty() || pids.iter().any(|pid| is_foreign(&pid)) {
-                let by: Vec<_> = pids.iter().map(|pid| format!("process {pid}")).collect();
-                let by = match by.as_slice() {
-                    [] => "this user cannot see who holds them".to_owned(),
-                    by => format!("held by {}", by.join(", ")),
-                };
+            if pids.is_empty() || process.is_none() {
+                let by = if by.is_empty() { String::new() } else { format!(", held by {by}") };
                 return Err(format!(
-                    "more sockets than before at {listener}, before ×{earlier}, {by}: two servers share the address; \
-                     end the wrong one"
+                    "{found}{by}: the server has more threads, or two servers share the address; `dnsherald backend status` as \
+                     root shows their processes"
+                ));
+            }
+            if pids.iter().any(|pid| is_foreign(&pid)) {
+                return Err(format!(
+                    "{found}, held by {by}: two servers share the address; end the wrong one"
                 ));
             }
         }

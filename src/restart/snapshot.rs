@@ -142,7 +142,8 @@ impl Snapshot {
         };
         Err(Trouble::with(
             format!("the last successful restart did not save `config-file`: {why}"),
-            "name a plain file with `config-file`, of root's and in a directory of root's",
+            "name a plain file of at most 4 MiB with `config-file`, in a directory that only root and this user can change; \
+             then restart once without --rollback",
         ))
     }
 }
