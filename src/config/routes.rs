@@ -132,14 +132,13 @@ impl Resolver<'_> {
         }
     }
 
-    /// Reads `med-increase`. It adds to the MED of `up`, so `up` needs one.
+    /// Reads `med-increase`: each further prefix has so much more MED, in every state with a MED. `up` needs one.
     fn med_increase(&self, written: &file::Terms) -> Result<u32> {
         let Some(increase) = &written.med_increase else { return Ok(0) };
         let has_med =
             |rung: &Spanned<file::Rung>| matches!(rung.get_ref(), WordOr::Table(up) if up.med.is_some());
         if *increase.get_ref() > 0 && !written.up.as_ref().is_some_and(has_med) {
-            let message =
-                "med-increase adds to the med of `up`, but `up` has none, expected `up = { med = … }`";
+            let message = "med-increase adds to the med of each further prefix, but `up` has none, expected `up = { med = … }`";
             return Err(self.rule_error(&["up"], &increase.span(), message));
         }
         Ok(*increase.get_ref())

@@ -16,7 +16,7 @@ use crate::process::handle::ProcessHandle;
 use crate::sys::procfs::ProcStat;
 use crate::text::ordered;
 
-/// The most generations between the server's main process and its children.
+/// How many processes [`descends_from`] looks at: the process itself, and its nearest ancestors.
 const MAX_GENERATIONS: usize = 8;
 
 /// The state of the server before the operation.
