@@ -8,7 +8,7 @@ use crate::text::period::Period;
 /// The subcommands of `backend`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Backend {
-    /// Show the server's process, version, listeners, counters, zones, and the permissions that this user lacks
+    /// Show the server's process, version, listeners, counters, the `zones` of its services, and the permissions that this user lacks
     ///
     /// The command asks the server through its own control channel. A server that does not answer within `timeout` of the
     /// backend is shown as hung. Run it as the user that ExaBGP runs as: "needs" lists the permissions that this user

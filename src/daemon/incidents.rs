@@ -18,6 +18,7 @@ use super::flight::Flight;
 use super::store::disk::{DIRECTORY_MODE, FILE_MODE};
 use crate::engine::action::Action;
 use crate::engine::notice::Notice;
+use crate::engine::service::ServiceState;
 use crate::history::file::{History, Notes};
 use crate::history::{Entry, Kind};
 use crate::sys::files::{remove_leftovers, replace};
@@ -83,14 +84,21 @@ impl Incidents {
         Self { queue, pending: None, kept_at: None }
     }
 
-    /// Notes a service that went down. The end of a hold is no incident: the checks had failed before.
+    /// Notes a service that went down. The end of a hold is no incident: the checks had failed before. Nor is the end of a
+    /// drain: the service did not serve.
     fn note(&mut self, actions: &[Action]) {
-        let was_held = |name: &String| {
-            let is_over = |action: &Action| matches!(action, Action::Log(Notice::HoldOver { service, .. }) if service == name);
+        let was_ordered = |name: &String| {
+            let is_over = |action: &Action| match action {
+                Action::Log(Notice::HoldOver { service, .. }) => service == name,
+                Action::Log(Notice::Service { service, from, .. }) => {
+                    service == name && *from == ServiceState::Drained
+                }
+                _ => false,
+            };
             actions.iter().any(is_over)
         };
         let down = actions.iter().find_map(|action| match action {
-            Action::Enter { service, state, .. } if state == "DOWN" && !was_held(service) => Some(service),
+            Action::Enter { service, state, .. } if state == "DOWN" && !was_ordered(service) => Some(service),
             _ => None,
         });
         if let (None, Some(service)) = (&self.pending, down) {
@@ -295,6 +303,23 @@ mod tests {
         incidents.note(&[over("a"), enter("DOWN")]);
         assert!(incidents.pending.is_none());
         incidents.note(&[over("b"), enter("DOWN")]);
+        assert!(incidents.pending.is_some());
+        let _ = fs::remove_dir_all(folder);
+    }
+
+    #[test]
+    fn the_end_of_a_drain_is_no_incident() {
+        let folder = folder("drain");
+        let history = History::start(folder.join("history"));
+        let mut incidents = Incidents::start(&folder.join("x.json"), &history);
+        let (why, to) = (String::new(), ServiceState::Down);
+        let becomes = |from| {
+            let (service, why, asks, kept) = ("a".to_owned(), why.clone(), vec![], vec![]);
+            Action::Log(Notice::Service { service, from, to, why, asks, kept, planned: false })
+        };
+        incidents.note(&[enter("DOWN"), becomes(ServiceState::Drained)]);
+        assert!(incidents.pending.is_none());
+        incidents.note(&[enter("DOWN"), becomes(ServiceState::Up)]);
         assert!(incidents.pending.is_some());
         let _ = fs::remove_dir_all(folder);
     }

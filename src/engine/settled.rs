@@ -52,6 +52,11 @@ impl Engine {
                     Confirmation::Acknowledged => Action::Settled(ServiceId(place)),
                     Confirmation::Said => Action::Said(ServiceId(place)),
                 });
+            } else if self.entries_of(place).any(RouteEntry::is_unreported) {
+                // ExaBGP has carried out another statement meanwhile, perhaps, and this one again.
+                self.report(now, place, how, false, out);
+                let routes = self.routes_of(place);
+                self.api_session.report(routes);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The operation on the server, and the waits for its recovery.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::baseline::{Baseline, ListenerChanges, listeners_of};
@@ -18,7 +19,7 @@ use crate::process::Missing;
 use crate::process::handle::ProcessHandle;
 use crate::status::{Document, Service};
 use crate::text::period::Shown;
-use crate::text::{counted, foreign, joined};
+use crate::text::{counted, foreign, joined, ordered};
 
 /// How long a restart waits for the pid file, at most half of its timeout.
 const PID_FILE_WAIT: Duration = Duration::from_secs(5);
@@ -242,14 +243,17 @@ impl Transaction<'_> {
     }
 }
 
-/// The number of zones compared. A zone that was not served before cannot be worse.
+/// The number of zones compared, each asked at several addresses. A zone that was not served before cannot be worse.
 fn compared(before: &Served, now: &Served) -> String {
-    let compared = before.all().filter(|zone| zone.serial.is_some()).count();
-    match (compared, now.all().count().saturating_sub(compared)) {
+    let compared: Vec<_> = before.all().filter(|zone| zone.serial.is_some()).collect();
+    let names: BTreeSet<_> = ordered(compared.iter().map(|zone| &zone.zone));
+    let (names, answers) = (names.len(), compared.len());
+    let served = format!("{} served in {}, none older", counted(names, "zone"), counted(answers, "answer"));
+    match (answers, now.all().count().saturating_sub(answers)) {
         (0, 0) => "none to compare".to_owned(),
-        (0, all) => format!("{all} not compared: none was served before"),
-        (all, 0) => format!("{all} served, none older"),
-        (some, rest) => format!("{some} served, none older; {rest} not compared: not served before"),
+        (0, rest) => format!("{} not compared: none was served before", counted(rest, "answer")),
+        (_, 0) => served,
+        (_, rest) => format!("{served}; {} not compared: not served before", counted(rest, "answer")),
     }
 }
 
@@ -273,12 +277,15 @@ mod tests {
         let found = |before: &[Zone], now: &[Zone]| compared(&served(before), &served(now));
         assert_eq!(found(&[], &[]), "none to compare");
         let two = [there.clone(), there.clone()];
-        assert_eq!(found(&[], &two), "2 not compared: none was served before");
+        assert_eq!(found(&[], &two), "2 answers not compared: none was served before");
         assert_eq!(
             found(&[missing.clone(), missing.clone()], &two),
-            "2 not compared: none was served before"
+            "2 answers not compared: none was served before"
         );
-        assert_eq!(found(&two, &two), "2 served, none older");
-        assert_eq!(found(&[there, missing], &two), "1 served, none older; 1 not compared: not served before");
+        assert_eq!(found(&two, &two), "1 zone served in 2 answers, none older");
+        assert_eq!(
+            found(&[there, missing], &two),
+            "1 zone served in 1 answer, none older; 1 answer not compared: not served before"
+        );
     }
 }

@@ -61,6 +61,13 @@ pub(crate) struct RouteEntry {
     pub(crate) given_up: bool,
 }
 
+fn fingerprint(advertisement: &Advertisement) -> u64 {
+    match advertisement {
+        Advertisement::Announce(attributes) => fnv64(format!("announce{attributes}").as_bytes()),
+        Advertisement::Withdraw => fnv64(b"withdraw"),
+    }
+}
+
 /// The result of a command.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) enum Answer {
@@ -175,19 +182,12 @@ impl RouteEntry {
 
     /// Whether the desired state differs from the last log line about the route.
     pub(crate) fn is_unreported(&self) -> bool {
-        self.reported != self.fingerprint()
+        self.reported.is_none() || self.reported != self.desired.as_ref().map(fingerprint)
     }
 
     /// Notes that the desired state was logged.
     pub(super) fn report(&mut self) {
-        self.reported = self.fingerprint();
-    }
-
-    fn fingerprint(&self) -> Option<u64> {
-        Some(match self.desired.as_ref()? {
-            Advertisement::Announce(attributes) => fnv64(format!("announce{attributes}").as_bytes()),
-            Advertisement::Withdraw => fnv64(b"withdraw"),
-        })
+        self.reported = self.desired.as_ref().map(fingerprint);
     }
 
     /// The prefix, with the MED if it has one and the neighbors if they are not all.
@@ -263,6 +263,10 @@ impl RouteEntry {
     /// Notes that the desired advertisement was sent.
     pub(super) fn mark_sent(&mut self, advertisement: &Advertisement) {
         self.due = None;
+        // The last log line does not tell what ExaBGP may do now: the next statement is news, also if it is as before.
+        if self.reported != Some(fingerprint(advertisement)) {
+            self.reported = None;
+        }
         self.perhaps_announced_before = self.perhaps_announced;
         self.perhaps_announced |= advertisement.announces();
         if self.sent.as_ref() != Some(advertisement) {

@@ -92,7 +92,7 @@ impl Service {
             }
             Until::Undrained(..) | Until::UndrainedAll(_) => {
                 let then = then(self.drains.only_endless().is_none());
-                Next::open(format!("drained until {}{then}", command(until)))
+                Next::open(format!("drained until {}{}{then}", command(until), self.drains_beside_endless()))
             }
             // Only the checks remain to wait for.
             _ if self.drains.is_empty() => self.after_checks_pass(now, ""),
@@ -104,6 +104,16 @@ impl Service {
                 ),
                 None => self.after_checks_pass(now, ", then the drain ends"),
             },
+        }
+    }
+
+    /// The drains beside the only one that an operator has to end, as the end of a sentence.
+    fn drains_beside_endless(&self) -> String {
+        let Some(endless) = self.drains.only_endless() else { return String::new() };
+        let others = self.drains.iter().map(|(holder, _)| holder).filter(|holder| *holder != endless);
+        match joined(others, ", ") {
+            none if none.is_empty() => none,
+            others => format!(", and until the drain by {others} ends"),
         }
     }
 

@@ -224,10 +224,10 @@ fn an_older_zone_does_not_return() {
         site.helper.says(WITHDRAW);
         output.status.code()
     };
-    assert_eq!(rolls_back(&mut site, "1 served, none older"), Some(4));
+    assert_eq!(rolls_back(&mut site, "1 zone served in 1 answer, none older"), Some(4));
     site.helper.says(ANNOUNCE);
     fs::remove_file(site.pop.file("served")).unwrap();
-    assert_eq!(rolls_back(&mut site, "1 not compared"), Some(4));
+    assert_eq!(rolls_back(&mut site, "1 answer not compared"), Some(4));
     site.helper.says(ANNOUNCE);
     site.write("served", "9");
     assert_eq!(rolls_back(&mut site, "serial 7, before 9"), Some(3));
