@@ -187,7 +187,10 @@ fn a_drain_ends_as_its_holders_want() {
     bench.drain("alice", Lasts::For(Duration::from_secs(60)));
     assert_eq!(bench.next(), "drain ends 70.000, then the checks must pass");
     bench.drain("bob", Lasts::UntilLifted);
-    assert_eq!(bench.next(), "drained until `dnsherald undrain resolver --as bob`, and until the drain by alice ends");
+    assert_eq!(
+        bench.next(),
+        "drained until `dnsherald undrain resolver --as bob`, and until the drain by alice ends"
+    );
     bench.drain("carol", Lasts::UntilLifted);
     assert_eq!(bench.next(), "drained until `dnsherald undrain resolver`", "it ends all");
     bench.undrain("carol", false);
@@ -262,7 +265,11 @@ fn a_hold_announces_only_after_the_last_drain() {
     bench.hold(3600);
     bench.drain("bob", Lasts::UntilLifted);
     bench.drain("carol", Lasts::For(Duration::from_secs(1800)));
-    assert_eq!(bench.next(), "drained until `dnsherald undrain resolver --as bob`, and until the drain by carol ends", "carol's remains");
+    assert_eq!(
+        bench.next(),
+        "drained until `dnsherald undrain resolver --as bob`, and until the drain by carol ends",
+        "carol's remains"
+    );
     assert_eq!(bench.until_in_log(), "; until `dnsherald undrain resolver --as bob`");
     bench.handle(Event::DisableFile(RESOLVER, true));
     assert_eq!(bench.next(), "drained until the disable-file /etc/off is removed", "the drains remain");
