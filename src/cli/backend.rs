@@ -23,7 +23,7 @@ pub(crate) enum Backend {
     ///
     /// The command does not touch the server if its configuration is invalid. Exit status: 0 done; 1 not done, the server
     /// does not run afterwards, it does not serve a zone of the services or one that it listed and served before, it serves
-    /// an older version of one, or a check that passed before fails. If the reload before this one failed, also 1 if a zone
+    /// an older version of one, or a check that passed before fails. If the reload before this one failed, or a restart whose drain stays, also 1 if a zone
     /// or a check that the warning in `status` names still fails, or if another check takes a service down, unless it has
     /// `once-up` or only lacks an address. Checks here are the `dns` and `lookup` checks that ask this server. 78 bad
     /// configuration of dnsherald.

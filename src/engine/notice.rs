@@ -134,7 +134,7 @@ pub(crate) enum Notice {
     /// The checks contradict the hold.
     HeldOff { service: String, state: ServiceState, why: String },
     /// A restart by dnsherald has failed.
-    RestartFailed { service: String, prefixes: Prefixes, failed: FailedRestart, until: Until },
+    RestartFailed { service: String, prefixes: Prefixes, failed: FailedRestart, drained: bool, until: Until },
     /// A restart or reload by dnsherald has succeeded.
     Restarted { service: String, what: Reason, but: String },
     /// A route is no longer configured.

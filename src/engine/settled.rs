@@ -160,8 +160,9 @@ impl Engine {
         let service = self.services.get(id.0)?;
         let is_withdrawn = |entry: &&RouteEntry| entry.route_state() == Some(RouteState::Withdrawn);
         let prefixes = self.entries_of(id.0).filter(is_withdrawn).map(RouteEntry::shown).collect();
+        let drained = service.state() == service::ServiceState::Drained;
         let (service, until) = (service.name().to_owned(), service.until(now));
-        Some(Notice::RestartFailed { service, prefixes, failed, until })
+        Some(Notice::RestartFailed { service, prefixes, failed, drained, until })
     }
 
     /// Logs the restart or reload of this service's server.

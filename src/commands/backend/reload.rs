@@ -9,13 +9,13 @@ use super::answered::ResultsBefore;
 use super::questions::QuestionReporter;
 use super::status;
 use crate::backend::Backend;
-use crate::backend::served::{Complaint, IF_REMOVED, Served, still_lost};
+use crate::backend::served::{Complaint, IF_REMOVED, Served, lost_by, still_lost};
 use crate::backend::targets::Targets;
 use crate::config::Config;
 use crate::control::client::Client;
 use crate::exit::Exit;
 use crate::restart::{Lock, ReloadFailure, report_reload};
-use crate::status::Service;
+use crate::status::{Drain, Service};
 use crate::text::period::Period;
 use crate::text::{self, joined, ordered};
 
@@ -71,10 +71,12 @@ pub(super) async fn run(
     }
     // A successful reload command does not prove that each zone was loaded, nor that clients are answered.
     let mut complaints = complaints_since(&targets, backend, &served, &results_before, &mut reporter).await;
-    // Whether the reload before has failed, and this one is to repair what it did.
-    let failed = services_with_failed_reload(helper, backend).await;
+    // Whether the operation before has failed, and this reload is to repair what it did.
+    let failed = services_to_repair(helper, backend).await;
     if !failed.is_empty() {
-        let lost = ordered(failed.iter().flat_map(Service::lost_by_reload));
+        let left_drained = failed.iter().flat_map(|service| drains_of(service, backend));
+        let by_restart = left_drained.flat_map(|drain| lost_by(&drain.reason));
+        let lost = ordered(failed.iter().flat_map(Service::lost_by_reload).chain(by_restart));
         let lost =
             reporter.report(still_lost(&lost, &complaints.zones, &targets, backend.timeout, removed)).await;
         complaints.zones.extend(lost);
@@ -177,11 +179,20 @@ async fn complaints_since(
     }
 }
 
-/// The services of this server whose last reload has failed, as the helper says.
-async fn services_with_failed_reload(helper: &Client, backend: &Backend) -> Vec<Service> {
-    let services = helper.look().await.map_or_else(|_| vec![], |document| document.services);
-    let of_backend = |service: &Service| service.backend.as_deref() == Some(backend.name.as_str());
-    services.into_iter().filter(|service| of_backend(service) && service.failed_reload.is_some()).collect()
+/// The services of this server whose last reload has failed, or that a failed restart has left drained, as the helper says.
+async fn services_to_repair(helper: &Client, backend: &Backend) -> Vec<Service> {
+    let mut services = helper.look().await.map_or_else(|_| vec![], |document| document.services);
+    services.retain(|service| {
+        let is_broken = service.failed_reload.is_some() || drains_of(service, backend).next().is_some();
+        service.backend.as_deref() == Some(backend.name.as_str()) && is_broken
+    });
+    services
+}
+
+/// The drains that operations on this server have left. None is under way, since a reload excludes restarts.
+fn drains_of<'a>(service: &'a Service, backend: &Backend) -> impl Iterator<Item = &'a Drain> {
+    let holder = backend.holder.to_string();
+    service.drains.iter().filter(move |drain| drain.holder == holder)
 }
 
 /// The complaints about the checks that failed before: a service may have been down for long, therefore no wait for the start

@@ -171,6 +171,7 @@ fn failed(end: RestartEnd) -> Notice {
         service: "resolver".to_owned(),
         prefixes,
         failed,
+        drained: false,
         until: Until::Over(Duration::from_secs(240)),
     }
 }
@@ -195,6 +196,11 @@ fn a_failed_restart_is_a_warning_that_names_the_prefix_the_reason_and_the_comman
     let reloaded = failed(RestartEnd::ReloadFailed);
     assert_eq!(reloaded.urgency(), Urgency::Warning);
     assert!(reloaded.to_string().ends_with("; not drained: the checks decide what is announced"));
+    let mut beside_a_drain = failed(RestartEnd::ReloadFailed);
+    if let Notice::RestartFailed { drained, .. } = &mut beside_a_drain {
+        *drained = true;
+    }
+    assert!(beside_a_drain.to_string().ends_with("; it stays drained; for 4m more"), "{beside_a_drain}");
     let back = failed(RestartEnd::RolledBack);
     assert_eq!(back.urgency(), Urgency::Warning);
     assert_eq!(

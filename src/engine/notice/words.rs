@@ -217,11 +217,14 @@ impl Notice {
                 "service {service}: held announced, without the hold it would be {state}: {why}; to end it: \
                  dnsherald unhold {service}"
             ),
-            Self::RestartFailed { service, prefixes, failed, until } => {
+            Self::RestartFailed { service, prefixes, failed, drained, until } => {
                 let FailedRestart { why, holder, end, .. } = failed;
                 let end = match end {
                     RestartEnd::RolledBack => {
                         "rolled back: the server runs with the configuration before".to_owned()
+                    }
+                    RestartEnd::ReloadFailed if *drained => {
+                        format!("it stays drained{}", until_by_clock(clock, until))
                     }
                     RestartEnd::ReloadFailed => "not drained: the checks decide what is announced".to_owned(),
                     RestartEnd::LeftDrained => {

@@ -103,6 +103,26 @@ fn a_zone_that_a_failed_reload_has_lost_must_be_served_after_a_restart() {
     });
 }
 
+/// The drain of the restart stays, and its reason names what the server has lost.
+#[test]
+fn a_reload_after_a_failed_restart_repairs_what_that_has_lost_or_fails() {
+    let name = "run::restart::left::a_reload_after_a_failed_restart_repairs_what_that_has_lost_or_fails";
+    in_namespace(name, "true", || {
+        let mut site = Site::with_a_listed_zone("stops; starts; touch lost");
+        site.is_left_drained(&[], "zone example.org. at 127.0.0.1:53: serial none, before 7");
+        site.reloads_by("true");
+        let reloads = || site.pop.command(&["backend", "reload"]);
+        let lost = "zone example.org. is not served at 127.0.0.1:53, as after the failed operation before";
+        for _ in 0..2 {
+            let output = reloads();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.code() == Some(1) && said.contains(lost), "{said}");
+        }
+        fs::remove_file(site.pop.file("lost")).unwrap();
+        assert_eq!(reloads().status.code(), Some(0));
+    });
+}
+
 /// The restart is done, and dampening goes on as without it.
 #[test]
 fn a_restart_of_a_suppressed_service_names_the_command_that_returns_it() {
