@@ -8,7 +8,8 @@ use crate::text::period::Period;
 /// The subcommands of `backend`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Backend {
-    /// Show the server's process, version, listeners, counters, the `zones` of its services, and the permissions that this user lacks
+    /// Show the server's process, version, listeners, counters, the `zones` of its services, and the permissions that this
+    /// user lacks
     ///
     /// The command asks the server through its own control channel. A server that does not answer within `timeout` of the
     /// backend is shown as hung. Run it as the user that ExaBGP runs as: "needs" lists the permissions that this user
@@ -23,10 +24,10 @@ pub(crate) enum Backend {
     ///
     /// The command does not touch the server if its configuration is invalid. Exit status: 0 done; 1 not done, the server
     /// does not run afterwards, it does not serve a zone of the services or one that it listed and served before, it serves
-    /// an older version of one, or a check that passed before fails. If the reload before this one failed, or a restart whose drain stays, also 1 if a zone
-    /// or a check that the warning in `status` names still fails, or if another check takes a service down, unless it has
-    /// `once-up` or only lacks an address. Checks here are the `dns` and `lookup` checks that ask this server. 78 bad
-    /// configuration of dnsherald.
+    /// an older version of one, or a check that passed before fails. If the reload before this one failed, or a restart whose
+    /// drain stays, also 1 if a zone or a check that the warning in `status` names still fails, or if another check takes a
+    /// service down, unless it has `once-up` or only lacks an address. Checks here are the `dns` and `lookup` checks that ask
+    /// this server. 78 bad configuration of dnsherald.
     Reload(BackendReload),
     /// Restart the server without losing a query: check, drain, restart, verify, return
     ///

@@ -55,6 +55,11 @@ fn by_rule(document: &Document, service: &Service, rule: Rule) -> Vec<String> {
                 )),
                 // Only the checks keep it, and `undrain` would not return it either.
                 _ if drain.returning => None,
+                // The drop-in of the unit drains before it stops, and undrains after its start.
+                (undrain, None) if service.unit.as_ref() == Some(&drain.holder) => Some(format!(
+                    "start the server (`systemctl start {}`), which ends the drain once the checks pass; to end it alone: `{undrain}`",
+                    drain.holder
+                )),
                 (undrain, None) => Some(format!("to end it: `{undrain}`")),
             };
             let mut remedies: Vec<_> = service.drains.iter().filter_map(of_drain).collect();

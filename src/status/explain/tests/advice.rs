@@ -49,6 +49,11 @@ const STATES: &[State] = &[
     ("upstream", upstream_is_dead, "timeout: the server answers the questions of other checks"),
     ("drained", drained, "to end it: `dnsherald undrain resolver --as alice`"),
     ("ends once healthy, and fails", ends_once_healthy, "timeout: the server does not answer, or hangs: "),
+    (
+        "drained by the unit that stops",
+        drained_by_unit,
+        "start the server (`systemctl start unbound.service`), which ends the drain once the checks pass",
+    ),
     ("drained with all", drained_with_all, "to end it: `dnsherald undrain --as alice`"),
     ("after a drain", |document| rises(document, ServiceState::Drained), PASSES_AGAIN),
     ("disabled", disabled, "remove the disable-file"),
@@ -186,6 +191,13 @@ fn ends_once_healthy(document: &mut Document) {
     becomes(document, ServiceState::Drained, "down", Severity::Down);
     drained(document);
     first(document).drains[0].returning = true;
+}
+
+fn drained_by_unit(document: &mut Document) {
+    drained(document);
+    let service = first(document);
+    service.unit = Some("unbound.service".to_owned());
+    "unbound.service".clone_into(&mut service.drains[0].holder);
 }
 
 fn drained_with_all(document: &mut Document) {
