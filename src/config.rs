@@ -210,6 +210,11 @@ impl Service {
         self.routes.iter().zip(&self.ladders)
     }
 
+    /// Whether a check watches the process of its server.
+    pub(crate) fn watches_process(&self) -> bool {
+        self.checks.iter().any(|check| matches!(check.probe, Probe::Process(_)))
+    }
+
     /// Whether this backend serves it.
     #[must_use]
     pub(crate) fn is_of(&self, backend: &Backend) -> bool {

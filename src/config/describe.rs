@@ -215,7 +215,7 @@ fn warn_of_gaps(f: &mut fmt::Formatter<'_>, service: &Service, management: &[IpA
         )?;
     }
     let has_process = service.backend.as_ref().is_some_and(|backend| backend.process_source().is_some());
-    if has_process && !service.checks.iter().any(|check| matches!(check.probe, Probe::Process(_))) {
+    if has_process && !service.watches_process() {
         writeln!(
             f,
             "  warning: no check watches the process of the backend: write `role = \"…\"` to have the supplied checks beside \
@@ -276,9 +276,8 @@ fn describe_dampening(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Res
             Period(policy.max_rise_time)
         )?;
     }
-    let watches_process = service.checks.iter().any(|check| matches!(check.probe, Probe::Process(_)));
     match policy.restart_grace {
-        _ if !watches_process => {
+        _ if !service.watches_process() => {
             writeln!(f, "  no check watches the process, so every exit that a check notices counts as a fall")
         }
         Duration::ZERO => writeln!(f, "  every exit of the server process counts as a fall"),

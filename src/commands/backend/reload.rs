@@ -74,7 +74,7 @@ pub(super) async fn run(
     // Whether the operation before has failed, and this reload is to repair what it did.
     let failed = services_to_repair(helper, backend).await;
     if !failed.is_empty() {
-        let left_drained = failed.iter().flat_map(|service| drains_of(service, backend));
+        let left_drained = failed.iter().flat_map(|service| drains_left(service, backend));
         let by_restart = left_drained.flat_map(|drain| lost_by(&drain.reason));
         let lost = ordered(failed.iter().flat_map(Service::lost_by_reload).chain(by_restart));
         let lost =
@@ -183,16 +183,15 @@ async fn complaints_since(
 async fn services_to_repair(helper: &Client, backend: &Backend) -> Vec<Service> {
     let mut services = helper.look().await.map_or_else(|_| vec![], |document| document.services);
     services.retain(|service| {
-        let is_broken = service.failed_reload.is_some() || drains_of(service, backend).next().is_some();
+        let is_broken = service.failed_reload.is_some() || drains_left(service, backend).next().is_some();
         service.backend.as_deref() == Some(backend.name.as_str()) && is_broken
     });
     services
 }
 
-/// The drains that operations on this server have left. None is under way, since a reload excludes restarts.
-fn drains_of<'a>(service: &'a Service, backend: &Backend) -> impl Iterator<Item = &'a Drain> {
-    let holder = backend.holder.to_string();
-    service.drains.iter().filter(move |drain| drain.holder == holder)
+/// The drains that failed restarts of this server have left.
+fn drains_left<'a>(service: &'a Service, backend: &Backend) -> impl Iterator<Item = &'a Drain> {
+    service.drains.iter().filter(|drain| drain.left_by() == Some(backend.name.as_str()))
 }
 
 /// The complaints about the checks that failed before: a service may have been down for long, therefore no wait for the start

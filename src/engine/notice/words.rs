@@ -219,13 +219,12 @@ impl Notice {
             ),
             Self::RestartFailed { service, prefixes, failed, drained, until } => {
                 let FailedRestart { why, holder, end, .. } = failed;
+                let ends = until_by_clock(clock, until);
                 let end = match end {
                     RestartEnd::RolledBack => {
                         "rolled back: the server runs with the configuration before".to_owned()
                     }
-                    RestartEnd::ReloadFailed if *drained => {
-                        format!("it stays drained{}", until_by_clock(clock, until))
-                    }
+                    RestartEnd::ReloadFailed if *drained => format!("it stays drained{ends}"),
                     RestartEnd::ReloadFailed => "not drained: the checks decide what is announced".to_owned(),
                     RestartEnd::LeftDrained => {
                         let stays = match prefixes.is_empty() {
@@ -233,12 +232,9 @@ impl Notice {
                             false => format!("{prefixes} stays withdrawn"),
                         };
                         // The command that ends it follows.
-                        let until = match until {
-                            Until::Undrained(..) => String::new(),
-                            until => until_by_clock(clock, until),
-                        };
+                        let ends = if matches!(until, Until::Undrained(..)) { "" } else { &ends };
                         format!(
-                            "{stays}{until}; to end it once the server is repaired: dnsherald undrain {service} --as {holder} \
+                            "{stays}{ends}; to end it once the server is repaired: dnsherald undrain {service} --as {holder} \
                              --once-healthy"
                         )
                     }

@@ -49,11 +49,7 @@ const STATES: &[State] = &[
     ("upstream", upstream_is_dead, "timeout: the server answers the questions of other checks"),
     ("drained", drained, "to end it: `dnsherald undrain resolver --as alice`"),
     ("ends once healthy, and fails", ends_once_healthy, "timeout: the server does not answer, or hangs: "),
-    (
-        "drained by the unit that stops",
-        drained_by_unit,
-        "start the server (`systemctl start unbound.service`), which ends the drain once the checks pass",
-    ),
+    ("drained by its unit", drained_by_unit, "start the server (`systemctl start unbound.service`)"),
     ("drained with all", drained_with_all, "to end it: `dnsherald undrain --as alice`"),
     ("after a drain", |document| rises(document, ServiceState::Drained), PASSES_AGAIN),
     ("disabled", disabled, "remove the disable-file"),
