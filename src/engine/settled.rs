@@ -42,21 +42,22 @@ impl Engine {
                 Some((_, Confirmation::Acknowledged)) => false,
                 None => true,
             };
+            let mut returns = false;
             if news {
                 let before = self.settled[place].replace((state, how));
-                let returns = before.is_some_and(|(before, _)| state.returns_from(before));
-                self.report(now, place, how, returns, out);
-                let routes = self.routes_of(place);
-                self.api_session.report(routes);
+                returns = before.is_some_and(|(before, _)| state.returns_from(before));
+            } else if !self.entries_of(place).any(RouteEntry::is_unreported) {
+                continue;
+            }
+            // Without news ExaBGP may have carried out another statement meanwhile, and this one again.
+            self.report(now, place, how, returns, out);
+            let routes = self.routes_of(place);
+            self.api_session.report(routes);
+            if news {
                 out.push(match how {
                     Confirmation::Acknowledged => Action::Settled(ServiceId(place)),
                     Confirmation::Said => Action::Said(ServiceId(place)),
                 });
-            } else if self.entries_of(place).any(RouteEntry::is_unreported) {
-                // ExaBGP has carried out another statement meanwhile, perhaps, and this one again.
-                self.report(now, place, how, false, out);
-                let routes = self.routes_of(place);
-                self.api_session.report(routes);
             }
         }
     }

@@ -19,7 +19,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::here::Ignored;
+use super::here::{Ignored, twice_if_missing};
 use super::request::{Arrival, Request};
 use super::response::Response;
 use super::{Rcode, Tls, Transport, https};
@@ -46,14 +46,20 @@ pub(super) type Answered = Result<(Response, Duration), Trouble>;
 impl Path<'_> {
     /// Sends one datagram and receives until a response arrives; counts the other messages in `ignored`.
     pub(super) async fn udp(self, request: &Request, ignored: &mut Ignored) -> Answered {
-        self.look_twice().await?;
-        let socket = self.datagram_socket()?;
-        let start = Instant::now();
-        socket.send(request.octets()).map_err(|error| self.cannot_send(error))?;
+        let (socket, start) = twice_if_missing(|| async move { self.send(request) }).await?;
         let _waiting = own::note_question();
         // Registers the socket only after sending: the latency is then the server's alone.
         let socket = tokio::net::UdpSocket::from_std(socket)?;
         Ok((self.response_on(&socket, request, ignored).await?, start.elapsed()))
+    }
+
+    /// Sends the request from a socket of its own; with the time of sending.
+    fn send(self, request: &Request) -> Result<(UdpSocket, Instant), Trouble> {
+        self.look()?;
+        let socket = self.datagram_socket()?;
+        let start = Instant::now();
+        socket.send(request.octets()).map_err(|error| self.cannot_send(error))?;
+        Ok((socket, start))
     }
 
     /// A non-blocking socket at the source address, connected to the server.
@@ -118,7 +124,11 @@ impl Path<'_> {
 
     /// Opens a connection that sends each write at once; with the time of its first packet.
     pub(super) async fn connect(self) -> Result<(TcpStream, Instant), Trouble> {
-        self.look_twice().await?;
+        twice_if_missing(|| self.connect_once()).await
+    }
+
+    async fn connect_once(self) -> Result<(TcpStream, Instant), Trouble> {
+        self.look()?;
         let socket = match self.server {
             SocketAddr::V4(_) => TcpSocket::new_v4(),
             SocketAddr::V6(_) => TcpSocket::new_v6(),
@@ -278,6 +288,8 @@ fn explain(error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     #[test]
@@ -311,23 +323,43 @@ mod tests {
     }
 
     /// With `ip_nonlocal_bind=1` the bind would succeed.
-    #[tokio::test]
-    async fn a_missing_source_is_found_before_the_bind() {
+    #[test]
+    fn a_missing_source_is_found_before_the_bind() {
         let (server, locality) = ("127.0.0.1:53".parse().unwrap(), Locality::default());
         let from = |source: &str| Path { server, source: Some(source.parse().unwrap()), locality: &locality };
-        assert!(from("127.0.0.1").look_twice().await.is_ok());
-        let failure = Failure::from(from("203.0.113.77").look_twice().await.unwrap_err());
+        assert!(from("127.0.0.1").look().is_ok());
+        let failure = Failure::from(from("203.0.113.77").look().unwrap_err());
         assert_eq!(failure.cause, Cause::SourceAddress, "{failure}");
     }
 
-    #[tokio::test]
-    async fn a_missing_service_address_counts_although_the_source_is_missing_too() {
+    #[test]
+    fn a_missing_service_address_counts_although_the_source_is_missing_too() {
         let address = "203.0.113.53".parse().unwrap();
         let locality = Locality { service: vec![address], ..Locality::default() };
         let source = Some("203.0.113.77".parse().unwrap());
         let path = Path { server: SocketAddr::new(address, 53), source, locality: &locality };
-        let failure = Failure::from(path.look_twice().await.unwrap_err());
+        let failure = Failure::from(path.look().unwrap_err());
         assert_eq!(failure.cause, Cause::AddressMissing, "{failure}");
+    }
+
+    /// The packet may be sent while an address moves between two interfaces: the second attempt decides.
+    #[tokio::test]
+    async fn an_attempt_without_its_address_runs_twice() {
+        let attempts = |missing: u32, cause: Cause| async move {
+            let count = Cell::new(0);
+            let attempt = async || {
+                count.set(count.get() + 1);
+                let failed = count.get() <= missing;
+                if failed { Err(Trouble::from(Failure::new(cause, "it failed"))) } else { Ok(()) }
+            };
+            (twice_if_missing(attempt).await.map_err(|trouble| Failure::from(trouble).cause), count.get())
+        };
+        assert_eq!(attempts(0, Cause::AddressMissing).await, (Ok(()), 1));
+        for cause in [Cause::AddressMissing, Cause::SourceAddress] {
+            assert_eq!(attempts(1, cause).await, (Ok(()), 2));
+            assert_eq!(attempts(2, cause).await, (Err(cause), 2));
+        }
+        assert_eq!(attempts(1, Cause::PortClosed).await, (Err(Cause::PortClosed), 1));
     }
 
     /// As AppArmor and SELinux do.

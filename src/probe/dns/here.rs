@@ -49,6 +49,23 @@ pub(crate) fn not_here(address: IpAddr, device: Option<&str>, delivery: Delivery
     }
 }
 
+/// Runs the attempt. If it misses an address of this host, a second attempt decides: the address may be moving between
+/// two interfaces.
+pub(super) async fn twice_if_missing<T, F>(attempt: impl Fn() -> F) -> Result<T, Trouble>
+where
+    F: Future<Output = Result<T, Trouble>>,
+{
+    match attempt().await {
+        Err(Trouble::Explained(failure))
+            if matches!(failure.cause, Cause::AddressMissing | Cause::SourceAddress) =>
+        {
+            tokio::time::sleep(APART).await;
+            attempt().await
+        }
+        done => done,
+    }
+}
+
 /// Whether the server has to be on this host.
 const fn is_of_this_host(place: Place) -> bool {
     matches!(place, Place::Service | Place::Management)
@@ -59,19 +76,9 @@ impl Path<'_> {
         self.locality.place(self.server.ip())
     }
 
-    /// As [`look`](Self::look). If the first look-up misses the address, a second one decides: the address may be moving
-    /// between two interfaces.
-    pub(super) async fn look_twice(self) -> Result<(), Trouble> {
-        if self.look().is_ok() {
-            return Ok(());
-        }
-        tokio::time::sleep(APART).await;
-        self.look()
-    }
-
     /// Looks up whether both addresses of the probe are on this host. The server's comes first: a missing service address is
     /// a failure, a missing source leaves the outcome unknown.
-    fn look(self) -> Result<(), Trouble> {
+    pub(super) fn look(self) -> Result<(), Trouble> {
         self.look_for_server()?;
         self.look_for_source()
     }
