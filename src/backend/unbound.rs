@@ -1,10 +1,10 @@
 //! Unbound.
 //!
-//! Every reload ends the server if the file does not parse, so `backend reload` checks it first. SIGHUP, which
-//! `systemctl reload` sends, also drops the cache. So the driver uses `unbound-control`, first with `reload_keep_cache`,
-//! which versions before 1.17.1 do not know. A reload opens no new `interface:`; that takes a restart. Every reload resets
-//! the counters, even if it keeps the cache. The driver reads them with `stats_noreset`, since `stats` would reset them for
-//! other readers.
+//! Each reload that the driver uses ends the server if the file does not parse, so `backend reload` checks it first. SIGHUP,
+//! which `systemctl reload` sends, also drops the cache. So the driver uses `unbound-control`, first with
+//! `reload_keep_cache`, which versions before 1.17.1 do not know. A reload opens no new `interface:`; that takes a restart.
+//! It also resets the counters, even if it keeps the cache. The driver reads them with `stats_noreset`, since `stats` would
+//! reset them for other readers.
 
 use super::rate_limit::{Limited, RateLimit, Settings, Source};
 use super::{Access, Ask, Driver, Facts, Reading, Reload, Role, number_of, sum_of};

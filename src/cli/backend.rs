@@ -23,11 +23,12 @@ pub(crate) enum Backend {
     /// Check the server's configuration, and if it is valid make the server read it again
     ///
     /// The command does not touch the server if its configuration is invalid. Exit status: 0 done; 1 not done, the server
-    /// does not run afterwards, it does not serve a zone of the services or one that it listed and served before, it serves
-    /// an older version of one, or a check that passed before fails. If the reload before this one failed, or a restart whose
-    /// drain stays, also 1 if a zone or a check that the warning in `status` names still fails, or if another check takes a
-    /// service down, unless it has `once-up` or only lacks an address. Checks here are the `dns` and `lookup` checks that ask
-    /// this server. 78 bad configuration of dnsherald.
+    /// is stopped, hung or in an unknown state afterwards, it does not serve a zone of the services or one that it listed
+    /// and served before, it serves an older version of one, or a check that passed before fails. If the reload before this
+    /// one failed, or a restart whose drain stays, also 1 if a zone that the failed operation lost is still not served, if a
+    /// check that the warning of a failed reload in `status` names still fails, or if another check takes a service down,
+    /// unless it has `once-up` or only lacks an address. Checks here are the `dns` and `lookup` checks that ask this server.
+    /// 78 bad configuration of dnsherald.
     Reload(BackendReload),
     /// Restart the server without losing a query: check, drain, restart, verify, return
     ///

@@ -114,7 +114,8 @@ impl ChildGroup {
     pub(crate) async fn finish(self) -> io::Result<(ExitStatus, Survivors)> {
         let mut group = self;
         let mut survivors = Survivors::default();
-        // What is left is our child by now, or a parent of it is. As a rule there is none.
+        // If this process adopts orphans, what is left is our child by now, or a parent of it is; as a rule there is none.
+        // If it does not, as in `check`, always look.
         if let Some(marks) = group.marks.clone()
             && orphans::adopted().is_none_or(|adopted| !adopted.is_empty())
         {

@@ -102,7 +102,7 @@ pub(super) async fn run(
             stderr,
             "{name}: see the server's log, its access lists and the addresses at which it listens"
         )?;
-        writeln!(stderr, "{name}: to return, {repair} and reload again")?;
+        writeln!(stderr, "{name}: to repair this, {repair} and reload again")?;
         writeln!(stderr, "{name}: `dnsherald explain` names what is announced meanwhile")?;
     }
     Ok(if complaints.is_empty() { exit } else { Exit::Failure })
@@ -132,7 +132,7 @@ impl Complaints {
     fn summary(&self, exit: Exit) -> Option<String> {
         if self.is_empty() {
             return (exit != Exit::Success)
-                .then(|| "done, but the server does not run, or its state is unknown".to_owned());
+                .then(|| "done, but the server is stopped, hung or in an unknown state".to_owned());
         }
         Some(format!("done, but {}", joined(self.all(), "; ")))
     }
