@@ -92,9 +92,9 @@ impl Expected {
         let _ = std::fs::remove_file(snapshot.directory.join(NAME));
     }
 
-    /// Replaces the present listeners and zones of the baseline by the saved ones. If no listener was saved, the server was
-    /// down before the first attempt, and the present listeners stay. A zone stays as it is if it is in `removed`, or if its
-    /// present version is newer.
+    /// Replaces the present listeners and zones of the baseline by the saved ones. If no listener was saved, the
+    /// server was down before the first attempt, or nothing listened, and the present listeners stay. A zone stays as it is if
+    /// it is in `removed`, or if its present version is newer.
     pub(super) fn replace_in(self, baseline: &mut Baseline, removed: &[String]) {
         if !self.listeners.is_empty() {
             let listener = |(address, transport, sockets)| Listener {

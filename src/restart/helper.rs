@@ -84,7 +84,7 @@ impl Transaction<'_> {
 
     /// Has the helper log how the restart failed, for each of these services.
     pub(super) async fn report_failure(&self, names: &[String], end: RestartEnd, why: &str) {
-        // Its zones were compared: none is lost.
+        // After a return every zone was compared, and none is lost. For a drain that stays, the engine does not use the list.
         self.report(names, end, why, Some(vec![])).await;
     }
 
