@@ -107,6 +107,9 @@ pub enum Request {
         /// Whether it ran without an operator: then the warning of a failed reload stays.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         unattended: bool,
+        /// What could not be verified; `None` if every step was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unverified: Option<Reason>,
     },
     /// Count the questions of a command as those of the helper: no client has sent them. Changes nothing else.
     Asked(Asked),

@@ -50,7 +50,9 @@ mod lock;
 mod progress;
 mod recovery;
 mod snapshot;
+mod verified;
 mod verify;
+mod zones;
 
 pub(crate) use self::baseline::listeners_of;
 pub(crate) use self::drained::{
@@ -61,6 +63,7 @@ use self::helper::with_files;
 pub(crate) use self::helper::{ReloadFailure, report_reload};
 pub(crate) use self::lock::Lock;
 use self::snapshot::Snapshot;
+pub(crate) use self::verified::Verified;
 
 /// How the transaction ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -193,7 +196,7 @@ impl Transaction<'_> {
         let attempt = self.attempt_unless(interrupted.as_mut(), &mut journal, &guard, &before).await;
         let (failed_at, why) = match attempt {
             Ok(()) if journal.worse.is_empty() => {
-                self.report_success().await;
+                self.report_success(journal.unverified).await;
                 return Outcome::Restarted.into();
             }
             // The next reload or restart must not take this for a failure from before.
@@ -285,7 +288,7 @@ impl Transaction<'_> {
         journal.run(Step::Configuration, self.check(&before.drains)).await?;
         journal.run(Step::Drain, self.drain(&self.drain_reason())).await?;
         journal.run(Step::Quiet, async { Ok(wait_until_quiet(self.config, self.backend).await) }).await?;
-        let baseline = Baseline::new(self.config, self.backend, &self.removed).await;
+        let baseline = self.present_state(journal).await;
         for warning in several_servers(&shared(baseline.listeners.clone())) {
             journal.note(&format!("WARNING: {warning}"));
         }
@@ -317,15 +320,7 @@ impl Transaction<'_> {
         // A command may have changed the configuration before it has replaced the server.
         let read = read_before.unwrap_or_else(|| snapshot.read());
         self.verify(journal, baseline, &Recovery::start(self.config, self.backend, is_restart)).await?;
-        if !journal.worse.is_empty() {
-            let worse = journal.worse.join("; ");
-            journal.note(&format!("the copy for a rollback stays as it was: {worse}"));
-        } else if self.has_replaced(baseline)
-            && let Err(error) = read.and_then(|read| read.map_or(Ok(()), |present| snapshot.save(&present)))
-        {
-            let place = snapshot.directory.display();
-            log::warn!("cannot save the configuration for a rollback in {place}: {error}");
-        }
+        self.save_for_rollback(journal, baseline, &snapshot, read);
         Ok(())
     }
 
@@ -353,6 +348,9 @@ impl Transaction<'_> {
         self.compare_listeners(baseline, recovery).await.map_err(Trouble::new)?;
         journal.finish(found);
         Expected::remove(&Snapshot::new(&self.config.state, self.backend));
+        if journal.worse.is_empty() {
+            self.save_zones(journal, baseline).await;
+        }
         Ok(())
     }
 
@@ -370,7 +368,7 @@ impl Transaction<'_> {
         self.drain(&format!("rolling back: {why}")).await?;
         let baseline = match first {
             Some(first) => first.with_process_of(self.backend).await,
-            None => Baseline::new(self.config, self.backend, &self.removed).await,
+            None => self.present_state(journal).await,
         };
         let found = Snapshot::new(&self.config.state, self.backend).check()?.undo()?;
         journal.finish(restored.get_or_init(|| found));

@@ -106,6 +106,19 @@ impl Zone {
         self.serial.is_some() && self.trouble.is_none()
     }
 
+    /// Whether no answer arrived: this says nothing about the zone.
+    pub(super) fn is_unanswered(&self) -> bool {
+        let is_silence =
+            |cause| matches!(cause, Cause::Timeout | Cause::PortClosed | Cause::Closed | Cause::Unreachable);
+        self.cause.is_some_and(is_silence)
+    }
+
+    /// Whether both are about the same zone at the same address.
+    #[must_use]
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        (&self.zone, self.server) == (&other.zone, other.server)
+    }
+
     /// Whether this answer is no worse than an earlier one: authoritative, and its serial is not older (RFC 1982).
     #[must_use]
     pub(crate) fn is_no_worse_than(&self, earlier: &Self) -> bool {

@@ -15,16 +15,25 @@ use crate::text::ordered;
 
 mod lost;
 
-pub(crate) use self::lost::{Complaint, lost_by, still_lost};
+pub(crate) use self::lost::{Complaint, lost_by, remedy, still_lost};
 
 /// Maximum number of listed zones to query, in the order of the list.
 const MOST_LISTED: usize = 1000;
 
-/// The remedy for a complaint about a zone that the operator removed.
-pub(crate) const IF_REMOVED: &str = "name a zone that was removed on purpose with --removed ZONE, once no service of dnsherald's file names it";
-
 /// Number of zones queried at once.
 const AT_A_TIME: usize = 32;
+
+/// How the zones of a server are known.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Source {
+    /// The server did not list them, or no address has answered for one of them.
+    #[default]
+    Incomplete,
+    /// The server listed them, or has no list, and an address has answered for each.
+    Server,
+    /// From a record, as far as the server did not list them or did not answer.
+    Record,
+}
 
 /// The zones that a server serves.
 #[derive(Clone, Debug, Default)]
@@ -34,22 +43,50 @@ pub(crate) struct Served {
     /// The other listed zones that were served at the first query, at the first management address and every service
     /// address.
     pub(crate) listed: Vec<Zone>,
+    pub(crate) source: Source,
 }
 
 impl Served {
-    /// Queries the zones of the services and those that the server lists now. Skips listed zones in `removed`.
-    pub(crate) async fn now(targets: &Targets, backend: &Backend, removed: &[String]) -> Self {
-        let (configured, names) = tokio::join!(zones(targets, backend.timeout), backend.listed_zones());
-        // If the server does not list its zones, only those of the services count.
-        let queries = names.unwrap_or_default().into_iter().take(MOST_LISTED).filter_map(|name| query(&name));
+    /// Queries the zones of the services and those that the server lists now. Skips zones in `removed`. If there is a `record`,
+    /// it counts as far as the server does not list its zones or does not answer.
+    pub(crate) async fn now(
+        targets: &Targets,
+        backend: &Backend,
+        removed: &[String],
+        record: Option<&[Zone]>,
+    ) -> Self {
+        let list = async {
+            match backend.zone_list {
+                Some(_) => backend.listed_zones().await,
+                None => Ok(vec![]),
+            }
+        };
+        let (mut configured, names) = tokio::join!(zones(targets, backend.timeout), list);
+        let is_listed = names.is_ok();
+        let recorded =
+            || -> BTreeSet<_> { ordered(record.into_iter().flatten().map(|zone| zone.zone.clone())) };
+        let names = names.unwrap_or_else(|_| recorded().into_iter().collect());
+        let queries = names.into_iter().take(MOST_LISTED).filter_map(|name| query(&name));
         let removed: Vec<_> = removed.iter().filter_map(|name| query(name)).collect();
         let is_known = |query: &Query| {
             removed.contains(query) || configured.iter().any(|zone| zone.zone == query.name())
         };
         let others: Vec<_> = queries.filter(|query| !is_known(query)).collect();
         let mut listed = asked(of_listed(targets), &others, backend.timeout).await;
+        let answered = |one: &Zone| listed.iter().any(|zone| zone.zone == one.zone && !zone.is_unanswered());
+        let source = match record {
+            _ if is_listed && listed.iter().all(answered) => Source::Server,
+            Some(_) => Source::Record,
+            None => Source::Incomplete,
+        };
+        let recorded = |zone: &Zone| record?.iter().find(|earlier| earlier.is_of(zone));
+        for zone in configured.iter_mut().chain(&mut listed).filter(|zone| zone.is_unanswered()) {
+            if let Some(earlier) = recorded(zone) {
+                *zone = earlier.clone();
+            }
+        }
         listed.retain(Zone::is_served);
-        Self { configured, listed }
+        Self { configured, listed, source }
     }
 
     /// Queries the same zones again.
@@ -58,7 +95,7 @@ impl Served {
         let queries: Vec<_> = names.into_iter().filter_map(|name| query(name)).collect();
         let (configured, listed) =
             tokio::join!(zones(targets, timeout), asked(of_listed(targets), &queries, timeout));
-        Self { configured, listed }
+        Self { configured, listed, source: self.source }
     }
 
     /// Every zone.
@@ -69,10 +106,8 @@ impl Served {
     /// The zones that are worse than `before`: pairs of the earlier and the present result.
     #[must_use]
     pub(crate) fn worse_than<'a>(&'a self, before: &'a Self) -> Vec<(&'a Zone, &'a Zone)> {
-        let pairs = before.all().filter_map(|earlier| {
-            let is_the_same = |now: &&Zone| (&now.zone, now.server) == (&earlier.zone, earlier.server);
-            Some((earlier, self.all().find(is_the_same)?))
-        });
+        let pairs =
+            before.all().filter_map(|earlier| Some((earlier, self.all().find(|now| now.is_of(earlier))?)));
         pairs.filter(|(earlier, now)| !now.is_no_worse_than(earlier)).collect()
     }
 
@@ -172,11 +207,11 @@ mod tests {
     fn a_zone_of_a_service_has_to_be_served_and_one_of_the_list_as_it_was() {
         let (a, b) = (zone("a.", Some(1), None), zone("b.", Some(5), None));
         let gone = |name| zone(name, None, Some("answered REFUSED without a SOA"));
-        let before = Served { configured: vec![a.clone(), gone("never.")], listed: vec![b.clone()] };
-        let now = |configured, listed| Served { configured, listed };
-        let well = now(vec![a.clone(), zone("never.", Some(1), None)], vec![b.clone()]);
+        let served = |configured, listed| Served { configured, listed, source: Source::Server };
+        let before = served(vec![a.clone(), gone("never.")], vec![b.clone()]);
+        let well = served(vec![a.clone(), zone("never.", Some(1), None)], vec![b.clone()]);
         assert_eq!(texts(well.complaints(&before)), [""; 0]);
-        let lost = now(vec![gone("a."), gone("never.")], vec![gone("b.")]);
+        let lost = served(vec![gone("a."), gone("never.")], vec![gone("b.")]);
         assert_eq!(
             texts(lost.complaints(&before)),
             [
@@ -196,7 +231,7 @@ mod tests {
                 at("10.1.0.2:53", false, "a.", Some(1), None),
                 at("192.0.2.53:53", true, "a.", serial, if serial.is_some() { None } else { refused }),
             ],
-            listed: vec![],
+            ..Served::default()
         };
         assert_eq!(
             texts(served(None).complaints(&served(Some(1)))),
@@ -217,7 +252,7 @@ mod tests {
         let service = at("192.0.2.53:53", true, "a.", Some(1), None);
         let served = |configured: &[&Zone]| Served {
             configured: configured.iter().map(|&zone| zone.clone()).collect(),
-            listed: vec![],
+            ..Served::default()
         };
         let well = served(&[&management(None), &service]);
         assert_eq!(texts(well.complaints(&well)), [""; 0]);

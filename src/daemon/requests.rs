@@ -160,7 +160,9 @@ impl Daemon<'_> {
         let engine = &mut self.engine;
         let notice = |(id, _): &(ServiceId, String)| match request {
             Request::RestartFailed { failed, .. } => engine.restart_failed(now, *id, failed.clone()),
-            Request::Restarted { what, unattended, .. } => engine.restarted(*id, what.clone(), *unattended),
+            Request::Restarted { what, unattended, unverified, .. } => {
+                engine.restarted(*id, what.clone(), *unattended, unverified.clone())
+            }
             _ => None,
         };
         let mut actions: Vec<Action> = concerned.iter().filter_map(notice).map(Action::from).collect();

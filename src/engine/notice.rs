@@ -135,8 +135,8 @@ pub(crate) enum Notice {
     HeldOff { service: String, state: ServiceState, why: String },
     /// A restart by dnsherald has failed.
     RestartFailed { service: String, prefixes: Prefixes, failed: FailedRestart, drained: bool, until: Until },
-    /// A restart or reload by dnsherald has succeeded.
-    Restarted { service: String, what: Reason, but: String },
+    /// A restart or reload by dnsherald has succeeded; `unverified` is what the operator has to look at.
+    Restarted { service: String, what: Reason, unverified: Option<Reason>, but: String },
     /// A route is no longer configured.
     LeftBehind(LeftBehind),
     /// ExaBGP has got its withdraw, of which `silence` is as in [`Stated`]; `what` is its prefix, and its neighbors if not all.
@@ -274,7 +274,7 @@ impl Notice {
             Self::StaleWithdrawn { silence: None, .. } => Urgency::Notice,
             Self::Detected { understood, spoken, .. } if understood == spoken => Urgency::Info,
             Self::Check { .. }
-            | Self::Restarted { .. }
+            | Self::Restarted { unverified: None, .. }
             | Self::Penalty { .. }
             | Self::ReturnDelayed { .. }
             | Self::Exited { .. }

@@ -166,8 +166,14 @@ impl Engine {
         Some(Notice::RestartFailed { service, prefixes, failed, drained, until })
     }
 
-    /// Logs the restart or reload of this service's server.
-    pub(crate) fn restarted(&mut self, id: ServiceId, what: Reason, unattended: bool) -> Option<Notice> {
+    /// Logs the restart or reload of this service's server, and what of it is `unverified`.
+    pub(crate) fn restarted(
+        &mut self,
+        id: ServiceId,
+        what: Reason,
+        unattended: bool,
+        unverified: Option<Reason>,
+    ) -> Option<Notice> {
         let service = self.services.get_mut(id.0)?;
         if !unattended {
             service.forget_failed_reload();
@@ -194,6 +200,7 @@ impl Engine {
         Some(Notice::Restarted {
             service: service.name().to_owned(),
             what,
+            unverified,
             but: format!("{unrepaired}{but}"),
         })
     }

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use nix::unistd::Pid;
 
 use super::former::FormerServices;
+use super::verified::Verified;
 use crate::backend::Backend;
 use crate::backend::answers::identity;
 use crate::backend::listeners::{self, Listener, holders};
-use crate::backend::served::Served;
+use crate::backend::served::{Served, Source};
 use crate::config::Config;
 use crate::probe::Probe;
 use crate::process::Missing;
@@ -28,6 +29,8 @@ pub(super) struct Baseline {
     pub(super) is_down: bool,
     pub(super) listeners: Vec<Listener>,
     pub(super) zones: Served,
+    /// Whether it may have served zones that are not known.
+    pub(super) may_lack_zones: bool,
     pub(super) version: Option<String>,
     pub(super) identity: Option<String>,
     /// Its services as the helper shows them.
@@ -35,18 +38,30 @@ pub(super) struct Baseline {
 }
 
 impl Baseline {
-    pub(super) async fn new(config: &Config, backend: &Backend, removed: &[String]) -> Self {
+    /// The state of now. Zones of the last `verified` operation count as far as the server does not answer, unless `unattended`:
+    /// the record may be old, and no operator would read that it is.
+    pub(super) async fn new(
+        config: &Config,
+        backend: &Backend,
+        removed: &[String],
+        verified: Option<&Verified>,
+        unattended: bool,
+    ) -> Self {
         let targets = config.targets_of(backend);
+        let recorded = verified.map(|verified| verified.zones.as_slice());
+        let record = recorded.filter(|_| !unattended);
         let (process, version, identity, zones) = tokio::join!(
             backend.process(),
             backend.version(),
             identity(&targets, backend.timeout),
-            Served::now(&targets, backend, removed),
+            Served::now(&targets, backend, removed, record),
         );
         Self {
             is_down: matches!(&process, Some(Err(Missing::Surely(_)))),
             processes: process.and_then(Result::ok).into_iter().collect(),
             listeners: listeners_of(config, backend),
+            may_lack_zones: zones.source == Source::Incomplete
+                && recorded.is_none_or(|zones| !zones.is_empty()),
             zones,
             version: version.ok(),
             identity,
@@ -199,6 +214,7 @@ mod tests {
             is_down: false,
             listeners: vec![],
             zones: Served::default(),
+            may_lack_zones: false,
             version: None,
             identity: None,
             services: FormerServices::default(),

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::baseline::Baseline;
 use super::snapshot::Snapshot;
+use super::verified::SavedZone;
 use crate::backend::answers::Zone;
 use crate::backend::listeners::Listener;
 use crate::backend::served::is_among;
@@ -35,22 +36,21 @@ pub(super) struct Expected {
     at: SystemTime,
     /// Each with the number of its sockets.
     listeners: Vec<(SocketAddr, Protocol, usize)>,
-    /// The zones that it served, each with the address that was queried, whether clients query it, and the serial.
-    zones: Vec<(String, SocketAddr, bool, u32)>,
+    zones: Vec<SavedZone>,
+    /// Whether these are all zones that it served.
+    #[serde(default)]
+    are_zones_known: bool,
 }
 
 impl Expected {
     fn new(baseline: &Baseline) -> Self {
         // Those of a server that was down belong to others.
         let listeners = baseline.listeners.iter().filter(|_| !baseline.is_down);
-        let served = |zone: &Zone| {
-            let serial = zone.serial.filter(|_| zone.is_served())?;
-            Some((zone.zone.clone(), zone.server, zone.is_service, serial))
-        };
         Self {
             at: SystemTime::now(),
             listeners: listeners.map(|one| (one.address, one.transport, one.sockets)).collect(),
-            zones: baseline.zones.all().filter_map(served).collect(),
+            zones: baseline.zones.all().filter_map(SavedZone::from_served).collect(),
+            are_zones_known: !baseline.may_lack_zones,
         }
     }
 
@@ -109,22 +109,15 @@ impl Expected {
             // These are its own, also if it is down now.
             baseline.is_down = false;
         }
-        for (zone, server, is_service, serial) in self.zones {
-            let is_this = |one: &&mut Zone| (&one.zone, one.server) == (&zone, server);
+        baseline.may_lack_zones &= !self.are_zones_known;
+        for before in self.zones.into_iter().map(Zone::from) {
             let zones = &mut baseline.zones;
-            let present = zones.configured.iter_mut().chain(&mut zones.listed).find(is_this);
-            let before = Zone {
-                zone: zone.clone(),
-                server,
-                is_service,
-                serial: Some(serial),
-                trouble: None,
-                cause: None,
-            };
-            match present {
-                _ if is_among(removed, &zone) => {}
+            let mut all = zones.configured.iter_mut().chain(&mut zones.listed);
+            let is_newer = |now: u32| before.serial.is_some_and(|serial| is_newer(now, serial));
+            match all.find(|present| present.is_of(&before)) {
+                _ if is_among(removed, &before.zone) => {}
                 // The server has got a newer version meanwhile.
-                Some(present) if present.serial.is_some_and(|now| is_newer(now, serial)) => {}
+                Some(present) if present.serial.is_some_and(is_newer) => {}
                 Some(present) => *present = before,
                 None => zones.listed.push(before),
             }
@@ -159,7 +152,8 @@ mod tests {
             processes: vec![],
             is_down: false,
             listeners: listeners.iter().map(listener).collect(),
-            zones: Served { configured: vec![], listed: zones.iter().map(zone).collect() },
+            zones: Served { listed: zones.iter().map(zone).collect(), ..Served::default() },
+            may_lack_zones: false,
             version: None,
             identity: None,
             services: FormerServices::default(),

@@ -98,10 +98,15 @@ impl Transaction<'_> {
         .await;
     }
 
-    /// Has the helper note that the restart is done, for each service of the server.
-    pub(super) async fn report_success(&self) {
-        let unattended = self.unattended;
-        let request = |service| Request::Restarted { service, what: self.what().into(), unattended };
+    /// Has the helper note that the restart is done, for each service of the server, and what could not be verified.
+    pub(super) async fn report_success(&self, unverified: Option<String>) {
+        let (unattended, unverified) = (self.unattended, unverified.map(Reason::from));
+        let request = |service| Request::Restarted {
+            service,
+            what: self.what().into(),
+            unattended,
+            unverified: unverified.clone(),
+        };
         self.tell(&self.names(), request, |trouble| {
             log::warn!("the history of the helper does not tell of this restart: {trouble}");
         })
@@ -166,7 +171,7 @@ pub(crate) async fn report_reload(
                 let why = format!("{} {why}", transaction.what());
                 transaction.report(&transaction.names(), RestartEnd::ReloadFailed, &why, lost).await;
             }
-            None => transaction.report_success().await,
+            None => transaction.report_success(None).await,
         }
     };
     if tokio::time::timeout(REPORT_TIMEOUT, report).await.is_err() {

@@ -1,17 +1,16 @@
 //! The operation on the server, and the waits for its recovery.
 
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::io;
+use std::time::Duration;
 
 use super::baseline::{Baseline, ListenerChanges, listeners_of};
 use super::command::InterruptGuard;
-use super::drained::{COUNTER_INTERVAL, POLL_INTERVAL};
+use super::drained::POLL_INTERVAL;
 use super::earlier::EarlierDrains;
 use super::recovery::Recovery;
+use super::snapshot::Present;
 use super::{Journal, Operation, Snapshot, Transaction};
-use crate::backend::answers::identity;
-use crate::backend::served::{self, Complaint, Served, still_lost};
 use crate::backend::sharing::{Shared, several_servers, shared};
 use crate::backend::{Checked, Trouble};
 use crate::control::client::NotRunning;
@@ -19,13 +18,10 @@ use crate::process::Missing;
 use crate::process::handle::ProcessHandle;
 use crate::status::{Document, Service};
 use crate::text::period::Shown;
-use crate::text::{counted, foreign, joined, ordered};
+use crate::text::{foreign, joined};
 
 /// How long a restart waits for the pid file, at most half of its timeout.
 const PID_FILE_WAIT: Duration = Duration::from_secs(5);
-
-/// Maximum number of complaints about zones in a report.
-const MOST_LOST: usize = 8;
 
 impl Transaction<'_> {
     /// Checks all that can be checked before the drain, and stores the drains that earlier transactions have left.
@@ -97,6 +93,25 @@ impl Transaction<'_> {
             Operation::Command(..) => {
                 !baseline.processes.is_empty() && baseline.processes.iter().all(ProcessHandle::has_exited)
             }
+        }
+    }
+
+    /// Saves the configuration that was `read`, for a rollback, if the server has started with it and is no worse for it.
+    pub(super) fn save_for_rollback(
+        &self,
+        journal: &mut Journal<'_>,
+        baseline: &Baseline,
+        snapshot: &Snapshot,
+        read: io::Result<Option<Present>>,
+    ) {
+        if !journal.worse.is_empty() {
+            let worse = journal.worse.join("; ");
+            journal.note(&format!("the copy for a rollback stays as it was: {worse}"));
+        } else if self.has_replaced(baseline)
+            && let Err(error) = read.and_then(|read| read.map_or(Ok(()), |present| snapshot.save(&present)))
+        {
+            let place = snapshot.directory.display();
+            log::warn!("cannot save the configuration for a rollback in {place}: {error}");
         }
     }
 
@@ -180,112 +195,5 @@ impl Transaction<'_> {
             found.push_str(&warning);
         }
         Ok(found)
-    }
-
-    pub(super) async fn wait_for_zones(
-        &self,
-        baseline: &Baseline,
-        recovery: &Recovery,
-        journal: &mut Journal<'_>,
-    ) -> Result<String, Trouble> {
-        let targets = self.config.targets_of(self.backend);
-        let look = async || {
-            let now = baseline.zones.again(&targets, self.backend.timeout).await;
-            let worse = now.worse_than(&baseline.zones);
-            let mut lost: Vec<_> =
-                worse.iter().map(|(earlier, zone)| Complaint::worse(earlier, zone)).collect();
-            let earlier = baseline.services.lost_zones();
-            lost.extend(still_lost(&earlier, &lost, &targets, self.backend.timeout, &self.removed).await);
-            match lost.len() {
-                0 => Ok(self.changes(baseline, &now).await),
-                all => {
-                    let more = all.saturating_sub(MOST_LOST);
-                    let more = (more > 0).then(|| counted(more, "further complaint"));
-                    let lost = lost.into_iter().map(|complaint| complaint.text);
-                    Err(joined(lost.take(MOST_LOST).chain(more), "; "))
-                }
-            }
-        };
-        let found = recovery.wait(journal, COUNTER_INTERVAL, look).await;
-        found.map_err(|why| Trouble::new(format!("{why}; {}", served::IF_REMOVED)))
-    }
-
-    /// Reports facts about the server after the operation.
-    async fn changes(&self, baseline: &Baseline, zones: &Served) -> String {
-        let (version, identity) = tokio::join!(self.backend.version(), self.identity_after(baseline));
-        let mut found = vec![compared(&baseline.zones, zones)];
-        for (what, then, now) in
-            [("version", &baseline.version, version.ok()), ("identity", &baseline.identity, identity)]
-        {
-            match (then, now) {
-                (Some(then), Some(now)) if *then != now => found.push(format!("{what} {then}, now {now}")),
-                (None, Some(now)) => found.push(format!("{what} {now}")),
-                (Some(then), None) => found.push(format!("{what} {then}, now none")),
-                _ => {}
-            }
-        }
-        found.join("; ")
-    }
-
-    /// The identity that the server reports. If it reported one before, this asks again until one timeout has passed: the
-    /// new configuration may hide it.
-    async fn identity_after(&self, baseline: &Baseline) -> Option<String> {
-        let targets = self.config.targets_of(self.backend);
-        let began = Instant::now();
-        loop {
-            let now = identity(&targets, self.backend.timeout).await;
-            let is_missed = now.is_none() && baseline.identity.is_some();
-            if !is_missed || began.elapsed() >= self.backend.timeout {
-                return now;
-            }
-            tokio::time::sleep(COUNTER_INTERVAL).await;
-        }
-    }
-}
-
-/// The number of zones compared, each asked at several addresses. A zone that was not served before cannot be worse.
-fn compared(before: &Served, now: &Served) -> String {
-    let compared: Vec<_> = before.all().filter(|zone| zone.serial.is_some()).collect();
-    let names: BTreeSet<_> = ordered(compared.iter().map(|zone| &zone.zone));
-    let (names, answers) = (names.len(), compared.len());
-    let served = format!("{} served in {}, none older", counted(names, "zone"), counted(answers, "answer"));
-    match (answers, now.all().count().saturating_sub(answers)) {
-        (0, 0) => "none to compare".to_owned(),
-        (0, rest) => format!("{} not compared: none was served before", counted(rest, "answer")),
-        (_, 0) => served,
-        (_, rest) => format!("{served}; {} not compared: not served before", counted(rest, "answer")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::backend::answers::Zone;
-
-    #[test]
-    fn only_zones_that_were_served_count_as_compared() {
-        let zone = |serial| Zone {
-            zone: "example.org.".to_owned(),
-            server: "127.0.0.1:53".parse().unwrap(),
-            is_service: false,
-            serial,
-            trouble: None,
-            cause: None,
-        };
-        let (there, missing) = (zone(Some(1)), zone(None));
-        let served = |zones: &[Zone]| Served { configured: zones.to_vec(), listed: vec![] };
-        let found = |before: &[Zone], now: &[Zone]| compared(&served(before), &served(now));
-        assert_eq!(found(&[], &[]), "none to compare");
-        let two = [there.clone(), there.clone()];
-        assert_eq!(found(&[], &two), "2 answers not compared: none was served before");
-        assert_eq!(
-            found(&[missing.clone(), missing.clone()], &two),
-            "2 answers not compared: none was served before"
-        );
-        assert_eq!(found(&two, &two), "1 zone served in 2 answers, none older");
-        assert_eq!(
-            found(&[there, missing], &two),
-            "1 zone served in 1 answer, none older; 1 answer not compared: not served before"
-        );
     }
 }

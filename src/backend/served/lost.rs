@@ -10,11 +10,16 @@ use crate::backend::targets::Targets;
 use crate::engine::drain::ZoneAt;
 use crate::text::ordered;
 
+/// The remedy for a complaint about a zone that the operator removed.
+const IF_REMOVED: &str = "name a zone that was removed on purpose with --removed ZONE, once no service of dnsherald's file names it";
+
 /// A zone that is worse than before, or is not served, at one address.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Complaint {
     pub(crate) zone: ZoneAt,
     pub(crate) text: String,
+    /// Whether it is not served, and not merely older.
+    is_lost: bool,
 }
 
 impl fmt::Display for Complaint {
@@ -30,14 +35,19 @@ impl Complaint {
         let serial = |zone: &Zone| zone.serial.map_or("none".to_owned(), |serial| serial.to_string());
         let (is, was) = (serial(now), serial(earlier));
         let text = format!("zone {} at {}: serial {is}, before {was}{}", now.zone, now.server, why(now));
-        Self { zone: place(now), text }
+        Self { zone: place(now), text, is_lost: !now.is_served() }
     }
 
     /// Describes a zone that is not served, with these words before the cause.
     pub(super) fn not_served(zone: &Zone, words: &str) -> Self {
         let text = format!("zone {} is not served at {}{words}{}", zone.zone, zone.server, why(zone));
-        Self { zone: place(zone), text }
+        Self { zone: place(zone), text, is_lost: true }
     }
+}
+
+/// What to do about these complaints if the operator has removed a zone; `None` if no zone is lost.
+pub(crate) fn remedy(complaints: &[Complaint]) -> Option<&'static str> {
+    complaints.iter().any(|complaint| complaint.is_lost).then_some(IF_REMOVED)
 }
 
 fn place(zone: &Zone) -> ZoneAt {

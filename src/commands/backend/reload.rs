@@ -9,12 +9,12 @@ use super::answered::ResultsBefore;
 use super::questions::QuestionReporter;
 use super::status;
 use crate::backend::Backend;
-use crate::backend::served::{Complaint, IF_REMOVED, Served, lost_by, still_lost};
+use crate::backend::served::{Complaint, Served, Source, lost_by, remedy, still_lost};
 use crate::backend::targets::Targets;
 use crate::config::Config;
 use crate::control::client::Client;
 use crate::exit::Exit;
-use crate::restart::{Lock, ReloadFailure, report_reload};
+use crate::restart::{Lock, ReloadFailure, Verified, report_reload};
 use crate::status::{Drain, Service};
 use crate::text::period::Period;
 use crate::text::{self, joined, ordered};
@@ -52,10 +52,16 @@ pub(super) async fn run(
     }
     let targets = config.targets_of(backend);
     let mut reporter = QuestionReporter::new(helper);
+    let verified = Verified::load(config, backend);
+    let record = verified.as_ref().map(|verified| verified.zones.as_slice());
     let former = async {
-        tokio::join!(Served::now(&targets, backend, removed), ResultsBefore::now(config, backend, &targets))
+        let served = Served::now(&targets, backend, removed, record);
+        tokio::join!(served, ResultsBefore::now(config, backend, &targets))
     };
     let (served, results_before) = reporter.report(former).await;
+    if let Some(verified) = verified.as_ref().filter(|_| served.source == Source::Record) {
+        writeln!(text::stderr(), "{name}: {}", verified.note())?;
+    }
     match backend.reload().await {
         Ok(done) => {
             for step in done {
@@ -90,7 +96,8 @@ pub(super) async fn run(
         writeln!(text::stderr(), "{name}: reloaded, but {complaint}")?;
     }
     if !complaints.zones.is_empty() {
-        writeln!(text::stderr(), "{name}: see the server's log; {IF_REMOVED}")?;
+        let remedy = remedy(&complaints.zones).map(|remedy| format!("; {remedy}")).unwrap_or_default();
+        writeln!(text::stderr(), "{name}: see the server's log{remedy}")?;
     }
     if !complaints.questions.is_empty() || !complaints.still_failing.is_empty() {
         let repair = match complaints.questions.is_empty() {
@@ -105,7 +112,13 @@ pub(super) async fn run(
         writeln!(stderr, "{name}: to repair this, {repair} and reload again")?;
         writeln!(stderr, "{name}: `dnsherald explain` names what is announced meanwhile")?;
     }
-    Ok(if complaints.is_empty() { exit } else { Exit::Failure })
+    if !complaints.is_empty() {
+        return Ok(Exit::Failure);
+    }
+    if exit == Exit::Success {
+        Verified::save(config, backend, &reporter.report(Served::now(&targets, backend, &[], None)).await);
+    }
+    Ok(exit)
 }
 
 /// What is wrong after the reload.

@@ -32,6 +32,8 @@ pub(crate) enum Until {
     UndrainedAll(Option<Holder>),
     /// The operator removes the disable-file.
     FileGone,
+    /// The operator enables the service in the file and reloads.
+    Enabled,
     /// This helper exits.
     Exit,
     /// This time has passed.
@@ -98,6 +100,7 @@ impl fmt::Display for Until {
                 f.write_str("; until `dnsherald undrain` (it ends the drains of all services)")
             }
             Self::FileGone => f.write_str("; until the file is removed"),
+            Self::Enabled => f.write_str("; until `enabled = true` and `dnsherald reload`"),
             Self::Exit => f.write_str("; until the helper exits"),
             Self::Over(time) => write!(f, "; for {} more", Shown(*time)),
         }

@@ -241,8 +241,10 @@ impl Notice {
                 };
                 format!("service {service}: {why}; {end}")
             }
-            Self::Restarted { service, what, but } => {
-                format!("service {service}: {what} done, and every step verified{but}")
+            Self::Restarted { service, what, unverified, but } => {
+                let verified = || ", and every step verified".to_owned();
+                let verified = unverified.as_ref().map_or_else(verified, |look_at| format!("; {look_at}"));
+                format!("service {service}: {what} done{verified}{but}")
             }
             Self::LeftBehind(left) => left.to_string(),
             Self::Reloaded { unchanged, changed, added, removed } => {

@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(bench.fails("worse", Some(&[]), true), "worse; lost a.", "again");
         let done = |bench: &mut Bench, unattended| {
             let what = "restart srv".to_owned().into();
-            bench.0.restarted(ServiceId(0), what, unattended).unwrap().to_string()
+            bench.0.restarted(ServiceId(0), what, unattended, None).unwrap().to_string()
         };
         let stays = "; the warning of a failed reload stays, since no operator has repaired it";
         let said = done(&mut bench, true);

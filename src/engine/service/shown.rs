@@ -69,7 +69,7 @@ impl Service {
     /// The condition for its return, as long as it is withdrawn.
     pub(crate) fn until(&self, now: Moment) -> Until {
         match self.state {
-            _ if !self.enabled => Until::Open,
+            _ if !self.enabled => Until::Enabled,
             ServiceState::Drained if self.is_disabled() => Until::FileGone,
             // The reason names the condition.
             ServiceState::Drained if self.drains.is_empty() => Until::Open,

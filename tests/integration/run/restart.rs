@@ -24,6 +24,7 @@ mod reloaded;
 mod rolled_back;
 mod saved;
 mod shared;
+mod unknown;
 
 /// Functions for the shell commands of a restart. The pid file is created atomically.
 const FUNCTIONS: &str = "starts() { sleep 1000 >/dev/null 2>&1 & echo $! >> all; echo $! > new; mv new pid; }\n\

@@ -18,8 +18,20 @@ pub(crate) fn port_53(address: &str) -> Option<UdpSocket> {
 
 /// Answers every query with a SOA with the serial of the name, or without one.
 pub(crate) fn serves_zones(socket: &UdpSocket, serial: impl Fn(&str) -> Option<u32>) {
+    serves_zones_unless_silent(socket, || false, serial);
+}
+
+/// The same, and does not answer while `is_silent`.
+pub(crate) fn serves_zones_unless_silent(
+    socket: &UdpSocket,
+    is_silent: impl Fn() -> bool,
+    serial: impl Fn(&str) -> Option<u32>,
+) {
     let mut query = [0; 512];
     while let Ok((size, client)) = socket.recv_from(&mut query) {
+        if is_silent() {
+            continue;
+        }
         let length = query[12..size].iter().position(|length| *length == 0).unwrap();
         let question = &query[12..12 + length + 5];
         let mut answer = [&query[..2], &[0x84, 0, 0, 1, 0, 0, 0, 0, 0, 0], question].concat();

@@ -1,7 +1,7 @@
 //! How long a failed `backend restart` waits, and what it says of the drain that it leaves.
 
 use super::*;
-use crate::support::zones::serves_zones;
+use crate::support::zones::serves_zones_unless_silent;
 
 impl Site {
     /// The server lists a zone, and serves it unless the file `lost` exists. Only in a namespace of its own.
@@ -11,17 +11,20 @@ impl Site {
         site
     }
 
-    /// The server lists these zones, and serves all but those in the file `lost`; without a name there it serves none.
+    /// The server lists these zones, and serves all but those in the file `lost`; without a name there it serves none. While
+    /// the file `hung` exists, it does neither.
     pub(super) fn lists_zones(&self, zones: &str) {
         let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
-        let (list, lost) = (self.pop.file("list"), self.pop.file("lost"));
+        let [list, lost, hung] = ["list", "lost", "hung"].map(|name| self.pop.file(name));
+        let lists = format!("[ ! -e {} ] && cat {}", hung.display(), list.display());
         fs::write(&list, zones).unwrap();
         let is_lost = move |zone: &str| {
             let is_it = |lost: String| lost.is_empty() || lost.split_whitespace().any(|name| name == zone);
             fs::read_to_string(&lost).is_ok_and(is_it)
         };
-        thread::spawn(move || serves_zones(&socket, |zone| (!is_lost(zone)).then_some(7)));
-        self.has_a_backend_with(&format!("zone-list = [\"cat\", {list:?}]"));
+        let serial = move |zone: &str| (!is_lost(zone)).then_some(7);
+        thread::spawn(move || serves_zones_unless_silent(&socket, || hung.exists(), serial));
+        self.has_a_backend_with(&format!("zone-list = [\"/bin/sh\", \"-c\", {lists:?}]"));
     }
 }
 
