@@ -24,7 +24,7 @@ use serde::Serialize;
 use self::baseline::Baseline;
 use self::command::InterruptGuard;
 use self::drained::ensure_drained;
-use self::earlier::{EarlierDrains, reasons, since_first_attempt};
+use self::earlier::{EarlierDrains, reasons};
 use self::expected::Expected;
 use self::progress::Journal;
 pub(crate) use self::progress::{Done, Progress, Step};
@@ -63,7 +63,7 @@ use self::helper::with_files;
 pub(crate) use self::helper::{ReloadFailure, report_reload};
 pub(crate) use self::lock::Lock;
 use self::snapshot::Snapshot;
-pub(crate) use self::verified::Verified;
+pub(crate) use self::verified::{Verified, after_success};
 
 /// How the transaction ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -196,7 +196,11 @@ impl Transaction<'_> {
         let attempt = self.attempt_unless(interrupted.as_mut(), &mut journal, &guard, &before).await;
         let (failed_at, why) = match attempt {
             Ok(()) if journal.worse.is_empty() => {
-                self.report_success(journal.unverified).await;
+                let unverified = match before.baseline.get() {
+                    Some(baseline) => self.note_zones(&mut journal, baseline).await,
+                    None => None,
+                };
+                self.report_success(unverified).await;
                 return Outcome::Restarted.into();
             }
             // The next reload or restart must not take this for a failure from before.
@@ -231,16 +235,19 @@ impl Transaction<'_> {
     /// The result of a rollback after an attempt that failed for `why`. The reason names the restored files.
     async fn after_rollback(
         &self,
-        rollback: Result<(), Trouble>,
+        rollback: Result<Baseline, Trouble>,
         journal: &mut Journal<'_>,
         why: &str,
         restored: Option<String>,
     ) -> End {
         match rollback {
-            Ok(()) => {
+            Ok(baseline) => {
                 // The next reload or restart must not take a service that is worse for one that failed before.
                 let (end, why) = match journal.worse.join("; ") {
-                    worse if worse.is_empty() => (RestartEnd::RolledBack, why.to_owned()),
+                    worse if worse.is_empty() => {
+                        self.note_zones(journal, &baseline).await;
+                        (RestartEnd::RolledBack, why.to_owned())
+                    }
                     worse => (RestartEnd::ReloadFailed, format!("rolled back, but {worse}; {why}")),
                 };
                 self.report_failure(&self.names(), end, &with_files(&why, restored.as_deref())).await;
@@ -288,23 +295,18 @@ impl Transaction<'_> {
         journal.run(Step::Configuration, self.check(&before.drains)).await?;
         journal.run(Step::Drain, self.drain(&self.drain_reason())).await?;
         journal.run(Step::Quiet, async { Ok(wait_until_quiet(self.config, self.backend).await) }).await?;
-        let baseline = self.present_state(journal).await;
-        for warning in several_servers(&shared(baseline.listeners.clone())) {
+        let present = self.present_state().await;
+        for warning in several_servers(&shared(present.listeners.clone())) {
             journal.note(&format!("WARNING: {warning}"));
         }
         // Still a part of the step before: a failure or an interruption leaves the server untouched.
         let services = ensure_drained(self.helper, &self.names()).await?;
         let left: Vec<_> = before.drains.get().map(reasons).unwrap_or_default();
         let snapshot = Snapshot::new(&self.config.state, self.backend);
-        let first = before.drains.get().and_then(since_first_attempt);
-        let saved = first.and_then(|age| Expected::load(&snapshot, age));
         // No operator would end the drain of a service that has become worse.
-        let mut baseline =
-            Baseline { services: FormerServices::new(services, left, self.unattended), ..baseline };
-        if let Some(expected) = saved {
-            expected.replace_in(&mut baseline, &self.removed);
-        }
-        let baseline = before.baseline.get_or_init(|| baseline);
+        let present = Baseline { services: FormerServices::new(services, left, self.unattended), ..present };
+        let to_reach = self.state_to_reach(journal, present, &snapshot, before.drains.get());
+        let baseline = before.baseline.get_or_init(|| to_reach);
         Expected::save(&snapshot, baseline);
         journal.start(Step::Restart);
         let is_restart = self.operation == Operation::Restart;
@@ -348,9 +350,6 @@ impl Transaction<'_> {
         self.compare_listeners(baseline, recovery).await.map_err(Trouble::new)?;
         journal.finish(found);
         Expected::remove(&Snapshot::new(&self.config.state, self.backend));
-        if journal.worse.is_empty() {
-            self.save_zones(journal, baseline).await;
-        }
         Ok(())
     }
 
@@ -363,19 +362,20 @@ impl Transaction<'_> {
         first: Option<Baseline>,
         restored: &OnceCell<String>,
         why: &str,
-    ) -> Result<(), Trouble> {
+    ) -> Result<Baseline, Trouble> {
         journal.start(Step::Rollback);
         self.drain(&format!("rolling back: {why}")).await?;
         let baseline = match first {
             Some(first) => first.with_process_of(self.backend).await,
-            None => self.present_state(journal).await,
+            None => self.present_state().await,
         };
         let found = Snapshot::new(&self.config.state, self.backend).check()?.undo()?;
         journal.finish(restored.get_or_init(|| found));
         journal.start(Step::Restart);
         self.backend.restart().await?;
         journal.finish("restarted with the configuration before");
-        self.verify(journal, &baseline, &Recovery::start(self.config, self.backend, true)).await
+        self.verify(journal, &baseline, &Recovery::start(self.config, self.backend, true)).await?;
+        Ok(baseline)
     }
 
     /// The result of a failure at `step`. A harmless one restores the drains of `earlier` transactions.

@@ -106,11 +106,9 @@ impl Zone {
         self.serial.is_some() && self.trouble.is_none()
     }
 
-    /// Whether no answer arrived: this says nothing about the zone.
-    pub(super) fn is_unanswered(&self) -> bool {
-        let is_silence =
-            |cause| matches!(cause, Cause::Timeout | Cause::PortClosed | Cause::Closed | Cause::Unreachable);
-        self.cause.is_some_and(is_silence)
+    /// Whether no usable answer arrived: this says nothing about the zone.
+    pub(super) const fn is_unanswered(&self) -> bool {
+        self.cause.is_some()
     }
 
     /// Whether both are about the same zone at the same address.

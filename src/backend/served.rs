@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
 
 use super::Backend;
 use super::answers::{Zone, zone, zones};
 use super::targets::{Target, Targets};
 use crate::outcome::Cause;
 use crate::probe::dns::Query;
+use crate::probe::freshness::serial::is_newer;
 use crate::text::ordered;
 
 mod lost;
@@ -23,15 +25,18 @@ const MOST_LISTED: usize = 1000;
 /// Number of zones queried at once.
 const AT_A_TIME: usize = 32;
 
-/// How the zones of a server are known.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+/// How the zones are known that a server serves.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Source {
-    /// The server did not list them, or no address has answered for one of them.
-    #[default]
-    Incomplete,
-    /// The server listed them, or has no list, and an address has answered for each.
+    /// It listed them, or its kind has no list, and it answered at one address at least, or there are none.
     Server,
-    /// From a record, as far as the server did not list them or did not answer.
+    /// It did not list them. It answered for those of the services, if there are any.
+    #[default]
+    Unlisted,
+    /// It answered at no address.
+    Silent,
+    /// It did not list them, or answered at no address, and a record names zones that it served.
     Record,
 }
 
@@ -47,8 +52,8 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Queries the zones of the services and those that the server lists now. Skips zones in `removed`. If there is a `record`,
-    /// it counts as far as the server does not list its zones or does not answer.
+    /// Queries the zones of the services and those that the server lists now. Skips listed zones in `removed`. The `record`
+    /// has zones that the server served before: it counts if the server does not list its zones, or answers at no address.
     pub(crate) async fn now(
         targets: &Targets,
         backend: &Backend,
@@ -61,7 +66,7 @@ impl Served {
                 None => Ok(vec![]),
             }
         };
-        let (mut configured, names) = tokio::join!(zones(targets, backend.timeout), list);
+        let (configured, names) = tokio::join!(zones(targets, backend.timeout), list);
         let is_listed = names.is_ok();
         let recorded =
             || -> BTreeSet<_> { ordered(record.into_iter().flatten().map(|zone| zone.zone.clone())) };
@@ -72,21 +77,50 @@ impl Served {
             removed.contains(query) || configured.iter().any(|zone| zone.zone == query.name())
         };
         let others: Vec<_> = queries.filter(|query| !is_known(query)).collect();
-        let mut listed = asked(of_listed(targets), &others, backend.timeout).await;
-        let answered = |one: &Zone| listed.iter().any(|zone| zone.zone == one.zone && !zone.is_unanswered());
-        let source = match record {
-            _ if is_listed && listed.iter().all(answered) => Source::Server,
-            Some(_) => Source::Record,
-            None => Source::Incomplete,
+        let listed = asked(of_listed(targets), &others, backend.timeout).await;
+        Self::from_answers(configured, listed, is_listed, record)
+    }
+
+    /// The zones by the answers of the server, or by the `record` if there are none. If one address answers, no record counts
+    /// for the others: the server need not listen there any more.
+    fn from_answers(
+        mut configured: Vec<Zone>,
+        mut listed: Vec<Zone>,
+        is_listed: bool,
+        record: Option<&[Zone]>,
+    ) -> Self {
+        let mut all = configured.iter().chain(&listed).peekable();
+        let is_silent = all.peek().is_some() && all.all(Zone::is_unanswered);
+        let mut source = match is_silent {
+            true => Source::Silent,
+            false if is_listed => Source::Server,
+            // The record has named the listed zones, or that there are none.
+            false if !listed.is_empty() || (configured.is_empty() && record.is_some()) => Source::Record,
+            false => Source::Unlisted,
         };
-        let recorded = |zone: &Zone| record?.iter().find(|earlier| earlier.is_of(zone));
-        for zone in configured.iter_mut().chain(&mut listed).filter(|zone| zone.is_unanswered()) {
-            if let Some(earlier) = recorded(zone) {
-                *zone = earlier.clone();
+        for zone in configured.iter_mut().chain(&mut listed).filter(|_| is_silent) {
+            if let Some(earlier) = record.and_then(|record| recorded(record, zone)) {
+                *zone = earlier;
+                source = Source::Record;
             }
         }
         listed.retain(Zone::is_served);
         Self { configured, listed, source }
+    }
+
+    /// Has these zones count as served before, except those in `removed` and those whose present version is newer.
+    pub(crate) fn expect(&mut self, zones: impl IntoIterator<Item = Zone>, removed: &[String]) {
+        for before in zones {
+            let is_newer = |now: u32| before.serial.is_some_and(|serial| is_newer(now, serial));
+            let mut all = self.configured.iter_mut().chain(&mut self.listed);
+            match all.find(|present| present.is_of(&before)) {
+                _ if is_among(removed, &before.zone) => {}
+                // The server has got a newer version meanwhile.
+                Some(present) if present.serial.is_some_and(is_newer) => {}
+                Some(present) => *present = before,
+                None => self.listed.push(before),
+            }
+        }
     }
 
     /// Queries the same zones again.
@@ -103,12 +137,19 @@ impl Served {
         self.configured.iter().chain(&self.listed)
     }
 
-    /// The zones that are worse than `before`: pairs of the earlier and the present result.
+    /// The zones that are worse than `before`: pairs of the earlier and the present result. A record may be older than a
+    /// change of the addresses: one that does not answer is then no worse, if another one answers for the zone.
     #[must_use]
     pub(crate) fn worse_than<'a>(&'a self, before: &'a Self) -> Vec<(&'a Zone, &'a Zone)> {
         let pairs =
             before.all().filter_map(|earlier| Some((earlier, self.all().find(|now| now.is_of(earlier))?)));
-        pairs.filter(|(earlier, now)| !now.is_no_worse_than(earlier)).collect()
+        let answers_elsewhere = |zone: &Zone| {
+            let mut others = self.all().filter(|other| other.zone == zone.zone);
+            others.any(|other| !other.is_unanswered())
+        };
+        let is_excused =
+            |now: &Zone| before.source == Source::Record && now.is_unanswered() && answers_elsewhere(now);
+        pairs.filter(|(earlier, now)| !now.is_no_worse_than(earlier) && !is_excused(now)).collect()
     }
 
     /// Describes the zones that are worse than `before`, and the zones of the services that are not served, whether or
@@ -136,6 +177,14 @@ impl Served {
         let mut reachable = at_services.filter(|other| !is_silent(other)).peekable();
         reachable.peek().is_some() && reachable.all(Zone::is_served)
     }
+}
+
+/// The zone as the record has it. At an address that the record does not have, it counts as at one of those that it has.
+fn recorded(record: &[Zone], zone: &Zone) -> Option<Zone> {
+    let is_known_address = || record.iter().any(|earlier| earlier.server == zone.server);
+    let of_name = || record.iter().find(|earlier| earlier.zone == zone.zone).filter(|_| !is_known_address());
+    let earlier = record.iter().find(|earlier| earlier.is_of(zone)).or_else(of_name)?;
+    Some(Zone { server: zone.server, is_service: zone.is_service, ..earlier.clone() })
 }
 
 /// Whether a zone is among these names, in any case and with or without the final dot.
@@ -221,6 +270,49 @@ mod tests {
             ]
         );
         assert_eq!(lost.worse_than(&before).len(), 2, "what was not served before is no worse");
+    }
+
+    #[test]
+    fn a_record_counts_only_for_a_server_that_does_not_list_or_does_not_answer() {
+        let silent =
+            |server| Zone { cause: Some(Cause::Timeout), ..at(server, false, "a.", None, Some("no answer")) };
+        let (first, second, third) = ("10.1.0.2:53", "10.1.0.3:53", "10.1.0.4:53");
+        let record = [at(first, false, "a.", Some(7), None), at(second, false, "a.", Some(8), None)];
+        let found = |configured: &[Zone], listed: &[Zone], is_listed, record: Option<&[Zone]>| {
+            let served = Served::from_answers(configured.to_vec(), listed.to_vec(), is_listed, record);
+            (served.source, served.all().map(|zone| zone.serial).collect::<Vec<_>>())
+        };
+        let both = [silent(first), silent(second)];
+        assert_eq!(found(&[], &both, true, None), (Source::Silent, vec![]));
+        assert_eq!(found(&both, &[], true, None), (Source::Silent, vec![None, None]));
+        assert_eq!(found(&[], &both, true, Some(&record)), (Source::Record, vec![Some(7), Some(8)]));
+        assert_eq!(found(&both, &[], false, Some(&record)), (Source::Record, vec![Some(7), Some(8)]));
+        // The address has changed since then.
+        assert_eq!(found(&[], &[silent(third)], false, Some(&record)), (Source::Record, vec![Some(7)]));
+        // It need not listen at every address.
+        let one = [at(first, false, "a.", Some(1), None), silent(second)];
+        assert_eq!(found(&[], &one, true, Some(&record)), (Source::Server, vec![Some(1)]));
+        // The record has named the zones; the answers are of now.
+        assert_eq!(found(&[], &one, false, Some(&record)), (Source::Record, vec![Some(1)]));
+        assert_eq!(found(&[], &[], false, None), (Source::Unlisted, vec![]));
+        assert_eq!(found(&[], &[], false, Some(&[])), (Source::Record, vec![]), "it had none");
+        assert_eq!(found(&[], &[], true, Some(&record)), (Source::Server, vec![]));
+    }
+
+    /// The record may be older than a change of the addresses.
+    #[test]
+    fn an_address_that_no_longer_answers_is_no_worse_than_a_record() {
+        let zone = |server, serial| at(server, false, "a.", serial, None);
+        let silent = |server| Zone { cause: Some(Cause::PortClosed), ..zone(server, None) };
+        let (first, second) = ("10.1.0.2:53", "192.0.2.53:53");
+        let served =
+            |listed: [Zone; 2], source| Served { listed: listed.to_vec(), source, ..Served::default() };
+        let before = |source| served([zone(first, Some(7)), zone(second, Some(7))], source);
+        let worse = |listed: [Zone; 2], source| served(listed, source).worse_than(&before(source)).len();
+        assert_eq!(worse([silent(first), zone(second, Some(7))], Source::Record), 0);
+        assert_eq!(worse([silent(first), zone(second, Some(7))], Source::Server), 1);
+        assert_eq!(worse([silent(first), zone(second, None)], Source::Record), 1);
+        assert_eq!(worse([silent(first), silent(second)], Source::Record), 2, "it has not started yet");
     }
 
     #[test]

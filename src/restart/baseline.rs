@@ -9,7 +9,7 @@ use super::verified::Verified;
 use crate::backend::Backend;
 use crate::backend::answers::identity;
 use crate::backend::listeners::{self, Listener, holders};
-use crate::backend::served::{Served, Source};
+use crate::backend::served::Served;
 use crate::config::Config;
 use crate::probe::Probe;
 use crate::process::Missing;
@@ -29,8 +29,8 @@ pub(super) struct Baseline {
     pub(super) is_down: bool,
     pub(super) listeners: Vec<Listener>,
     pub(super) zones: Served,
-    /// Whether it may have served zones that are not known.
-    pub(super) may_lack_zones: bool,
+    /// The zones that an earlier operation has verified.
+    pub(super) verified: Option<Verified>,
     pub(super) version: Option<String>,
     pub(super) identity: Option<String>,
     /// Its services as the helper shows them.
@@ -38,18 +38,16 @@ pub(super) struct Baseline {
 }
 
 impl Baseline {
-    /// The state of now. Zones of the last `verified` operation count as far as the server does not answer, unless `unattended`:
-    /// the record may be old, and no operator would read that it is.
+    /// The present state. Without an operator nothing `verified` counts: it may be old, and would delay the return.
     pub(super) async fn new(
         config: &Config,
         backend: &Backend,
         removed: &[String],
-        verified: Option<&Verified>,
         unattended: bool,
     ) -> Self {
         let targets = config.targets_of(backend);
-        let recorded = verified.map(|verified| verified.zones.as_slice());
-        let record = recorded.filter(|_| !unattended);
+        let verified = Verified::load(config, backend);
+        let record = verified.as_ref().filter(|_| !unattended).map(|verified| &*verified.zones);
         let (process, version, identity, zones) = tokio::join!(
             backend.process(),
             backend.version(),
@@ -60,9 +58,8 @@ impl Baseline {
             is_down: matches!(&process, Some(Err(Missing::Surely(_)))),
             processes: process.and_then(Result::ok).into_iter().collect(),
             listeners: listeners_of(config, backend),
-            may_lack_zones: zones.source == Source::Incomplete
-                && recorded.is_none_or(|zones| !zones.is_empty()),
             zones,
+            verified,
             version: version.ok(),
             identity,
             services: FormerServices::default(),
@@ -214,7 +211,7 @@ mod tests {
             is_down: false,
             listeners: vec![],
             zones: Served::default(),
-            may_lack_zones: false,
+            verified: None,
             version: None,
             identity: None,
             services: FormerServices::default(),

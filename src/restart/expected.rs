@@ -18,9 +18,8 @@ use super::snapshot::Snapshot;
 use super::verified::SavedZone;
 use crate::backend::answers::Zone;
 use crate::backend::listeners::Listener;
-use crate::backend::served::is_among;
+use crate::backend::served::Source;
 use crate::netlink::sockets::Protocol;
-use crate::probe::freshness::serial::is_newer;
 use crate::text::parse_json;
 
 /// The name of the document.
@@ -37,9 +36,9 @@ pub(super) struct Expected {
     /// Each with the number of its sockets.
     listeners: Vec<(SocketAddr, Protocol, usize)>,
     zones: Vec<SavedZone>,
-    /// Whether these are all zones that it served.
+    /// How they are known.
     #[serde(default)]
-    are_zones_known: bool,
+    source: Source,
 }
 
 impl Expected {
@@ -50,7 +49,7 @@ impl Expected {
             at: SystemTime::now(),
             listeners: listeners.map(|one| (one.address, one.transport, one.sockets)).collect(),
             zones: baseline.zones.all().filter_map(SavedZone::from_served).collect(),
-            are_zones_known: !baseline.may_lack_zones,
+            source: baseline.zones.source,
         }
     }
 
@@ -93,8 +92,7 @@ impl Expected {
     }
 
     /// Replaces the present listeners and zones of the baseline by the saved ones. If no listener was saved, the
-    /// server was down before the first attempt, or nothing listened, and the present listeners stay. A zone stays as it is if
-    /// it is in `removed`, or if its present version is newer.
+    /// server was down before the first attempt, or nothing listened, and the present listeners stay.
     pub(super) fn replace_in(self, baseline: &mut Baseline, removed: &[String]) {
         if !self.listeners.is_empty() {
             let listener = |(address, transport, sockets)| Listener {
@@ -109,19 +107,8 @@ impl Expected {
             // These are its own, also if it is down now.
             baseline.is_down = false;
         }
-        baseline.may_lack_zones &= !self.are_zones_known;
-        for before in self.zones.into_iter().map(Zone::from) {
-            let zones = &mut baseline.zones;
-            let mut all = zones.configured.iter_mut().chain(&mut zones.listed);
-            let is_newer = |now: u32| before.serial.is_some_and(|serial| is_newer(now, serial));
-            match all.find(|present| present.is_of(&before)) {
-                _ if is_among(removed, &before.zone) => {}
-                // The server has got a newer version meanwhile.
-                Some(present) if present.serial.is_some_and(is_newer) => {}
-                Some(present) => *present = before,
-                None => zones.listed.push(before),
-            }
-        }
+        baseline.zones.source = self.source;
+        baseline.zones.expect(self.zones.into_iter().map(Zone::from), removed);
     }
 }
 
@@ -153,7 +140,7 @@ mod tests {
             is_down: false,
             listeners: listeners.iter().map(listener).collect(),
             zones: Served { listed: zones.iter().map(zone).collect(), ..Served::default() },
-            may_lack_zones: false,
+            verified: None,
             version: None,
             identity: None,
             services: FormerServices::default(),

@@ -145,12 +145,13 @@ pub(crate) struct ReloadFailure {
     pub(crate) lost: Option<Vec<ZoneAt>>,
 }
 
-/// Has the helper, if there is one, log how a reload without a drain has ended, and keep it in its history.
+/// Has the helper, if there is one, log how a reload without a drain has ended, and keep it in its history. A success names
+/// what is not verified.
 pub(crate) async fn report_reload(
     config: &Config,
     backend: &Backend,
     helper: &Client,
-    failed: Option<ReloadFailure>,
+    ended: Result<Option<String>, ReloadFailure>,
 ) {
     if !helper.has_a_socket() {
         return;
@@ -166,12 +167,12 @@ pub(crate) async fn report_reload(
         unattended: false,
     };
     let report = async {
-        match failed {
-            Some(ReloadFailure { why, lost }) => {
+        match ended {
+            Err(ReloadFailure { why, lost }) => {
                 let why = format!("{} {why}", transaction.what());
                 transaction.report(&transaction.names(), RestartEnd::ReloadFailed, &why, lost).await;
             }
-            None => transaction.report_success(None).await,
+            Ok(unverified) => transaction.report_success(unverified).await,
         }
     };
     if tokio::time::timeout(REPORT_TIMEOUT, report).await.is_err() {

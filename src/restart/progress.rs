@@ -73,16 +73,13 @@ pub(super) struct Journal<'a> {
     pub(super) failed_before: bool,
     /// The checks that degrade a service that has returned, by the fault of the operation.
     pub(super) worse: Vec<String>,
-    /// What could not be verified although every step succeeded.
-    pub(super) unverified: Option<String>,
 }
 
 impl<'a> Journal<'a> {
     /// A transaction that starts.
     pub(super) fn new(progress: &'a mut dyn Progress) -> Self {
         let (step, began) = (Step::Lock, Instant::now());
-        let (returned, worse) = (vec![], vec![]);
-        Self { progress, step, began, returned, failed_before: false, worse, unverified: None }
+        Self { progress, step, began, returned: vec![], failed_before: false, worse: vec![] }
     }
 
     /// Runs a step and reports what it found. The caller reports a failure with [`Journal::fail`].

@@ -1,17 +1,18 @@
-//! The zones that the server served after the last operation whose steps were all verified, kept on disk.
+//! The zones that the server served after the last successful operation of an operator, kept on disk.
 //!
 //! ```text
-//!  restart, reload or rollback, every step verified ─► the zones that the server serves then, saved
-//!  next operation, and the server does not answer before it ─► the saved zones count as those before
+//!  restart, reload or rollback succeeds ─► the zones that the server serves then, saved
+//!  next one: the server does not list its zones, or does not answer ─► the saved ones count as served before it
 //! ```
 //!
-//! Without it nothing would be known of the zones of a server that has crashed or hangs.
+//! Without it nothing would be known of the zones of a server that has crashed or hangs. Operations without an operator
+//! neither save nor use it: an old record would delay the return of every PoP.
 
-use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use super::snapshot::Snapshot;
 use crate::backend::Backend;
@@ -23,6 +24,9 @@ use crate::text::parse_json;
 
 /// The name of the document.
 const NAME: &str = "verified.json";
+
+/// Timeout for the questions to a server that has succeeded: its services have returned.
+const SAVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A zone as it was served: its name, the address that was queried, whether clients query it, and the serial.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -50,25 +54,15 @@ pub(crate) struct Verified {
 }
 
 impl Verified {
-    /// Those of this backend; `None` if none were saved, or they cannot be read, which is logged.
+    /// Those of this backend; `None` if none were saved, they cannot be read, or the document is damaged.
     pub(crate) fn load(config: &Config, backend: &Backend) -> Option<Self> {
-        let document = match Snapshot::new(&config.state, backend).read_document(NAME) {
-            Ok(document) => document,
-            Err(error) if error.kind() == ErrorKind::NotFound => return None,
-            Err(error) => {
-                log::warn!("cannot read the zones that the server served before: {error}");
-                return None;
-            }
-        };
+        let document = Snapshot::new(&config.state, backend).read_document(NAME).ok()?;
         let (at, zones): (_, Vec<SavedZone>) = parse_json(&document).ok()?;
         Some(Self { at, zones: zones.into_iter().map(Zone::from).collect() })
     }
 
-    /// Saves the zones that are `served`, if the server lists its zones. If they cannot be saved, this is only logged.
-    pub(crate) fn save(config: &Config, backend: &Backend, served: &Served) {
-        if served.source != Source::Server {
-            return;
-        }
+    /// Saves the zones that are `served`. If they cannot be saved, this is only logged.
+    fn save(config: &Config, backend: &Backend, served: &Served) {
         let zones: Vec<_> = served.all().filter_map(SavedZone::from_served).collect();
         let snapshot = Snapshot::new(&config.state, backend);
         let saved = serde_json::to_vec(&(SystemTime::now(), zones))
@@ -83,9 +77,48 @@ impl Verified {
         }
     }
 
-    /// What the operator reads where these zones count as those before.
-    pub(crate) fn note(&self) -> String {
+    /// What the operator reads where these zones count; `None` if there are none.
+    pub(crate) fn note(&self) -> Option<String> {
         let at = local_time::Zone::from_this_host().at(self.at);
-        format!("the server did not say which zones it serves: those that it served at {at} count as before")
+        let note = format!(
+            "the server did not list its zones, or did not answer: those that it served at {at} count as served before this \
+             operation"
+        );
+        (!self.zones.is_empty()).then_some(note)
     }
+}
+
+/// After a successful operation: returns what is not verified of the zones, if the server may have served some before that
+/// are not known. Saves the zones of now, unless it is `unattended`.
+pub(crate) async fn after_success(
+    config: &Config,
+    backend: &Backend,
+    before: Source,
+    verified: Option<&Verified>,
+    unattended: bool,
+) -> Option<String> {
+    let record = verified.map(|verified| &*verified.zones);
+    let targets = config.targets_of(backend);
+    let now = Served::now(&targets, backend, &[], record);
+    let now = timeout(SAVE_TIMEOUT, now).await.unwrap_or_default();
+    // A server that never lists its zones is not compared in these. One without zones has none to lose.
+    let lists_only_now = now.source == Source::Server
+        && match record {
+            Some(zones) => !zones.is_empty(),
+            None => !unattended || now.all().next().is_some(),
+        };
+    let may_lack_zones = match before {
+        Source::Server | Source::Record => false,
+        Source::Silent => true,
+        Source::Unlisted => lists_only_now,
+    };
+    let answers = now.all().any(Zone::is_served) || now.source == Source::Server;
+    if answers && !unattended {
+        Verified::save(config, backend, &now);
+    }
+    may_lack_zones.then(|| {
+        "which zones the server served before is not known, so a lost one is not noticed: make sure that it serves all of \
+         them"
+            .to_owned()
+    })
 }

@@ -5,8 +5,11 @@ use std::time::Instant;
 
 use super::baseline::Baseline;
 use super::drained::COUNTER_INTERVAL;
+use super::earlier::{EarlierDrains, since_first_attempt};
+use super::expected::Expected;
 use super::recovery::Recovery;
-use super::verified::Verified;
+use super::snapshot::Snapshot;
+use super::verified::{Verified, after_success};
 use super::{Journal, Transaction};
 use crate::backend::Trouble;
 use crate::backend::answers::identity;
@@ -17,30 +20,46 @@ use crate::text::{counted, joined, ordered};
 const MOST_LOST: usize = 8;
 
 impl Transaction<'_> {
-    /// The state of the server now. Notes if zones of the last verified operation count as those of now.
-    pub(super) async fn present_state(&self, journal: &mut Journal<'_>) -> Baseline {
-        let Self { config, backend, removed, unattended, .. } = self;
-        let verified = Verified::load(config, backend);
-        let baseline = Baseline::new(config, backend, removed, verified.as_ref(), *unattended).await;
-        if let Some(verified) = verified.filter(|_| baseline.zones.source == Source::Record) {
-            journal.note(&verified.note());
+    /// The present state.
+    pub(super) async fn present_state(&self) -> Baseline {
+        Baseline::new(self.config, self.backend, &self.removed, self.unattended).await
+    }
+
+    /// The state that the server has to reach again: that before the attempts which have left `earlier` drains, else the
+    /// present one.
+    pub(super) fn state_to_reach(
+        &self,
+        journal: &mut Journal<'_>,
+        present: Baseline,
+        snapshot: &Snapshot,
+        earlier: Option<&EarlierDrains>,
+    ) -> Baseline {
+        let mut baseline = present;
+        if let Some(age) = earlier.and_then(since_first_attempt) {
+            match Expected::load(snapshot, age) {
+                Some(expected) => expected.replace_in(&mut baseline, &self.removed),
+                // That attempt was of another user, such as one of `heal`; the server answers as it has left it.
+                None => baseline.zones.source = Source::Silent,
+            }
+            let is_known = matches!(baseline.zones.source, Source::Server | Source::Record);
+            if let Some(verified) = baseline.verified.as_ref().filter(|_| !is_known && !self.unattended) {
+                baseline.zones.expect(verified.zones.clone(), &self.removed);
+                baseline.zones.source = Source::Record;
+            }
+        }
+        let is_record = baseline.zones.source == Source::Record;
+        if let Some(note) = baseline.verified.as_ref().filter(|_| is_record).and_then(Verified::note) {
+            journal.note(&note);
         }
         baseline
     }
 
-    /// Saves the zones that the server serves, and says so if some may be lost that it served before. An operation without an
-    /// operator does not replace what an operator's has verified.
-    pub(super) async fn save_zones(&self, journal: &mut Journal<'_>, baseline: &Baseline) {
-        let served = Served::now(&self.config.targets_of(self.backend), self.backend, &[], None).await;
-        if baseline.may_lack_zones && served.source == Source::Server {
-            let why = "the server did not say before which zones it serves, so a lost one is not noticed: make sure that it \
-                       serves all of them";
-            journal.note(&format!("WARNING: {why}"));
-            journal.unverified = Some(why.to_owned());
-        }
-        if !self.unattended || Verified::load(self.config, self.backend).is_none() {
-            Verified::save(self.config, self.backend, &served);
-        }
+    /// Saves the zones of now after a success. Warns of what is not verified, and returns it.
+    pub(super) async fn note_zones(&self, journal: &mut Journal<'_>, baseline: &Baseline) -> Option<String> {
+        let (before, verified) = (baseline.zones.source, baseline.verified.as_ref());
+        let unverified = after_success(self.config, self.backend, before, verified, self.unattended).await?;
+        journal.note(&format!("WARNING: {unverified}"));
+        Some(unverified)
     }
 
     pub(super) async fn wait_for_zones(
@@ -111,8 +130,8 @@ fn compared(before: &Served, now: &Served) -> String {
     let (names, answers) = (names.len(), compared.len());
     let served = format!("{} served in {}, none older", counted(names, "zone"), counted(answers, "answer"));
     match (answers, now.all().count().saturating_sub(answers)) {
-        (0, 0) if before.source == Source::Incomplete => {
-            "none compared: the server did not list them before".to_owned()
+        (0, 0) if matches!(before.source, Source::Unlisted | Source::Silent) => {
+            "none compared: which it served before is not known".to_owned()
         }
         (0, 0) => "none to compare".to_owned(),
         (0, rest) => format!("{} not compared: none was served before", counted(rest, "answer")),
@@ -145,7 +164,7 @@ mod tests {
         let found = |before: &[Zone], now: &[Zone]| compared(&served(before), &served(now));
         assert_eq!(found(&[], &[]), "none to compare");
         let unknown = compared(&Served::default(), &Served::default());
-        assert_eq!(unknown, "none compared: the server did not list them before");
+        assert_eq!(unknown, "none compared: which it served before is not known");
         let two = [there.clone(), there.clone()];
         assert_eq!(found(&[], &two), "2 answers not compared: none was served before");
         assert_eq!(

@@ -14,7 +14,7 @@ use crate::backend::targets::Targets;
 use crate::config::Config;
 use crate::control::client::Client;
 use crate::exit::Exit;
-use crate::restart::{Lock, ReloadFailure, Verified, report_reload};
+use crate::restart::{Lock, ReloadFailure, Verified, after_success, report_reload};
 use crate::status::{Drain, Service};
 use crate::text::period::Period;
 use crate::text::{self, joined, ordered};
@@ -47,20 +47,22 @@ pub(super) async fn run(
     {
         writeln!(text::stderr(), "{name}: not reloaded, the server was not touched: {trouble}")?;
         let why = format!("failed: the server was not touched: {trouble}");
-        report_reload(config, backend, helper, Some(ReloadFailure { why, lost: None })).await;
+        report_reload(config, backend, helper, Err(ReloadFailure { why, lost: None })).await;
         return Ok(Exit::Failure);
     }
     let targets = config.targets_of(backend);
     let mut reporter = QuestionReporter::new(helper);
     let verified = Verified::load(config, backend);
-    let record = verified.as_ref().map(|verified| verified.zones.as_slice());
+    let record = verified.as_ref().map(|verified| &*verified.zones);
     let former = async {
         let served = Served::now(&targets, backend, removed, record);
         tokio::join!(served, ResultsBefore::now(config, backend, &targets))
     };
     let (served, results_before) = reporter.report(former).await;
-    if let Some(verified) = verified.as_ref().filter(|_| served.source == Source::Record) {
-        writeln!(text::stderr(), "{name}: {}", verified.note())?;
+    if served.source == Source::Record
+        && let Some(note) = verified.as_ref().and_then(Verified::note)
+    {
+        writeln!(text::stderr(), "{name}: {note}")?;
     }
     match backend.reload().await {
         Ok(done) => {
@@ -71,7 +73,7 @@ pub(super) async fn run(
         Err(trouble) => {
             writeln!(text::stderr(), "{name}: the reload failed: {trouble}")?;
             let why = format!("failed: {trouble}");
-            report_reload(config, backend, helper, Some(ReloadFailure { why, lost: None })).await;
+            report_reload(config, backend, helper, Err(ReloadFailure { why, lost: None })).await;
             return Ok(Exit::Failure);
         }
     }
@@ -90,8 +92,17 @@ pub(super) async fn run(
     }
     let exit = reporter.report(status::run(config, backend, false)).await?;
     let lost = || complaints.zones.iter().map(|complaint| complaint.zone.clone()).collect();
-    let failure = complaints.summary(exit).map(|why| ReloadFailure { why, lost: Some(lost()) });
-    report_reload(config, backend, helper, failure).await;
+    let ended = match complaints.summary(exit) {
+        Some(why) => Err(ReloadFailure { why, lost: Some(lost()) }),
+        None => {
+            let check = after_success(config, backend, served.source, verified.as_ref(), false);
+            Ok(reporter.report(check).await)
+        }
+    };
+    if let Ok(Some(unverified)) = &ended {
+        writeln!(text::stderr(), "{name}: WARNING: {unverified}")?;
+    }
+    report_reload(config, backend, helper, ended).await;
     for complaint in complaints.all() {
         writeln!(text::stderr(), "{name}: reloaded, but {complaint}")?;
     }
@@ -112,13 +123,7 @@ pub(super) async fn run(
         writeln!(stderr, "{name}: to repair this, {repair} and reload again")?;
         writeln!(stderr, "{name}: `dnsherald explain` names what is announced meanwhile")?;
     }
-    if !complaints.is_empty() {
-        return Ok(Exit::Failure);
-    }
-    if exit == Exit::Success {
-        Verified::save(config, backend, &reporter.report(Served::now(&targets, backend, &[], None)).await);
-    }
-    Ok(exit)
+    Ok(if complaints.is_empty() { exit } else { Exit::Failure })
 }
 
 /// What is wrong after the reload.

@@ -298,7 +298,7 @@ fn sentences() -> Vec<String> {
         "another helper (process 7 with f.toml) still runs 10s after the start of this one (process 8): this one has",
         "resolver: newer than `since` in [defaults] and only observed: address",
         "uid 0 asks: reload",
-        "service resolver: restart unbound done; the server did not say before which zones it serves, so a lost one is not noticed",
+        "service resolver: restart unbound done; which zones the server served before is not known, so a lost one is not noticed",
         "BGP session with 10.1.0.1: 5 more lines withheld in the last minute (down)",
     ];
     notices.iter().map(ToString::to_string).chain(others.map(ToOwned::to_owned)).collect()
