@@ -1,11 +1,11 @@
 //! The restart of a DNS server as a transaction: it loses no query, or touches nothing, or leaves the server drained.
 //!
 //! ```text
-//!  lock ─► configuration ─► drain ─► quiet ─► restart ─► process ─► listeners ─► zones ─► checks ─► done
-//!    └──────────┴─────────────┴────────┘         └──────────┴───────────┴──────────┴────────┘
-//!      fails: the drain ends, as before            fails: stays drained, until an operator ends that;
-//!                                                  with a rollback: again with the configuration before;
-//!                                                  a service whose checks pass has returned in the step "checks"
+//!  lock ─► configuration ─► drain ─► quiet ─► state ─► restart ─► process ─► listeners ─► zones ─► checks ─► done
+//!    └──────────┴─────────────┴────────┴─────────┘         └──────────┴───────────┴──────────┴────────┘
+//!      fails: the drain ends, as before                      fails: stays drained, until an operator ends that;
+//!                                                            with a rollback: again with the configuration before;
+//!                                                            a service whose checks pass has returned in the step "checks"
 //! ```
 //!
 //! A command runs it, not the helper: the helper only drains, checks, and announces again, as requested. Whatever
@@ -213,7 +213,7 @@ impl Transaction<'_> {
                 let step = journal.fail(&trouble);
                 let why = failed(step, &trouble);
                 // A restart that was not permitted is as harmless as none.
-                (if trouble.untouched { Step::Quiet } else { step }, why)
+                (if trouble.untouched { Step::State } else { step }, why)
             }
         };
         if self.rollback && journal.failed_before {
@@ -221,7 +221,7 @@ impl Transaction<'_> {
         }
         let is_rolled_back = self.rollback && !journal.failed_before && !guard.interrupted.get();
         if failed_at.is_harmless() || !is_rolled_back {
-            return self.leave(failed_at, before.drains.get(), &journal.returned, &why).await;
+            return self.leave(failed_at, &before, &journal.returned, &why).await;
         }
         // The second attempt, with the previous configuration.
         let Before { baseline, restored, .. } = before;
@@ -295,11 +295,11 @@ impl Transaction<'_> {
         journal.run(Step::Configuration, self.check(&before.drains)).await?;
         journal.run(Step::Drain, self.drain(&self.drain_reason())).await?;
         journal.run(Step::Quiet, async { Ok(wait_until_quiet(self.config, self.backend).await) }).await?;
+        journal.start(Step::State);
         let present = self.present_state().await;
         for warning in several_servers(&shared(present.listeners.clone())) {
             journal.note(&format!("WARNING: {warning}"));
         }
-        // Still a part of the step before: a failure or an interruption leaves the server untouched.
         let services = ensure_drained(self.helper, &self.names()).await?;
         let left: Vec<_> = before.drains.get().map(reasons).unwrap_or_default();
         let snapshot = Snapshot::new(&self.config.state, self.backend);
@@ -308,9 +308,10 @@ impl Transaction<'_> {
         let to_reach = self.state_to_reach(journal, present, &snapshot, before.drains.get());
         let baseline = before.baseline.get_or_init(|| to_reach);
         Expected::save(&snapshot, baseline);
+        journal.finish(baseline.summary());
         journal.start(Step::Restart);
         let is_restart = self.operation == Operation::Restart;
-        let read_before = is_restart.then(|| snapshot.read());
+        let read_before = is_restart.then(|| snapshot.read_present());
         guard.deferred.set(matches!(self.operation, Operation::Command(..)));
         let found = self.operate(journal, guard).await;
         guard.deferred.set(false);
@@ -320,7 +321,7 @@ impl Transaction<'_> {
         }
         journal.finish(found);
         // A command may have changed the configuration before it has replaced the server.
-        let read = read_before.unwrap_or_else(|| snapshot.read());
+        let read = read_before.unwrap_or_else(|| snapshot.read_present());
         self.verify(journal, baseline, &Recovery::start(self.config, self.backend, is_restart)).await?;
         self.save_for_rollback(journal, baseline, &snapshot, read);
         Ok(())
@@ -378,19 +379,17 @@ impl Transaction<'_> {
         Ok(baseline)
     }
 
-    /// The result of a failure at `step`. A harmless one restores the drains of `earlier` transactions.
-    async fn leave(
-        &self,
-        step: Step,
-        earlier: Option<&EarlierDrains>,
-        returned: &[String],
-        why: &str,
-    ) -> End {
+    /// The result of a failure at `step`. A harmless one restores the drains of earlier transactions.
+    async fn leave(&self, step: Step, before: &Before, returned: &[String], why: &str) -> End {
         if step.is_harmless() {
-            if let Some(earlier) = earlier.filter(|_| step > Step::Configuration) {
+            if let Some(earlier) = before.drains.get().filter(|_| step > Step::Configuration) {
                 self.restore_drains(earlier).await;
             }
             return Outcome::Untouched.into();
+        }
+        // An operator may have ended the drain meanwhile: that which stays now is newer than the document.
+        if let Some(baseline) = before.baseline.get() {
+            Expected::save(&Snapshot::new(&self.config.state, self.backend), baseline);
         }
         self.stay_drained(returned, why).await
     }

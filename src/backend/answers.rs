@@ -107,7 +107,7 @@ impl Zone {
     }
 
     /// Whether no usable answer arrived: this says nothing about the zone.
-    pub(super) const fn is_unanswered(&self) -> bool {
+    pub(crate) const fn is_unanswered(&self) -> bool {
         self.cause.is_some()
     }
 

@@ -16,6 +16,7 @@ use crate::probe::freshness::serial::is_newer;
 use crate::text::ordered;
 
 mod lost;
+mod record;
 
 pub(crate) use self::lost::{Complaint, lost_by, remedy, still_lost};
 
@@ -36,8 +37,10 @@ pub(crate) enum Source {
     Unlisted,
     /// It answered at no address.
     Silent,
-    /// It did not list them, or answered at no address, and a record names zones that it served.
-    Record,
+    /// It did not list them. A record named them, or showed that there are none, and the server answered.
+    Named,
+    /// It did not answer for some, or for any, and a record stands for these.
+    Recorded,
 }
 
 /// The zones that a server serves.
@@ -53,7 +56,7 @@ pub(crate) struct Served {
 
 impl Served {
     /// Queries the zones of the services and those that the server lists now. Skips listed zones in `removed`. The `record`
-    /// has zones that the server served before: it counts if the server does not list its zones, or answers at no address.
+    /// has zones that the server served before: it names them if the server does not, and stands for those without an answer.
     pub(crate) async fn now(
         targets: &Targets,
         backend: &Backend,
@@ -66,23 +69,29 @@ impl Served {
                 None => Ok(vec![]),
             }
         };
-        let (configured, names) = tokio::join!(zones(targets, backend.timeout), list);
-        let is_listed = names.is_ok();
-        let recorded =
-            || -> BTreeSet<_> { ordered(record.into_iter().flatten().map(|zone| zone.zone.clone())) };
-        let names = names.unwrap_or_else(|_| recorded().into_iter().collect());
-        let queries = names.into_iter().take(MOST_LISTED).filter_map(|name| query(&name));
         let removed: Vec<_> = removed.iter().filter_map(|name| query(name)).collect();
-        let is_known = |query: &Query| {
-            removed.contains(query) || configured.iter().any(|zone| zone.zone == query.name())
-        };
-        let others: Vec<_> = queries.filter(|query| !is_known(query)).collect();
-        let listed = asked(of_listed(targets), &others, backend.timeout).await;
+        let to_ask = |name: &String| query(name).filter(|query| !removed.contains(query));
+        // Asks for the recorded zones at the same time: a server that hangs lets each question time out.
+        let recorded: BTreeSet<_> = ordered(record.into_iter().flatten().map(|zone| &zone.zone));
+        let recorded: Vec<_> = recorded.into_iter().filter_map(to_ask).collect();
+        let (configured, names, mut listed) = tokio::join!(
+            zones(targets, backend.timeout),
+            list,
+            asked(of_listed(targets), &recorded, backend.timeout)
+        );
+        let is_listed = names.is_ok();
+        if let Ok(names) = names {
+            let queries: Vec<_> = names.iter().take(MOST_LISTED).filter_map(to_ask).collect();
+            listed.retain(|zone| queries.iter().any(|query| query.name() == zone.zone));
+            let others: Vec<_> = queries.into_iter().filter(|query| !recorded.contains(query)).collect();
+            listed.extend(asked(of_listed(targets), &others, backend.timeout).await);
+        }
+        let is_configured = |one: &Zone| configured.iter().any(|zone| zone.zone == one.zone);
+        listed.retain(|zone| !is_configured(zone));
         Self::from_answers(configured, listed, is_listed, record)
     }
 
-    /// The zones by the answers of the server, or by the `record` if there are none. If one address answers, no record counts
-    /// for the others: the server need not listen there any more.
+    /// The zones by the answers of the server, and by the `record` where it has none.
     fn from_answers(
         mut configured: Vec<Zone>,
         mut listed: Vec<Zone>,
@@ -91,19 +100,17 @@ impl Served {
     ) -> Self {
         let mut all = configured.iter().chain(&listed).peekable();
         let is_silent = all.peek().is_some() && all.all(Zone::is_unanswered);
-        let mut source = match is_silent {
-            true => Source::Silent,
-            false if is_listed => Source::Server,
+        let is_recorded = record::fill(configured.iter_mut().chain(&mut listed), record.unwrap_or_default());
+        let source = match (is_silent, is_listed) {
+            _ if is_recorded => Source::Recorded,
+            (true, _) => Source::Silent,
+            (false, true) => Source::Server,
             // The record has named the listed zones, or that there are none.
-            false if !listed.is_empty() || (configured.is_empty() && record.is_some()) => Source::Record,
-            false => Source::Unlisted,
-        };
-        for zone in configured.iter_mut().chain(&mut listed).filter(|_| is_silent) {
-            if let Some(earlier) = record.and_then(|record| recorded(record, zone)) {
-                *zone = earlier;
-                source = Source::Record;
+            (false, false) if !listed.is_empty() || (configured.is_empty() && record.is_some()) => {
+                Source::Named
             }
-        }
+            (false, false) => Source::Unlisted,
+        };
         listed.retain(Zone::is_served);
         Self { configured, listed, source }
     }
@@ -138,17 +145,17 @@ impl Served {
     }
 
     /// The zones that are worse than `before`: pairs of the earlier and the present result. A record may be older than a
-    /// change of the addresses: one that does not answer is then no worse, if another one answers for the zone.
+    /// change of the addresses: one that does not answer is then no worse, if the zone is served at another one.
     #[must_use]
     pub(crate) fn worse_than<'a>(&'a self, before: &'a Self) -> Vec<(&'a Zone, &'a Zone)> {
         let pairs =
             before.all().filter_map(|earlier| Some((earlier, self.all().find(|now| now.is_of(earlier))?)));
-        let answers_elsewhere = |zone: &Zone| {
+        let is_served_elsewhere = |zone: &Zone| {
             let mut others = self.all().filter(|other| other.zone == zone.zone);
-            others.any(|other| !other.is_unanswered())
+            others.any(Zone::is_served)
         };
         let is_excused =
-            |now: &Zone| before.source == Source::Record && now.is_unanswered() && answers_elsewhere(now);
+            |now: &Zone| before.source == Source::Recorded && now.is_unanswered() && is_served_elsewhere(now);
         pairs.filter(|(earlier, now)| !now.is_no_worse_than(earlier) && !is_excused(now)).collect()
     }
 
@@ -177,14 +184,6 @@ impl Served {
         let mut reachable = at_services.filter(|other| !is_silent(other)).peekable();
         reachable.peek().is_some() && reachable.all(Zone::is_served)
     }
-}
-
-/// The zone as the record has it. At an address that the record does not have, it counts as at one of those that it has.
-fn recorded(record: &[Zone], zone: &Zone) -> Option<Zone> {
-    let is_known_address = || record.iter().any(|earlier| earlier.server == zone.server);
-    let of_name = || record.iter().find(|earlier| earlier.zone == zone.zone).filter(|_| !is_known_address());
-    let earlier = record.iter().find(|earlier| earlier.is_of(zone)).or_else(of_name)?;
-    Some(Zone { server: zone.server, is_service: zone.is_service, ..earlier.clone() })
 }
 
 /// Whether a zone is among these names, in any case and with or without the final dot.
@@ -273,30 +272,25 @@ mod tests {
     }
 
     #[test]
-    fn a_record_counts_only_for_a_server_that_does_not_list_or_does_not_answer() {
-        let silent =
-            |server| Zone { cause: Some(Cause::Timeout), ..at(server, false, "a.", None, Some("no answer")) };
-        let (first, second, third) = ("10.1.0.2:53", "10.1.0.3:53", "10.1.0.4:53");
-        let record = [at(first, false, "a.", Some(7), None), at(second, false, "a.", Some(8), None)];
-        let found = |configured: &[Zone], listed: &[Zone], is_listed, record: Option<&[Zone]>| {
-            let served = Served::from_answers(configured.to_vec(), listed.to_vec(), is_listed, record);
+    fn the_source_of_the_zones_is_known() {
+        let zone = |serial, cause| Zone { cause, ..at("10.1.0.2:53", false, "a.", serial, None) };
+        let (here, silent) = (zone(Some(1), None), zone(None, Some(Cause::Timeout)));
+        let record = [zone(Some(7), None)];
+        let found = |configured: &[&Zone], listed: &[&Zone], is_listed, record: Option<&[Zone]>| {
+            let zones = |zones: &[&Zone]| zones.iter().map(|&zone| zone.clone()).collect();
+            let served = Served::from_answers(zones(configured), zones(listed), is_listed, record);
             (served.source, served.all().map(|zone| zone.serial).collect::<Vec<_>>())
         };
-        let both = [silent(first), silent(second)];
-        assert_eq!(found(&[], &both, true, None), (Source::Silent, vec![]));
-        assert_eq!(found(&both, &[], true, None), (Source::Silent, vec![None, None]));
-        assert_eq!(found(&[], &both, true, Some(&record)), (Source::Record, vec![Some(7), Some(8)]));
-        assert_eq!(found(&both, &[], false, Some(&record)), (Source::Record, vec![Some(7), Some(8)]));
-        // The address has changed since then.
-        assert_eq!(found(&[], &[silent(third)], false, Some(&record)), (Source::Record, vec![Some(7)]));
-        // It need not listen at every address.
-        let one = [at(first, false, "a.", Some(1), None), silent(second)];
-        assert_eq!(found(&[], &one, true, Some(&record)), (Source::Server, vec![Some(1)]));
-        // The record has named the zones; the answers are of now.
-        assert_eq!(found(&[], &one, false, Some(&record)), (Source::Record, vec![Some(1)]));
+        assert_eq!(found(&[], &[&silent], true, None), (Source::Silent, vec![]));
+        assert_eq!(found(&[&silent], &[], false, None), (Source::Silent, vec![None]));
+        assert_eq!(found(&[], &[&silent], true, Some(&record)), (Source::Recorded, vec![Some(7)]));
+        assert_eq!(found(&[&silent], &[], false, Some(&record)), (Source::Recorded, vec![Some(7)]));
+        assert_eq!(found(&[], &[&here], true, Some(&record)), (Source::Server, vec![Some(1)]));
+        assert_eq!(found(&[], &[&here], false, Some(&record)), (Source::Named, vec![Some(1)]));
+        assert_eq!(found(&[], &[], false, Some(&[])), (Source::Named, vec![]), "it had none");
+        assert_eq!(found(&[&here], &[], false, None), (Source::Unlisted, vec![Some(1)]));
         assert_eq!(found(&[], &[], false, None), (Source::Unlisted, vec![]));
-        assert_eq!(found(&[], &[], false, Some(&[])), (Source::Record, vec![]), "it had none");
-        assert_eq!(found(&[], &[], true, Some(&record)), (Source::Server, vec![]));
+        assert_eq!(found(&[], &[], true, None), (Source::Server, vec![]));
     }
 
     /// The record may be older than a change of the addresses.
@@ -309,10 +303,14 @@ mod tests {
             |listed: [Zone; 2], source| Served { listed: listed.to_vec(), source, ..Served::default() };
         let before = |source| served([zone(first, Some(7)), zone(second, Some(7))], source);
         let worse = |listed: [Zone; 2], source| served(listed, source).worse_than(&before(source)).len();
-        assert_eq!(worse([silent(first), zone(second, Some(7))], Source::Record), 0);
+        assert_eq!(worse([silent(first), zone(second, Some(7))], Source::Recorded), 0);
         assert_eq!(worse([silent(first), zone(second, Some(7))], Source::Server), 1);
-        assert_eq!(worse([silent(first), zone(second, None)], Source::Record), 1);
-        assert_eq!(worse([silent(first), silent(second)], Source::Record), 2, "it has not started yet");
+        assert_eq!(
+            worse([silent(first), zone(second, None)], Source::Recorded),
+            2,
+            "it serves the zone nowhere"
+        );
+        assert_eq!(worse([silent(first), silent(second)], Source::Recorded), 2, "it has not started yet");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! It ends in one of four ways. It [exits](ChildGroup::wait), and what it left in the background lives on; it
 //! [exits](ChildGroup::exited) and what it left is [killed](ChildGroup::finish); it is [killed](ChildGroup::kill) with
-//! all that descends from it; or it is dropped, which also kills it. A drop blocks until the processes have ended, as a
-//! rule for little more than [`BLOCKING_SWEEP_LIMIT`], and does not report those that did not end.
+//! all that descends from it; or it is dropped, which also kills it. The drop of a child that is not reaped blocks until
+//! its processes have ended, or about [`BLOCKING_SWEEP_LIMIT`] has passed, and does not report those that did not end.
 
 use std::fmt;
 use std::io;

@@ -15,7 +15,7 @@ use crate::probe::Probe;
 use crate::process::Missing;
 use crate::process::handle::ProcessHandle;
 use crate::sys::procfs::ProcStat;
-use crate::text::ordered;
+use crate::text::{counted, ordered};
 
 /// How many processes [`descends_from`] looks at: the process itself, and its nearest ancestors.
 const MAX_GENERATIONS: usize = 8;
@@ -64,6 +64,13 @@ impl Baseline {
             identity,
             services: FormerServices::default(),
         }
+    }
+
+    /// What the server has to have again: "8 listeners, 1 zone".
+    pub(super) fn summary(&self) -> String {
+        let served = self.zones.all().filter(|zone| zone.is_served()).map(|zone| &zone.zone);
+        let zones: BTreeSet<_> = ordered(served);
+        format!("{}, {}", counted(self.listeners.len(), "listener"), counted(zones.len(), "zone"))
     }
 
     /// The same, with the main process of now added.

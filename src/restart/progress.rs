@@ -19,6 +19,8 @@ words! {
         Drain = "drain",
         /// Waits until clients have followed.
         Quiet = "quiet",
+        /// Reads the listeners and zones to compare with, and makes sure that the services are still drained.
+        State = "state",
         /// Restarts the server, or performs another operation.
         Restart = "restart",
         /// Waits for its process.
@@ -38,7 +40,7 @@ words! {
 impl Step {
     /// Whether a failure here leaves the server as it was.
     pub(crate) const fn is_harmless(self) -> bool {
-        matches!(self, Self::Lock | Self::Configuration | Self::Drain | Self::Quiet)
+        matches!(self, Self::Lock | Self::Configuration | Self::Drain | Self::Quiet | Self::State)
     }
 }
 

@@ -1,9 +1,9 @@
 //! A snapshot of the server's configuration at the last successful restart, for a rollback.
 //!
 //! ```text
-//!  restart ──► read, and after its success: entries, saved as one document in place of the one before
-//!                                         │
-//!  restart fails, --rollback ► read ──► Changes ──► present files are renamed, saved files restored
+//!  restart ──► present files read, and after its success: saved as one document in place of the one before
+//!                                                            │
+//!  restart fails, --rollback ──► saved and present files ──► Changes ──► present files are renamed, saved files restored
 //! ```
 //!
 //! A rollback loses nothing: it renames the present files to `.NAME.rolled-back`, or `.NAME.rolled-back.2`. It does not
@@ -46,7 +46,7 @@ const RESTART_ONCE: &str =
 #[derive(Debug)]
 pub(super) struct Present(Entries);
 
-/// The snapshot of one backend.
+/// The place of the snapshot of one backend, and of the other documents about its restarts.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     /// The files to save; `None` if the main file is not known.
@@ -65,7 +65,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub(super) fn read(&self) -> io::Result<Option<Present>> {
+    pub(super) fn read_present(&self) -> io::Result<Option<Present>> {
         self.scope.as_ref().map(|scope| scope.read().map(Present)).transpose()
     }
 

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //!  restart, reload or rollback succeeds ─► the zones that the server serves then, saved
-//!  next one: the server does not list its zones, or does not answer ─► the saved ones count as served before it
+//!  next one: the server does not list its zones ─► the saved ones are queried
+//!            it does not answer for a zone ─► what is saved of it counts as served before
 //! ```
 //!
-//! Without it nothing would be known of the zones of a server that has crashed or hangs. Operations without an operator
-//! neither save nor use it: an old record would delay the return of every PoP.
+//! Without it nothing would be known of the zones of a server that has crashed or hangs. Operations without an operator do
+//! not save it, and are not compared with it: an old record would delay the return of every PoP. They only learn from it
+//! whether the server may have had zones to lose.
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
@@ -25,8 +27,15 @@ use crate::text::parse_json;
 /// The name of the document.
 const NAME: &str = "verified.json";
 
-/// Timeout for the questions to a server that has succeeded: its services have returned.
-const SAVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many questions to a server follow each other: for its list, then for the zones.
+const QUESTIONS: u32 = 2;
+
+/// Added to the timeouts of these questions.
+const LEEWAY: Duration = Duration::from_secs(1);
+
+/// The warning after an operation.
+const UNKNOWN: &str = "which zones the server served before is not known, so a lost one is not noticed: make sure that it serves all of \
+     them";
 
 /// A zone as it was served: its name, the address that was queried, whether clients query it, and the serial.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -81,7 +90,7 @@ impl Verified {
     pub(crate) fn note(&self) -> Option<String> {
         let at = local_time::Zone::from_this_host().at(self.at);
         let note = format!(
-            "the server did not list its zones, or did not answer: those that it served at {at} count as served before this \
+            "the server did not answer for each zone: where it did not, what it served at {at} counts as served before this \
              operation"
         );
         (!self.zones.is_empty()).then_some(note)
@@ -89,36 +98,34 @@ impl Verified {
 }
 
 /// After a successful operation: returns what is not verified of the zones, if the server may have served some before that
-/// are not known. Saves the zones of now, unless it is `unattended`.
+/// are not known. Saves the zones of now if it `saves`.
 pub(crate) async fn after_success(
     config: &Config,
     backend: &Backend,
     before: Source,
     verified: Option<&Verified>,
-    unattended: bool,
+    saves: bool,
 ) -> Option<String> {
     let record = verified.map(|verified| &*verified.zones);
     let targets = config.targets_of(backend);
     let now = Served::now(&targets, backend, &[], record);
-    let now = timeout(SAVE_TIMEOUT, now).await.unwrap_or_default();
+    let Ok(now) = timeout(backend.timeout * QUESTIONS + LEEWAY, now).await else {
+        return Some(UNKNOWN.to_owned());
+    };
     // A server that never lists its zones is not compared in these. One without zones has none to lose.
     let lists_only_now = now.source == Source::Server
         && match record {
             Some(zones) => !zones.is_empty(),
-            None => !unattended || now.all().next().is_some(),
+            None => saves || now.all().next().is_some(),
         };
     let may_lack_zones = match before {
-        Source::Server | Source::Record => false,
+        Source::Server | Source::Named => false,
+        Source::Recorded => now.source == Source::Recorded,
         Source::Silent => true,
         Source::Unlisted => lists_only_now,
     };
-    let answers = now.all().any(Zone::is_served) || now.source == Source::Server;
-    if answers && !unattended {
+    if saves && !matches!(now.source, Source::Silent | Source::Recorded) {
         Verified::save(config, backend, &now);
     }
-    may_lack_zones.then(|| {
-        "which zones the server served before is not known, so a lost one is not noticed: make sure that it serves all of \
-         them"
-            .to_owned()
-    })
+    may_lack_zones.then(|| UNKNOWN.to_owned())
 }

@@ -12,7 +12,7 @@ use super::snapshot::Snapshot;
 use super::verified::{Verified, after_success};
 use super::{Journal, Transaction};
 use crate::backend::Trouble;
-use crate::backend::answers::identity;
+use crate::backend::answers::{Zone, identity};
 use crate::backend::served::{self, Complaint, Served, Source, still_lost};
 use crate::text::{counted, joined, ordered};
 
@@ -41,13 +41,13 @@ impl Transaction<'_> {
                 // That attempt was of another user, such as one of `heal`; the server answers as it has left it.
                 None => baseline.zones.source = Source::Silent,
             }
-            let is_known = matches!(baseline.zones.source, Source::Server | Source::Record);
+            let is_known = !matches!(baseline.zones.source, Source::Unlisted | Source::Silent);
             if let Some(verified) = baseline.verified.as_ref().filter(|_| !is_known && !self.unattended) {
                 baseline.zones.expect(verified.zones.clone(), &self.removed);
-                baseline.zones.source = Source::Record;
+                baseline.zones.source = Source::Recorded;
             }
         }
-        let is_record = baseline.zones.source == Source::Record;
+        let is_record = baseline.zones.source == Source::Recorded;
         if let Some(note) = baseline.verified.as_ref().filter(|_| is_record).and_then(Verified::note) {
             journal.note(&note);
         }
@@ -57,7 +57,7 @@ impl Transaction<'_> {
     /// Saves the zones of now after a success. Warns of what is not verified, and returns it.
     pub(super) async fn note_zones(&self, journal: &mut Journal<'_>, baseline: &Baseline) -> Option<String> {
         let (before, verified) = (baseline.zones.source, baseline.verified.as_ref());
-        let unverified = after_success(self.config, self.backend, before, verified, self.unattended).await?;
+        let unverified = after_success(self.config, self.backend, before, verified, !self.unattended).await?;
         journal.note(&format!("WARNING: {unverified}"));
         Some(unverified)
     }
@@ -87,7 +87,15 @@ impl Transaction<'_> {
                 }
             }
         };
-        recovery.wait(journal, COUNTER_INTERVAL, look).await.map_err(Trouble::new)
+        let found = recovery.wait(journal, COUNTER_INTERVAL, look).await;
+        // Without any answer the checks decide: they may ask from another address than the management address.
+        if found.is_err() && baseline.zones.source == Source::Recorded {
+            let now = baseline.zones.again(&targets, self.backend.timeout).await;
+            if now.all().all(Zone::is_unanswered) {
+                return Ok("none compared: the server does not answer the management address".to_owned());
+            }
+        }
+        found.map_err(Trouble::new)
     }
 
     /// Reports facts about the server after the operation.

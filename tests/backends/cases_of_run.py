@@ -13,7 +13,7 @@ from server import SCRIPT
 from servers import ADDRESS
 from waiting import PATIENCE, Unmet, expect, wait_until
 
-STEPS = ["lock", "configuration", "drain", "quiet", "restart", "process", "listeners", "zones", "checks"]
+STEPS = ["lock", "configuration", "drain", "quiet", "state", "restart", "process", "listeners", "zones", "checks"]
 # The text before the reason in a log line.
 DOWN = "service dns: up -> down: "
 

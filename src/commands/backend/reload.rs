@@ -59,7 +59,7 @@ pub(super) async fn run(
         tokio::join!(served, ResultsBefore::now(config, backend, &targets))
     };
     let (served, results_before) = reporter.report(former).await;
-    if served.source == Source::Record
+    if served.source == Source::Recorded
         && let Some(note) = verified.as_ref().and_then(Verified::note)
     {
         writeln!(text::stderr(), "{name}: {note}")?;
@@ -95,7 +95,9 @@ pub(super) async fn run(
     let ended = match complaints.summary(exit) {
         Some(why) => Err(ReloadFailure { why, lost: Some(lost()) }),
         None => {
-            let check = after_success(config, backend, served.source, verified.as_ref(), false);
+            // While the drain of a failed restart stays, what counts is from before that.
+            let saves = failed.iter().all(|service| drains_left(service, backend).next().is_none());
+            let check = after_success(config, backend, served.source, verified.as_ref(), saves);
             Ok(reporter.report(check).await)
         }
     };

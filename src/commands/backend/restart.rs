@@ -1,7 +1,7 @@
 //! `backend restart`: runs the transaction and shows its steps.
 
 use std::io::{self, IsTerminal, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -108,7 +108,9 @@ pub(super) async fn run(
         current: None,
         steps: vec![],
     };
+    let began = Instant::now();
     let end = transaction.run(&mut show, signals.received()).await;
+    let took = Shown(began.elapsed());
     // From here on only the exit status matters: the reader of the output may be gone.
     let (name, mut out) = (&backend.name, text::stdout());
     if options.json {
@@ -118,8 +120,6 @@ pub(super) async fn run(
         let _ = writeln!(out, "{}", text::json(serde_json::to_string(&report)?));
         return Ok(exit(end.outcome));
     }
-    let all: f64 = show.steps.iter().map(|done| done.seconds).sum();
-    let took = Shown(Duration::from_secs_f64(all));
     let _ = writeln!(out, "{name}: {}", summary(backend, &end, options.unattended, &took));
     Ok(exit(end.outcome))
 }

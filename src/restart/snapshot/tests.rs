@@ -15,7 +15,7 @@ const NOBODY: u32 = 65534;
 impl Snapshot {
     /// Reads and saves the present configuration.
     fn save_present(&self) -> io::Result<()> {
-        self.read()?.map_or(Ok(()), |present| self.save(&present))
+        self.read_present()?.map_or(Ok(()), |present| self.save(&present))
     }
 }
 

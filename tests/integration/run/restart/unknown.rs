@@ -28,7 +28,7 @@ fn a_hung_server_must_serve_again_what_the_last_verified_operation_has_seen() {
         site.pop.told(&["backend", "reload"]);
         site.helper.logs("reload srv done, and every step verified");
         hangs(&site, "touch lost");
-        ends(&site, &[], 3, " count as served before this operation\n");
+        ends(&site, &[], 3, " counts as served before this operation\n");
         let reason = &site.drains_of("resolver")[0].1;
         assert!(reason.contains("zone example.org. at 127.0.0.1:53: serial none, before 7"), "{reason}");
         // Nor does it help to hang again.
