@@ -35,9 +35,9 @@ pub(crate) enum Source {
     /// It did not list them. It answered for those of the services, if there are any.
     #[default]
     Unlisted,
-    /// It answered at no address.
+    /// It answered at no address, or what it answers does not tell what it served before.
     Silent,
-    /// It did not list them. A record named them, or showed that there are none, and the server answered.
+    /// It did not list them. A record named them, and it answered; or by the record there are none, and it was not asked.
     Named,
     /// It did not answer for some, or for any, and a record stands for these.
     Recorded,

@@ -43,7 +43,7 @@ fn warm_up_of(config: &Config, backend: &Backend) -> Duration {
 /// A recovery under way.
 #[derive(Debug)]
 pub(super) struct Recovery {
-    began: Instant,
+    began: Cell<Instant>,
     pub(super) timeout: Duration,
     /// The timeout while checks are unknown.
     longest: Duration,
@@ -65,7 +65,15 @@ impl Recovery {
     fn lasting(timeout: Duration, report_interval: Duration) -> Self {
         let began = Instant::now();
         let reported = Cell::new(began);
-        Self { began, timeout, longest: timeout, is_restart: true, finder: None, reported, report_interval }
+        Self {
+            began: Cell::new(began),
+            timeout,
+            longest: timeout,
+            is_restart: true,
+            finder: None,
+            reported,
+            report_interval,
+        }
     }
 
     /// Looks after each pause, and less often once the wait is long, until the server is as expected, and returns the
@@ -96,8 +104,13 @@ impl Recovery {
         }
     }
 
+    /// Begins the timeout anew, for the steps that follow.
+    pub(super) fn begin_anew(&self) {
+        self.began.set(Instant::now());
+    }
+
     pub(super) fn elapsed(&self) -> Duration {
-        self.began.elapsed()
+        self.began.get().elapsed()
     }
 
     /// The timeout of the checks, some of which may be unknown.

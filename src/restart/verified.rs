@@ -33,9 +33,13 @@ const QUESTIONS: u32 = 2;
 /// Added to the timeouts of these questions.
 const LEEWAY: Duration = Duration::from_secs(1);
 
-/// The warning after an operation.
-const UNKNOWN: &str = "which zones the server served before is not known, so a lost one is not noticed: make sure that it serves all of \
+/// The warning if nothing is known of the zones before the operation.
+const UNKNOWN_BEFORE: &str = "which zones the server served before is not known, so a lost one is not noticed: make sure that it serves all of \
      them";
+
+/// The warning if the server does not answer after the operation either.
+const UNKNOWN_NOW: &str = "the server does not answer the management address, so its zones are not compared, and a lost one is not \
+     noticed: let it answer that address, then run `dnsherald backend reload`";
 
 /// A zone as it was served: its name, the address that was queried, whether clients query it, and the serial.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -90,8 +94,8 @@ impl Verified {
     pub(crate) fn note(&self) -> Option<String> {
         let at = local_time::Zone::from_this_host().at(self.at);
         let note = format!(
-            "the server did not answer for each zone: where it did not, what it served at {at} counts as served before this \
-             operation"
+            "what the server served at {at} counts as served before this operation, as far as it did not answer, or an \
+             earlier attempt failed"
         );
         (!self.zones.is_empty()).then_some(note)
     }
@@ -110,7 +114,7 @@ pub(crate) async fn after_success(
     let targets = config.targets_of(backend);
     let now = Served::now(&targets, backend, &[], record);
     let Ok(now) = timeout(backend.timeout * QUESTIONS + LEEWAY, now).await else {
-        return Some(UNKNOWN.to_owned());
+        return Some(UNKNOWN_NOW.to_owned());
     };
     // A server that never lists its zones is not compared in these. One without zones has none to lose.
     let lists_only_now = now.source == Source::Server
@@ -118,14 +122,14 @@ pub(crate) async fn after_success(
             Some(zones) => !zones.is_empty(),
             None => saves || now.all().next().is_some(),
         };
-    let may_lack_zones = match before {
-        Source::Server | Source::Named => false,
-        Source::Recorded => now.source == Source::Recorded,
-        Source::Silent => true,
-        Source::Unlisted => lists_only_now,
+    let unverified = match before {
+        Source::Server | Source::Named => None,
+        Source::Recorded => (now.source == Source::Recorded).then_some(UNKNOWN_NOW),
+        Source::Silent => Some(UNKNOWN_BEFORE),
+        Source::Unlisted => lists_only_now.then_some(UNKNOWN_BEFORE),
     };
     if saves && !matches!(now.source, Source::Silent | Source::Recorded) {
         Verified::save(config, backend, &now);
     }
-    may_lack_zones.then(|| UNKNOWN.to_owned())
+    unverified.map(str::to_owned)
 }

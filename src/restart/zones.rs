@@ -38,7 +38,8 @@ impl Transaction<'_> {
         if let Some(age) = earlier.and_then(since_first_attempt) {
             match Expected::load(snapshot, age) {
                 Some(expected) => expected.replace_in(&mut baseline, &self.removed),
-                // That attempt was of another user, such as one of `heal`; the server answers as it has left it.
+                // What it was to reach is not saved here, such as after an attempt of `heal`, which another user runs. It may
+                // have broken the server, so the present answers do not tell what that served before.
                 None => baseline.zones.source = Source::Silent,
             }
             let is_known = !matches!(baseline.zones.source, Source::Unlisted | Source::Silent);
@@ -92,6 +93,7 @@ impl Transaction<'_> {
         if found.is_err() && baseline.zones.source == Source::Recorded {
             let now = baseline.zones.again(&targets, self.backend.timeout).await;
             if now.all().all(Zone::is_unanswered) {
+                recovery.begin_anew();
                 return Ok("none compared: the server does not answer the management address".to_owned());
             }
         }
