@@ -204,6 +204,15 @@ fn warn_of_gaps(f: &mut fmt::Formatter<'_>, service: &Service, management: &[IpA
             _ => &[],
         })
         .collect();
+    let observes =
+        |check: &Check| !matches!(check.probe, Probe::Address(_) | Probe::Route(_) | Probe::Listener(_));
+    if service.backend.is_some() && !service.checks.iter().any(observes) {
+        writeln!(
+            f,
+            "  warning: no check asks the server: write `role = \"…\"` to have the supplied checks beside those of the file, or \
+             add a `dns` check"
+        )?;
+    }
     if probes.is_empty() {
         return Ok(());
     }

@@ -52,6 +52,7 @@ impl Check {
             timing: self.timing,
             on_fail: self.on_fail.clone(),
             asks_server: matches!(self.probe, Probe::Dns(_)),
+            is_about_host: matches!(self.probe, Probe::Address(_) | Probe::Route(_)),
             once_seen: self.counts_once_seen(),
             probe: Opaque::new((self.probe.clone(), self.default)),
         }

@@ -87,6 +87,8 @@ pub(crate) struct Check {
     pub(crate) on_fail: OnFail,
     /// Whether it asks the server itself (a `dns` check), as opposed to observing it from outside.
     pub(crate) asks_server: bool,
+    /// Whether it looks at the addresses or routes of this host, and at nothing of the server.
+    pub(crate) is_about_host: bool,
     /// Whether each of its probes counts only once it has passed. A round in which none has is a pass without a latency.
     pub(crate) once_seen: bool,
     /// The questions.

@@ -10,6 +10,7 @@
 //! not save it, and are not compared with it: an old record would delay the return of every PoP. They only learn from it
 //! whether the server may have had zones to lose.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
@@ -19,13 +20,16 @@ use tokio::time::timeout;
 use super::snapshot::Snapshot;
 use crate::backend::Backend;
 use crate::backend::answers::Zone;
-use crate::backend::served::{Served, Source};
+use crate::backend::served::{Served, Source, is_among};
 use crate::config::Config;
 use crate::sys::local_time;
-use crate::text::parse_json;
+use crate::text::{counted, joined, ordered, parse_json};
 
 /// The name of the document.
 const NAME: &str = "verified.json";
+
+/// Maximum number of zones in a warning.
+const MOST_GONE: usize = 8;
 
 /// How many questions to a server follow each other: for its list, then for the zones.
 const QUESTIONS: u32 = 2;
@@ -90,6 +94,23 @@ impl Verified {
         }
     }
 
+    /// Names the zones that are not served any more, without those in `removed`; `None` if there are none.
+    fn gone(&self, now: &Served, removed: &[String]) -> Option<String> {
+        let served: BTreeSet<_> = ordered(now.all().filter(|zone| zone.is_served()).map(|zone| &zone.zone));
+        let names: BTreeSet<_> = ordered(self.zones.iter().map(|zone| &zone.zone));
+        let gone: Vec<_> =
+            names.into_iter().filter(|name| !served.contains(name) && !is_among(removed, name)).collect();
+        let (at, rest) =
+            (local_time::Zone::from_this_host().at(self.at), gone.len().saturating_sub(MOST_GONE));
+        let more = (rest > 0).then(|| counted(rest, "further zone"));
+        let names = joined(gone.iter().take(MOST_GONE).map(ToString::to_string).chain(more), ", ");
+        (!gone.is_empty()).then(|| {
+            format!(
+                "zones are missing that the server served at {at}: {names}; repair its configuration, or name them with --removed"
+            )
+        })
+    }
+
     /// What the operator reads where these zones count; `None` if there are none.
     pub(crate) fn note(&self) -> Option<String> {
         let at = local_time::Zone::from_this_host().at(self.at);
@@ -108,6 +129,7 @@ pub(crate) async fn after_success(
     backend: &Backend,
     before: Source,
     verified: Option<&Verified>,
+    removed: &[String],
     saves: bool,
 ) -> Option<String> {
     let record = verified.map(|verified| &*verified.zones);
@@ -128,8 +150,10 @@ pub(crate) async fn after_success(
         Source::Silent => Some(UNKNOWN_BEFORE),
         Source::Unlisted => lists_only_now.then_some(UNKNOWN_BEFORE),
     };
-    if saves && !matches!(now.source, Source::Silent | Source::Recorded) {
+    // The server may have lost them before: an operator may have removed them with other tools.
+    let gone = verified.and_then(|verified| verified.gone(&now, removed));
+    if saves && gone.is_none() && !matches!(now.source, Source::Silent | Source::Recorded) {
         Verified::save(config, backend, &now);
     }
-    unverified.map(str::to_owned)
+    unverified.map(str::to_owned).or(gone)
 }

@@ -58,7 +58,8 @@ impl Transaction<'_> {
     /// Saves the zones of now after a success. Warns of what is not verified, and returns it.
     pub(super) async fn note_zones(&self, journal: &mut Journal<'_>, baseline: &Baseline) -> Option<String> {
         let (before, verified) = (baseline.zones.source, baseline.verified.as_ref());
-        let unverified = after_success(self.config, self.backend, before, verified, !self.unattended).await?;
+        let Self { config, backend, removed, .. } = self;
+        let unverified = after_success(config, backend, before, verified, removed, !self.unattended).await?;
         journal.note(&format!("WARNING: {unverified}"));
         Some(unverified)
     }

@@ -194,7 +194,8 @@ fn drained(service: &Service) -> (Exit, String) {
     if waits {
         return (Exit::Critical, " until its checks pass, and they fail".to_owned());
     }
-    let left = service.drains_end_in().filter(|left| *left > 0.0);
+    // The end of a drain does not return a service that is not enabled.
+    let left = service.drains_end_in().filter(|left| *left > 0.0 && service.enabled);
     let left = left.map_or_else(String::new, |left| format!(" for {} more", shown(left)));
     let holders = joined(service.holds_after_drains().map(|hold| &hold.holder), ", ");
     let then = if holders.is_empty() { String::new() } else { format!(", then held announced by {holders}") };

@@ -14,12 +14,20 @@ use crate::support::zones::{port_53, serves_zones};
 /// A time limit that even a busy machine keeps.
 const SOON: Duration = Duration::from_secs(20);
 
+/// A state directory for this test, without what an earlier run has saved beside it.
+fn state(name: &str) -> String {
+    let state = format!("{}/backend-{name}-state", env!("CARGO_TARGET_TMPDIR"));
+    let _ = fs::remove_dir_all(format!("{state}-rollback"));
+    state
+}
+
 /// Runs a command for a single backend with these keys and a `restart`.
 fn backend(name: &str, keys: &str, command: &[&str]) -> Output {
+    let state = state(name);
     let configuration = File::new(
         &format!("backend-{name}"),
         &format!(
-            "[control]\ndirectory = \"/nowhere/dnsherald\"\n[node]\nmanagement = [\"127.0.0.1\"]\n[backend.generic]\nrestart = [\"true\"]\ntimeout = \"1s\"\n{keys}\n\
+            "[control]\ndirectory = \"/nowhere/dnsherald\"\nstate = \"{state}\"\n[node]\nmanagement = [\"127.0.0.1\"]\n[backend.generic]\nrestart = [\"true\"]\ntimeout = \"1s\"\n{keys}\n\
              [[service]]\nname = \"dns\"\nprefixes = [\"192.0.2.53/32\"]\naddress = false\nbackend = \"generic\"\n"
         ),
     );
@@ -171,6 +179,7 @@ fn several_backends_need_a_name() {
 /// A reload after which a zone is not served: a zone of the service, or one that only the server lists.
 #[test]
 fn a_reload_that_loses_a_zone_fails() {
+    let state = state("loses");
     const ADDRESS: &str = "127.53.77.3";
     let Some(socket) = port_53(ADDRESS) else { return };
     let lost = std::env::temp_dir().join(format!("dnsherald-lost-{}", std::process::id()));
@@ -192,7 +201,7 @@ fn a_reload_that_loses_a_zone_fails() {
         let configuration = File::new(
             "backend-loses-zone",
             &format!(
-                "[control]\ndirectory = \"/nowhere/dnsherald\"\n[node]\nmanagement = [\"{ADDRESS}\"]\n[backend.generic]\nrestart = [\"true\"]\n{}\n\
+                "[control]\ndirectory = \"/nowhere/dnsherald\"\nstate = \"{state}\"\n[node]\nmanagement = [\"{ADDRESS}\"]\n[backend.generic]\nrestart = [\"true\"]\n{}\n\
                  [[service]]\nname = \"dns\"\nprefixes = [\"192.0.2.53/32\"]\nbackend = \"generic\"\n\
                  role = \"authoritative\"\nzones = [\"example.org\"]\n",
                 keys.concat()
@@ -219,6 +228,7 @@ fn a_reload_that_loses_a_zone_fails() {
 /// A reload after which a resolver refuses the questions that it answered before.
 #[test]
 fn a_reload_after_which_questions_are_refused_has_failed() {
+    let state = state("refuses");
     let server = Server::start();
     let address = server.address();
     let begun = std::env::temp_dir().join(format!("dnsherald-begun-{}", std::process::id()));
@@ -233,7 +243,7 @@ fn a_reload_after_which_questions_are_refused_has_failed() {
         let configuration = File::new(
             "backend-refuses",
             &format!(
-                "[control]\ndirectory = \"/nowhere/dnsherald\"\n[node]\nmanagement = [\"127.0.0.1\"]\n[backend.generic]\nrestart = [\"true\"]\n{}\n\
+                "[control]\ndirectory = \"/nowhere/dnsherald\"\nstate = \"{state}\"\n[node]\nmanagement = [\"127.0.0.1\"]\n[backend.generic]\nrestart = [\"true\"]\n{}\n\
                  [[service]]\nname = \"resolver\"\nprefixes = [\"192.0.2.53/32\"]\naddress = false\n\
                  backend = \"generic\"\n[[service.check]]\nname = \"files\"\ncommand = \"true\"\n[[service.check]]\nname = \"answers\"\non-fail = \"{on_fail}\"\n\
                  timeout = \"300ms\"\ndns = {{ query = \"localhost. A\", server = \"{address}\" }}\n",
@@ -272,6 +282,7 @@ fn a_reload_after_which_questions_are_refused_has_failed() {
 /// The server answers clients at the service address, and need not listen at the management address.
 #[test]
 fn a_reload_that_loses_a_zone_at_the_service_address_has_failed() {
+    let state = state("loses-there");
     const SERVICE: &str = "127.53.77.5";
     let Some(socket) = port_53(SERVICE) else { return };
     let lost = std::env::temp_dir().join(format!("dnsherald-lost-there-{}", std::process::id()));
@@ -293,7 +304,7 @@ fn a_reload_that_loses_a_zone_at_the_service_address_has_failed() {
         let configuration = File::new(
             "backend-loses-zone-there",
             &format!(
-                "[control]\ndirectory = \"/nowhere/dnsherald\"\n[node]\nmanagement = [\"127.53.77.4\"]\n[backend.generic]\nrestart = [\"true\"]\n{}\n\
+                "[control]\ndirectory = \"/nowhere/dnsherald\"\nstate = \"{state}\"\n[node]\nmanagement = [\"127.53.77.4\"]\n[backend.generic]\nrestart = [\"true\"]\n{}\n\
                  [[service]]\nname = \"dns\"\nprefixes = [\"{SERVICE}/32\"]\nbackend = \"generic\"\n\
                  role = \"authoritative\"\nzones = [\"example.org\"]\n",
                 keys.concat()

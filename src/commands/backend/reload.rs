@@ -14,6 +14,7 @@ use crate::backend::targets::Targets;
 use crate::config::Config;
 use crate::control::client::Client;
 use crate::exit::Exit;
+use crate::process::Missing;
 use crate::restart::{Lock, ReloadFailure, Verified, after_success, report_reload};
 use crate::status::{Drain, Service};
 use crate::text::period::Period;
@@ -72,6 +73,9 @@ pub(super) async fn run(
         }
         Err(trouble) => {
             writeln!(text::stderr(), "{name}: the reload failed: {trouble}")?;
+            if matches!(backend.process().await, Some(Err(Missing::Surely(_)))) {
+                writeln!(text::stderr(), "{name}: {}", restart_instead(name))?;
+            }
             let why = format!("failed: {trouble}");
             report_reload(config, backend, helper, Err(ReloadFailure { why, lost: None })).await;
             return Ok(Exit::Failure);
@@ -97,7 +101,7 @@ pub(super) async fn run(
         None => {
             // While the drain of a failed restart stays, what counts is from before that.
             let saves = failed.iter().all(|service| drains_left(service, backend).next().is_none());
-            let check = after_success(config, backend, served.source, verified.as_ref(), saves);
+            let check = after_success(config, backend, served.source, verified.as_ref(), removed, saves);
             Ok(reporter.report(check).await)
         }
     };
@@ -118,14 +122,26 @@ pub(super) async fn run(
             false => "put the former configuration back",
         };
         let mut stderr = text::stderr();
-        writeln!(
-            stderr,
-            "{name}: see the server's log, its access lists and the addresses at which it listens"
-        )?;
-        writeln!(stderr, "{name}: to repair this, {repair} and reload again")?;
+        if exit == Exit::Success {
+            writeln!(
+                stderr,
+                "{name}: see the server's log, its access lists and the addresses at which it listens"
+            )?;
+            writeln!(stderr, "{name}: to repair this, {repair} and reload again")?;
+        }
         writeln!(stderr, "{name}: `dnsherald explain` names what is announced meanwhile")?;
     }
+    if exit != Exit::Success {
+        writeln!(text::stderr(), "{name}: {}", restart_instead(name))?;
+    }
     Ok(if complaints.is_empty() { exit } else { Exit::Failure })
+}
+
+/// The remedy if the server may not run.
+fn restart_instead(name: &str) -> String {
+    format!(
+        "a reload does not start the server: correct its configuration, then `dnsherald backend restart {name}`"
+    )
 }
 
 /// What is wrong after the reload.

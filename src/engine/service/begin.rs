@@ -34,11 +34,13 @@ impl Service {
         let check = |check: &plan::Check| {
             Check::new(check.name.clone(), check.timing, check.on_fail.clone()).once_seen(check.once_seen)
         };
-        let asking = plan.checks.iter().enumerate().filter(|(_, check)| check.is_witness());
-        let mut witnesses: Vec<_> = asking.map(|(place, _)| place).collect();
-        if witnesses.is_empty() {
-            witnesses = (0..plan.checks.len()).collect();
-        }
+        let places = |is: fn(&plan::Check) -> bool| -> Vec<_> {
+            let checks = plan.checks.iter().enumerate().filter(|(_, check)| is(check));
+            checks.map(|(place, _)| place).collect()
+        };
+        let kinds: [fn(&plan::Check) -> bool; 3] =
+            [plan::Check::is_witness, |check| !check.is_about_host, |_| true];
+        let witnesses = kinds.map(places).into_iter().find(|places| !places.is_empty()).unwrap_or_default();
         let mut service = Self {
             name: plan.name.clone(),
             prefixes: plan.routes.iter().map(|route| route.prefix).collect(),

@@ -12,7 +12,7 @@
 //!
 //! Witnesses are the checks that ask the server itself (`dns`), are not only observed, and have neither `once-up` nor `once-seen`
 //! ([`is_witness`](crate::engine::plan::Check::is_witness)); if a service has none, all its checks that decide at
-//! present are.
+//! present are, without those of the addresses and routes of this host if there are others.
 
 use std::time::Duration;
 
@@ -110,16 +110,18 @@ impl UnknownChecks {
     }
 
     /// Whether the first verdict of the service does not wait for this check. It never waits for an unknown process or
-    /// unknown sockets, nor for a check that moves no route.
+    /// unknown sockets beside a witness, nor for a check that moves no route.
     fn ignores(&self, check: &Check, checks: &[Check]) -> bool {
         if !check.decides() {
             return true;
         }
         let Some(unknown) = &check.unknown else { return false };
         let decided = || self.witnesses(checks).any(|witness| witness.verdict().is_some());
-        check.verdict().is_none()
-            && (matches!(unknown.failure.cause, Cause::ProcessUnknown | Cause::ListenerUnknown)
-                || (self.is_over && decided()))
+        let is_witness = || self.witnesses(checks).any(|witness| std::ptr::eq(witness, check));
+        let is_beside = || {
+            matches!(unknown.failure.cause, Cause::ProcessUnknown | Cause::ListenerUnknown) && !is_witness()
+        };
+        check.verdict().is_none() && (is_beside() || (self.is_over && decided()))
     }
 }
 
