@@ -76,6 +76,21 @@ fn all_is_well() {
 }
 
 #[test]
+fn the_end_of_a_drain_returns_no_service_that_is_not_enabled() {
+    let said = |enabled| {
+        let (alert, line) = service(|service| {
+            service.state = ServiceState::Drained;
+            service.enabled = enabled;
+            service.drains = vec![drain(Some(600.0), false)];
+        });
+        assert_eq!(alert, Exit::Warning);
+        line
+    };
+    assert!(said(true).contains(" for 10m more"), "{}", said(true));
+    assert!(!said(false).contains(" more"), "{}", said(false));
+}
+
+#[test]
 fn a_check_that_has_never_been_up_is_no_finding() {
     let never_up = |unproven| {
         service(|service| {
