@@ -1,7 +1,7 @@
 //! Builds the plan of the engine from a configuration.
 
 use super::{Check, Config, Service};
-use crate::engine::plan::{self, Opaque, Plan};
+use crate::engine::plan::{self, CheckSubject, Opaque, Plan};
 use crate::probe::Probe;
 use crate::text::fnv::fnv64;
 
@@ -51,8 +51,11 @@ impl Check {
             name: self.name.clone(),
             timing: self.timing,
             on_fail: self.on_fail.clone(),
-            asks_server: matches!(self.probe, Probe::Dns(_)),
-            is_about_host: matches!(self.probe, Probe::Address(_) | Probe::Route(_)),
+            subject: match self.probe {
+                Probe::Dns(_) => CheckSubject::Answers,
+                Probe::Address(_) | Probe::Route(_) => CheckSubject::Host,
+                _ => CheckSubject::Server,
+            },
             once_seen: self.counts_once_seen(),
             probe: Opaque::new((self.probe.clone(), self.default)),
         }

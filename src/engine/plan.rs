@@ -76,6 +76,17 @@ pub(crate) struct Service {
     pub(crate) others: Vec<(&'static str, Opaque)>,
 }
 
+/// What the outcome of a check tells about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum CheckSubject {
+    /// The answers of the server itself (a `dns` check).
+    Answers,
+    /// The server, as observed from outside.
+    Server,
+    /// The addresses or routes of this host, and nothing of the server.
+    Host,
+}
+
 /// A set of probes with one outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Check {
@@ -85,10 +96,8 @@ pub(crate) struct Check {
     pub(crate) timing: Timing,
     /// The effect of each cause of failure on the service.
     pub(crate) on_fail: OnFail,
-    /// Whether it asks the server itself (a `dns` check), as opposed to observing it from outside.
-    pub(crate) asks_server: bool,
-    /// Whether it looks at the addresses or routes of this host, and at nothing of the server.
-    pub(crate) is_about_host: bool,
+    /// What its outcome tells about.
+    pub(crate) subject: CheckSubject,
     /// Whether each of its probes counts only once it has passed. A round in which none has is a pass without a latency.
     pub(crate) once_seen: bool,
     /// The questions.
@@ -100,7 +109,7 @@ impl Check {
     /// does not: the management address may answer while the service address does not. Nor does the outcome of a check
     /// that may never have passed.
     pub(crate) fn is_witness(&self) -> bool {
-        self.asks_server
+        self.subject == CheckSubject::Answers
             && !self.on_fail.once_up
             && !self.once_seen
             && self.on_fail.worst() > Severity::Observe

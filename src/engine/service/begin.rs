@@ -39,7 +39,7 @@ impl Service {
             checks.map(|(place, _)| place).collect()
         };
         let kinds: [fn(&plan::Check) -> bool; 3] =
-            [plan::Check::is_witness, |check| !check.is_about_host, |_| true];
+            [plan::Check::is_witness, |check| check.subject != plan::CheckSubject::Host, |_| true];
         let witnesses = kinds.map(places).into_iter().find(|places| !places.is_empty()).unwrap_or_default();
         let mut service = Self {
             name: plan.name.clone(),

@@ -50,3 +50,30 @@ fn a_service_that_becomes_enabled_is_announced_by_a_verdict_only() {
         assert_eq!(bench.commands(), ["announce route 192.0.2.1/32 next-hop 10.1.0.2 med 100"]);
     }
 }
+
+/// The address of a dead server passes, and its sockets, of which none can be seen, tell nothing.
+#[test]
+fn an_address_alone_announces_no_service_that_was_down() {
+    let mut bench = Bench::up("a 192.0.2.1/32");
+    bench.finds(0, &[false, false]);
+    assert_eq!(bench.commands(), ["withdraw route 192.0.2.1/32"]);
+    let toml = "[node]\nmanagement = [\"10.1.0.2\"]\n[defaults]\nrise = 2\nfall = 2\n[[service]]\nname = \"a\"\n\
+                prefixes = [\"192.0.2.1/32\"]\nup = { med = 100 }\ndampening = {}\n[[service.check]]\nname = \"sockets\"\n\
+                listener = {}\n";
+    let plan = Config::parse(Path::new("test.toml"), toml, "host").unwrap().plan();
+    let reloaded = bench.engine.reload(bench.now, &plan);
+    bench.follow(&reloaded.actions);
+    let names: Vec<_> = plan.services[0].checks.iter().map(|check| check.name.clone()).collect();
+    assert!(names.contains(&"address".to_owned()) && names.len() == 2, "{names:?}");
+    for _ in 0..40 {
+        bench.passes(Duration::from_secs(1));
+        for (place, name) in names.iter().enumerate() {
+            let outcome = match name.as_str() {
+                "address" => Outcome::pass(Duration::ZERO),
+                _ => Outcome::fail(Cause::ListenerUnknown, "no socket"),
+            };
+            bench.handle(Event::Outcome(CheckId { service: ServiceId(0), check: place }, outcome));
+        }
+    }
+    bench.says_none("announce", "the sockets are unknown");
+}
