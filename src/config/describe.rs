@@ -326,8 +326,12 @@ mod tests {
             by_backend.contains("write `role = \"resolver\"` in the service, and paste its table"),
             "{by_backend}"
         );
+        let unasked = "warning: no check asks the server: write `role = ";
+        let sockets = "[[service.check]]\nname = \"sockets\"\nlistener = {}\n";
+        let only_sockets = described(&format!("backend = \"unbound\"\n{sockets}"));
+        assert!(only_sockets.contains(unasked) && !by_backend.contains(unasked), "{only_sockets}");
         let own = described(&format!("backend = \"unbound\"\n{OWN}"));
-        assert!(!own.contains(grace) && own.contains(unwatched), "{own}");
+        assert!(!own.contains(unasked) && !own.contains(grace) && own.contains(unwatched), "{own}");
         let both = described(&format!("backend = \"unbound\"\nrole = \"resolver\"\n{OWN}"));
         assert!(both.contains(grace) && !both.contains(unwatched), "{both}");
         assert!(both.contains("to change a supplied check, paste its table into"), "{both}");

@@ -14,7 +14,6 @@ use crate::backend::targets::Targets;
 use crate::config::Config;
 use crate::control::client::Client;
 use crate::exit::Exit;
-use crate::process::Missing;
 use crate::restart::{Lock, ReloadFailure, Verified, after_success, report_reload};
 use crate::status::{Drain, Service};
 use crate::text::period::Period;
@@ -73,7 +72,7 @@ pub(super) async fn run(
         }
         Err(trouble) => {
             writeln!(text::stderr(), "{name}: the reload failed: {trouble}")?;
-            if matches!(backend.process().await, Some(Err(Missing::Surely(_)))) {
+            if matches!(backend.process().await, Some(Err(_))) {
                 writeln!(text::stderr(), "{name}: {}", restart_instead(name))?;
             }
             let why = format!("failed: {trouble}");

@@ -40,6 +40,21 @@ fn a_failed_reload_is_a_warning_until_one_succeeds() {
     site.pop.told(&["status", "--plugin"]);
 }
 
+/// Unbound exits if it cannot read a zone. A further reload does not start it.
+#[test]
+fn a_reload_that_ends_the_server_names_the_restart() {
+    let site = Site::new("stops; starts");
+    let remedy = "srv: a reload does not start the server: correct its configuration, then `dnsherald backend restart srv`\n";
+    for reload in ["stops", "exit 1"] {
+        site.reloads_by(reload);
+        let output = site.pop.command(&["backend", "reload"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(remedy) && !said.contains("reload again"), "{reload}: {said}");
+    }
+    assert_eq!(site.run(&[]).status.code(), Some(0));
+}
+
 /// Nothing has changed yet, but the next restart would fail.
 #[test]
 fn a_reload_refused_for_the_configuration_is_a_warning() {
