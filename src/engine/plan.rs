@@ -77,9 +77,10 @@ pub(crate) struct Service {
 }
 
 /// What the outcome of a check tells about.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) enum CheckSubject {
     /// The answers of the server itself (a `dns` check).
+    #[default]
     Answers,
     /// The server, as observed from outside.
     Server,

@@ -38,7 +38,8 @@ pub(super) struct Baseline {
 }
 
 impl Baseline {
-    /// The present state. Without an operator nothing `verified` counts: it may be old, and would delay the return.
+    /// The present state. Without an operator no zone counts as served before because of the record: it may be old, and would
+    /// delay the return.
     pub(super) async fn new(
         config: &Config,
         backend: &Backend,

@@ -1,14 +1,14 @@
 //! The zones that the server served after the last successful operation of an operator, kept on disk.
 //!
 //! ```text
-//!  restart, reload or rollback succeeds ─► the zones that the server serves then, saved
-//!  next one: the server does not list its zones ─► the saved ones are queried
-//!            it does not answer for a zone ─► what is saved of it counts as served before
+//!  restart, reload or rollback succeeds, no recorded zone is missing ─► the zones that the server serves then, saved
+//!  next one, before it: the server does not list its zones ─► the saved ones are queried
+//!                       it does not answer for a zone ─► what is saved of it counts as served before
+//!  next one, after it: a saved zone is not served ─► a warning, and the record stays
 //! ```
 //!
 //! Without it nothing would be known of the zones of a server that has crashed or hangs. Operations without an operator do
-//! not save it, and are not compared with it: an old record would delay the return of every PoP. They only learn from it
-//! whether the server may have had zones to lose.
+//! not save it, and neither fail nor wait because of it: an old record would delay the return of every PoP. They only warn.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -122,8 +122,8 @@ impl Verified {
     }
 }
 
-/// After a successful operation: returns what is not verified of the zones, if the server may have served some before that
-/// are not known. Saves the zones of now if it `saves`.
+/// After a successful operation: returns the warning that the zones before the operation are not known, or that zones of the
+/// record are missing now. If it `saves`, no zone is missing and the server answers, saves the zones of now.
 pub(crate) async fn after_success(
     config: &Config,
     backend: &Backend,
@@ -138,7 +138,8 @@ pub(crate) async fn after_success(
     let Ok(now) = timeout(backend.timeout * QUESTIONS + LEEWAY, now).await else {
         return Some(UNKNOWN_NOW.to_owned());
     };
-    // A server that never lists its zones is not compared in these. One without zones has none to lose.
+    // A server that lists its zones only after the operation may have lost some. It has none to lose if the record is empty, or
+    // if, unattended and without a record, there are none now. A server that never lists its zones gets no warning.
     let lists_only_now = now.source == Source::Server
         && match record {
             Some(zones) => !zones.is_empty(),

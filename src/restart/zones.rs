@@ -55,7 +55,8 @@ impl Transaction<'_> {
         baseline
     }
 
-    /// Saves the zones of now after a success. Warns of what is not verified, and returns it.
+    /// After a success: saves the zones of now for the next operation of an operator, unless a recorded one is missing. Warns
+    /// of what is not verified, and returns it.
     pub(super) async fn note_zones(&self, journal: &mut Journal<'_>, baseline: &Baseline) -> Option<String> {
         let (before, verified) = (baseline.zones.source, baseline.verified.as_ref());
         let Self { config, backend, removed, .. } = self;

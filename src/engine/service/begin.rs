@@ -17,7 +17,7 @@ use crate::engine::memory::{Acknowledged, Remembered};
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
 use crate::engine::order::Orders;
-use crate::engine::plan;
+use crate::engine::plan::{self, CheckSubject};
 
 /// A state that was acknowledged longer ago does not stand without a verdict: ExaBGP may have been restarted since.
 pub(in crate::engine) const STANDS_FOR: Duration = Duration::from_secs(10 * 60);
@@ -38,9 +38,12 @@ impl Service {
             let checks = plan.checks.iter().enumerate().filter(|(_, check)| is(check));
             checks.map(|(place, _)| place).collect()
         };
-        let kinds: [fn(&plan::Check) -> bool; 3] =
-            [plan::Check::is_witness, |check| check.subject != plan::CheckSubject::Host, |_| true];
-        let witnesses = kinds.map(places).into_iter().find(|places| !places.is_empty()).unwrap_or_default();
+        let kinds = [
+            (CheckSubject::Answers, places(plan::Check::is_witness)),
+            (CheckSubject::Server, places(|check| check.subject != CheckSubject::Host)),
+            (CheckSubject::Host, places(|_| true)),
+        ];
+        let witnesses = kinds.into_iter().find(|(_, places)| !places.is_empty()).unwrap_or_default();
         let mut service = Self {
             name: plan.name.clone(),
             prefixes: plan.routes.iter().map(|route| route.prefix).collect(),

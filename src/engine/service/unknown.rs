@@ -24,6 +24,7 @@ use crate::engine::check::{Check, Severity};
 use crate::engine::ladder::Stated;
 use crate::engine::moment::Moment;
 use crate::engine::notice::Notice;
+use crate::engine::plan::CheckSubject;
 use crate::outcome::Cause;
 use crate::text::joined;
 
@@ -43,6 +44,9 @@ enum Alarm {
 pub(super) struct UnknownChecks {
     /// The places of the witnesses.
     witnesses: Vec<usize>,
+    /// What the witnesses tell about.
+    #[serde(default)]
+    subject: CheckSubject,
     /// `unknown-after`.
     #[serde(rename = "patience")]
     unknown_after: Duration,
@@ -62,9 +66,14 @@ pub(super) struct UnknownChecks {
 
 impl UnknownChecks {
     /// For checks that begin at `now`.
-    pub(super) const fn new(now: Moment, witnesses: Vec<usize>, unknown_after: Duration) -> Self {
+    pub(super) fn new(
+        now: Moment,
+        (subject, witnesses): (CheckSubject, Vec<usize>),
+        unknown_after: Duration,
+    ) -> Self {
         Self {
             witnesses,
+            subject,
             unknown_after,
             began: now,
             is_over: false,
@@ -216,7 +225,11 @@ impl Service {
         let (mut checks, mut deciding) =
             (self.checks.iter(), self.checks.iter().filter(|check| check.decides()));
         match (deciding.any(has_result), checks.any(has_result)) {
-            (true, _) => "dns check",
+            (true, _) => match self.unknown_checks.subject {
+                CheckSubject::Answers => "dns check",
+                CheckSubject::Server => "server check",
+                CheckSubject::Host => "deciding check",
+            },
             (false, true) => "deciding check",
             (false, false) => "check",
         }
