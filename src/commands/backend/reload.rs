@@ -14,10 +14,11 @@ use crate::backend::targets::Targets;
 use crate::config::Config;
 use crate::control::client::Client;
 use crate::exit::Exit;
+use crate::process::Missing;
 use crate::restart::{Lock, ReloadFailure, Verified, after_success, report_reload};
 use crate::status::{Drain, Service};
 use crate::text::period::Period;
-use crate::text::{self, joined, ordered};
+use crate::text::{self, counted, joined, ordered};
 
 /// The interval between two comparisons.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -108,32 +109,15 @@ pub(super) async fn run(
         writeln!(text::stderr(), "{name}: WARNING: {unverified}")?;
     }
     report_reload(config, backend, helper, ended).await;
-    for complaint in complaints.all() {
-        writeln!(text::stderr(), "{name}: reloaded, but {complaint}")?;
-    }
-    if !complaints.zones.is_empty() {
-        let remedy = remedy(&complaints.zones).map(|remedy| format!("; {remedy}")).unwrap_or_default();
-        writeln!(text::stderr(), "{name}: see the server's log{remedy}")?;
-    }
-    if !complaints.questions.is_empty() || !complaints.still_failing.is_empty() {
-        let repair = match complaints.questions.is_empty() {
-            true => "correct the configuration of the server",
-            false => "put the former configuration back",
-        };
-        let mut stderr = text::stderr();
-        if exit == Exit::Success {
-            writeln!(
-                stderr,
-                "{name}: see the server's log, its access lists and the addresses at which it listens"
-            )?;
-            writeln!(stderr, "{name}: to repair this, {repair} and reload again")?;
-        }
-        writeln!(stderr, "{name}: `dnsherald explain` names what is announced meanwhile")?;
-    }
-    if exit != Exit::Success {
-        writeln!(text::stderr(), "{name}: {}", restart_instead(name))?;
+    for line in complaints.lines(name, exit, has_ended(backend).await) {
+        writeln!(text::stderr(), "{name}: {line}")?;
     }
     Ok(if complaints.is_empty() { exit } else { Exit::Failure })
+}
+
+/// Whether the server certainly does not run.
+async fn has_ended(backend: &Backend) -> bool {
+    matches!(backend.process().await, Some(Err(Missing::Surely(_))))
 }
 
 /// The remedy if the server may not run.
@@ -142,6 +126,9 @@ fn restart_instead(name: &str) -> String {
         "a reload does not start the server: correct its configuration, then `dnsherald backend restart {name}`"
     )
 }
+
+/// Maximum number of complaints to print about a server that has ended.
+const MOST_IF_ENDED: usize = 2;
 
 /// What is wrong after the reload.
 #[derive(Debug, Default)]
@@ -161,6 +148,39 @@ impl Complaints {
 
     fn is_empty(&self) -> bool {
         self.all().next().is_none()
+    }
+
+    /// Each complaint, then what to do. Where the server `has_ended`, each follows from that, and its log and access lists tell
+    /// nothing more: the first ones only.
+    fn lines(&self, name: &str, exit: Exit, has_ended: bool) -> Vec<String> {
+        let most = if has_ended { MOST_IF_ENDED } else { usize::MAX };
+        let mut lines: Vec<_> =
+            self.all().take(most).map(|complaint| format!("reloaded, but {complaint}")).collect();
+        let rest = self.all().count().saturating_sub(most);
+        if rest > 0 {
+            lines.push(format!("{}, since the server has ended", counted(rest, "further complaint")));
+        }
+        if !self.zones.is_empty() && !has_ended {
+            let remedy = remedy(&self.zones).map(|remedy| format!("; {remedy}")).unwrap_or_default();
+            lines.push(format!("see the server's log{remedy}"));
+        }
+        if !self.questions.is_empty() || !self.still_failing.is_empty() {
+            if exit == Exit::Success {
+                let repair = match self.questions.is_empty() {
+                    true => "correct the configuration of the server",
+                    false => "put the former configuration back",
+                };
+                lines.push(
+                    "see the server's log, its access lists and the addresses at which it listens".to_owned(),
+                );
+                lines.push(format!("to repair this, {repair} and reload again"));
+            }
+            lines.push("`dnsherald explain` names what is announced meanwhile".to_owned());
+        }
+        if exit != Exit::Success {
+            lines.push(restart_instead(name));
+        }
+        lines
     }
 
     /// For the log, after the name of the operation; `None` if nothing is wrong and `backend status` ends well.
@@ -261,6 +281,25 @@ mod tests {
     use super::*;
     use crate::probe::dns::Transport;
     use crate::responder::Fault;
+
+    /// What follows from the end of the server does not hide the remedy.
+    #[test]
+    fn of_a_server_that_has_ended_only_the_first_complaints_are_printed() {
+        let questions = ["a", "b", "c", "d"].map(|check| format!("{check} has no answer"));
+        let complaints = Complaints { questions: questions.to_vec(), ..Complaints::default() };
+        let explain = "`dnsherald explain` names what is announced meanwhile".to_owned();
+        let expected = [
+            "reloaded, but a has no answer",
+            "reloaded, but b has no answer",
+            "2 further complaints, since the server has ended",
+            &explain,
+            &restart_instead("unbound"),
+        ];
+        assert_eq!(complaints.lines("unbound", Exit::Failure, true), expected);
+        let lines = complaints.lines("unbound", Exit::Success, false);
+        assert_eq!(lines.len(), 4 + 2 + 1, "{lines:?}");
+        assert_eq!(lines.last(), Some(&explain));
+    }
 
     #[tokio::test]
     async fn a_server_that_answers_a_moment_after_the_reload_is_repaired() {
