@@ -53,8 +53,9 @@ impl Expected {
         }
     }
 
-    /// Saves the state before this attempt, for the next attempt. If it cannot be saved, this is only logged: the next
-    /// attempt is then compared with the state at its own start.
+    /// Saves the state before this attempt, for the next attempt. If it cannot be saved, this is only logged. An earlier
+    /// document then stays; without one the next attempt compares with its own listeners and with the zones of the record
+    /// ([`Verified`](super::verified::Verified)), if there is one.
     pub(super) fn save(snapshot: &Snapshot, baseline: &Baseline) {
         let saved = serde_json::to_vec(&Self::new(baseline))
             .map_err(Into::into)

@@ -120,7 +120,7 @@ async fn has_ended(backend: &Backend) -> bool {
     matches!(backend.process().await, Some(Err(Missing::Surely(_))))
 }
 
-/// The remedy if the server may not run.
+/// The remedy if the server is down, or may be.
 fn restart_instead(name: &str) -> String {
     format!(
         "a reload does not start the server: correct its configuration, then `dnsherald backend restart {name}`"
