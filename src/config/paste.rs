@@ -172,6 +172,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::engine::plan;
 
     const NODE: &str =
         "[node]\nmanagement = [\"10.1.0.2\", \"2001:db8:1::2\"]\n[backend.unbound]\n[backend.nsd]\n";
@@ -189,6 +190,13 @@ mod tests {
         checks.iter_mut().for_each(|check| check.default = None);
         checks.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         format!("{checks:#?}")
+    }
+
+    /// The checks as a reload compares them, in the order of their names.
+    fn planned(service: &Service) -> Vec<plan::Check> {
+        let mut checks = service.plan().checks;
+        checks.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        checks
     }
 
     #[test]
@@ -233,6 +241,7 @@ mod tests {
             assert!(supplied.checks.len() > 2);
             let pasted = service(&format!("{of_service}{}", Tables(&supplied)));
             assert_eq!(checks(&pasted), checks(&supplied));
+            assert_eq!(planned(&pasted), planned(&supplied), "a reload would begin them anew");
         }
     }
 

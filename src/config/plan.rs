@@ -19,7 +19,7 @@ impl Config {
 }
 
 impl Service {
-    fn plan(&self) -> plan::Service {
+    pub(super) fn plan(&self) -> plan::Service {
         plan::Service {
             name: self.name.clone(),
             enabled: self.enabled,
@@ -57,7 +57,7 @@ impl Check {
                 _ => CheckSubject::Server,
             },
             once_seen: self.counts_once_seen(),
-            probe: Opaque::new((self.probe.clone(), self.default)),
+            probe: Opaque::new(self.probe.clone()),
         }
     }
 }

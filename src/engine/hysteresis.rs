@@ -217,7 +217,7 @@ impl Hysteresis {
         self.is_lossy =
             if was_lossy { !is_up_by_rows || window.clears_in() > 0 } else { window.is_failing() };
         if self.is_lossy && is_up_by_rows {
-            // A row of passes that the window holds up goes on.
+            // Passes in a row do not bring the check up while the window keeps it down.
             self.state =
                 if was_lossy { CheckState::Rising(self.thresholds.rise.get()) } else { CheckState::Down };
             self.verdict = Some(Verdict::Down);

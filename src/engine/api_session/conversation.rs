@@ -22,7 +22,8 @@ pub(super) enum State {
     Silent,
     /// The greeting has been sent.
     Greeting,
-    /// The version has been asked for. Commands and replies can be paired from there on.
+    /// The version has been asked for. Once it has arrived and late replies are discarded, each reply belongs to the command
+    /// in flight.
     Resynchronizing(Stage),
     /// Nothing is in flight.
     Ready,

@@ -19,7 +19,8 @@ use crate::engine::notice::Notice;
 use crate::engine::order::Orders;
 use crate::engine::plan::{self, CheckSubject};
 
-/// A state that was acknowledged longer ago does not stand without a verdict: ExaBGP may have been restarted since.
+/// A state that was acknowledged longer ago does not stand without a verdict: ExaBGP may have been restarted since. With
+/// `start = "adopt"`, `adopt-max-age` alone limits it.
 pub(in crate::engine) const STANDS_FOR: Duration = Duration::from_secs(10 * 60);
 
 impl Service {

@@ -135,7 +135,7 @@ impl Service {
         Some(state)
     }
 
-    /// Carries over the time limits, and whether it lacks a verdict; logs which checks begin anew.
+    /// Carries over the time limits, and whether it lacks a verdict; logs for which new checks it waits.
     fn carry_over_time_limits(
         &mut self,
         before: &Self,
@@ -147,13 +147,16 @@ impl Service {
         let was_undecided = before.lost_verdict;
         let goes_on = |place| places.iter().any(|(_, present)| *present == place);
         let anew = plan.checks.iter().enumerate().filter(|(place, _)| !goes_on(*place));
-        let checks: Vec<_> = anew.map(|(_, check)| check.name.clone()).collect();
+        let anew: Vec<_> = anew.map(|(place, _)| &self.checks[place]).collect();
+        // The service waits for no other.
+        let checks = anew.iter().filter(|check| check.decides()).map(|check| check.name().to_owned());
+        let (begin_anew, checks) = (!anew.is_empty(), checks.collect::<Vec<_>>());
         // Reloads that change checks do not extend the time limit of the first verdict.
-        if earlier.enabled == plan.enabled && (checks.is_empty() || before.health.is_none()) {
+        if earlier.enabled == plan.enabled && (!begin_anew || before.health.is_none()) {
             self.unknown_checks.continue_from(&before.unknown_checks);
         }
         self.recovers = before.recovers.filter(|_| !self.recovery.is_zero());
-        self.lost_verdict = was_undecided || (!checks.is_empty() && before.health.is_some());
+        self.lost_verdict = was_undecided || (begin_anew && before.health.is_some());
         // This service was made at this reload, so its `since` is the time of the reload.
         let undecided_for = was_undecided.then(|| self.since.since(before.since));
         if was_undecided {

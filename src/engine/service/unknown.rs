@@ -7,7 +7,7 @@
 //!   stands; if that is not known, the prefixes are withdrawn.
 //! * While the service runs and every witness is unknown, the service is degraded.
 //!
-//! After a drain there is a first verdict, too; the last acknowledged state is then the drain, which stands. A service
+//! After a drain the service waits for a first verdict anew, as at the start; what the drain stated stands meanwhile. A service
 //! that is down stays down. Each of these states has an alarm, so no service stays withdrawn without a log line.
 //!
 //! Witnesses are the checks that ask the server itself (`dns`), are not only observed, and have neither `once-up` nor `once-seen`
@@ -31,7 +31,7 @@ use crate::text::joined;
 /// The alarm of a service whose witnesses have been unknown for `unknown-after`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 enum Alarm {
-    /// There is no first verdict, and the last acknowledged state stands.
+    /// There is no first verdict. The last acknowledged state stands; without one the prefixes are withdrawn.
     Starts,
     /// The service is degraded.
     Degraded,
@@ -163,7 +163,7 @@ impl Service {
     }
 
     /// Raises the alarm once, if the checks have been unknown for long, with its consequence in `state`. At the start
-    /// the last acknowledged state stands from then on.
+    /// the last acknowledged state stands from then on, or the prefixes are withdrawn.
     pub(super) fn raise_alarm(&mut self, state: ServiceState, out: &mut Vec<Action>) {
         let alarm = self.alarm(state);
         if alarm.is_none() && self.health.is_some() {

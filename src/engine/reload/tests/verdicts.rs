@@ -38,6 +38,16 @@ fn after_a_reload(serves: bool, then: bool) -> (Vec<String>, Vec<String>) {
     (bench.logged.into_iter().filter(is_change).collect(), bench.entered)
 }
 
+/// A check with `once-up` does not count before it has been up, so the service has its verdict at once.
+#[test]
+fn a_new_check_that_does_not_count_yet_is_not_waited_for() {
+    let mut bench = Bench::up("a 192.0.2.1/32");
+    bench.logged.clear();
+    bench.reload("a deep=1s 192.0.2.1/32");
+    assert_eq!(bench.states(), [("a", ServiceState::Up)]);
+    assert!(!bench.logged.iter().any(|line| line.contains("no verdict yet")), "{:?}", bench.logged);
+}
+
 #[test]
 fn a_state_that_goes_on_is_no_change() {
     for serves in [true, false] {
