@@ -294,7 +294,9 @@ impl Transaction<'_> {
     ) -> Result<(), Trouble> {
         journal.run(Step::Configuration, self.check(&before.drains)).await?;
         journal.run(Step::Drain, self.drain(&self.drain_reason())).await?;
-        journal.run(Step::Quiet, async { Ok(wait_until_quiet(self.config, self.backend).await) }).await?;
+        journal
+            .run(Step::Quiet, async { Ok(wait_until_quiet(self.config, self.backend, self.helper).await) })
+            .await?;
         journal.start(Step::State);
         let present = self.present_state().await;
         for warning in several_servers(&shared(present.listeners.clone())) {
@@ -308,7 +310,7 @@ impl Transaction<'_> {
         let to_reach = self.state_to_reach(journal, present, &snapshot, before.drains.get());
         let baseline = before.baseline.get_or_init(|| to_reach);
         Expected::save(&snapshot, baseline);
-        journal.finish(baseline.summary());
+        journal.finish(baseline.summary(&self.removed));
         journal.start(Step::Restart);
         let is_restart = self.operation == Operation::Restart;
         let read_before = is_restart.then(|| snapshot.read_present());

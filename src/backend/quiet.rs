@@ -1,7 +1,8 @@
 //! Detects from a drained server's counters when it is quiet.
 //!
 //! Routers need time to follow a withdraw, and clients to close a TCP connection. So the rate is measured over a whole
-//! `quiet-for`, without the queries of our own probes.
+//! `quiet-for`, without the queries of our own probes. A probe that fails asks several times, so the helper counts them; only
+//! without a helper they are estimated.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,9 +13,28 @@ use super::server::Quiet;
 #[derive(Clone, Debug)]
 pub(crate) struct QuietDetector {
     quiet: Quiet,
-    /// Queries per second of our own probes.
-    own: f64,
-    samples: VecDeque<(Duration, u64)>,
+    rates: ProbeRates,
+    samples: VecDeque<Sample>,
+}
+
+/// The queries per second of probes that pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ProbeRates {
+    /// To this server.
+    pub(crate) own: f64,
+    /// To other servers of this host.
+    pub(crate) others: f64,
+}
+
+/// What was counted at one time.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    /// Since the start.
+    at: Duration,
+    /// By the server: all queries.
+    total: u64,
+    /// By the helper: its own queries to all servers; `None` if it has not said.
+    asked: Option<i64>,
 }
 
 /// Whether the server is quiet.
@@ -29,24 +49,26 @@ pub(crate) enum Quietness {
 }
 
 impl QuietDetector {
-    /// Starts at time zero. `own` is the rate of our probes, in queries per second.
+    /// Starts at time zero.
     #[must_use]
-    pub(crate) fn new(quiet: Quiet, own: f64) -> Self {
-        Self { quiet, own, samples: VecDeque::new() }
+    pub(crate) fn new(quiet: Quiet, rates: ProbeRates) -> Self {
+        Self { quiet, rates, samples: VecDeque::new() }
     }
 
-    /// Adds a sample: the total of queries at this time since the start.
-    pub(crate) fn observe(&mut self, at: Duration, total: u64) -> Quietness {
-        if self.samples.back().is_some_and(|(_, before)| *before > total) {
+    /// Adds a sample: the queries that the server has counted up to this time since the start, and those that the helper has
+    /// `asked` of all servers, if it has said.
+    pub(crate) fn observe(&mut self, at: Duration, total: u64, asked: Option<i64>) -> Quietness {
+        if self.samples.back().is_some_and(|before| before.total > total) {
             // The server was restarted meanwhile and counts from zero.
             self.samples.clear();
         }
-        self.samples.push_back((at, total));
+        let sample = Sample { at, total, asked };
+        self.samples.push_back(sample);
         // The window starts at the newest sample that is old enough.
-        while self.samples.get(1).is_some_and(|(next, _)| at.saturating_sub(*next) >= self.quiet.lasting) {
+        while self.samples.get(1).is_some_and(|next| at.saturating_sub(next.at) >= self.quiet.lasting) {
             self.samples.pop_front();
         }
-        let rate = self.rate(at, total);
+        let rate = self.rate(sample);
         match rate {
             Some(rate) if rate < f64::from(self.quiet.below.get()) => Quietness::Quiet(rate),
             rate if at >= self.quiet.max_wait => Quietness::TimedOut(rate),
@@ -55,12 +77,21 @@ impl QuietDetector {
     }
 
     /// The rate over the whole window; `None` before the window is full.
-    fn rate(&self, at: Duration, total: u64) -> Option<f64> {
-        let (began, before) = *self.samples.front()?;
-        let window = at.saturating_sub(began);
+    fn rate(&self, now: Sample) -> Option<f64> {
+        let first = *self.samples.front()?;
+        let window = now.at.saturating_sub(first.at);
         let is_whole = window >= self.quiet.lasting && !window.is_zero();
-        let queries = total.saturating_sub(before) as f64;
-        is_whole.then(|| (queries / window.as_secs_f64() - self.own).max(0.0))
+        let per_second = |count: f64| count / window.as_secs_f64();
+        let queries = now.total.saturating_sub(first.total) as f64;
+        is_whole.then(|| {
+            let asked = first.asked.zip(now.asked);
+            let own = asked.map_or(self.rates.own, |(before, asked)| {
+                let all = per_second(asked.saturating_sub(before).max(0) as f64);
+                // The others may be asked less often than while they pass, but no server gets more than all.
+                (all - self.rates.others).max(self.rates.own.min(all))
+            });
+            (per_second(queries) - own).max(0.0)
+        })
     }
 }
 
@@ -77,7 +108,7 @@ mod tests {
             max_wait: Duration::from_secs(10),
             settle: Duration::from_secs(3),
         };
-        QuietDetector::new(quiet, own)
+        QuietDetector::new(quiet, ProbeRates { own, others: 0.0 })
     }
 
     /// The results for these numbers of queries, one for each tenth of a second.
@@ -87,7 +118,7 @@ mod tests {
         times
             .map(|(at, more)| {
                 total += more;
-                detector.observe(at, total)
+                detector.observe(at, total, None)
             })
             .collect()
     }
@@ -107,6 +138,27 @@ mod tests {
         assert!(matches!(observe_all(&mut detector(0.0), [2; 20])[10], Quietness::NotYet(Some(_))));
     }
 
+    /// A probe that is refused asks four times more.
+    #[test]
+    fn the_queries_of_probes_that_fail_do_not_count() {
+        for (others, of_server, asked, expected) in [
+            (0.0, 25, Some(25), Quietness::Quiet(0.0)),
+            (0.0, 25, Some(20), Quietness::NotYet(Some(5.0))),
+            // The rate of another server is not known exactly.
+            (10.0, 25, Some(35), Quietness::Quiet(0.0)),
+            (10.0, 2, Some(2), Quietness::Quiet(0.0)),
+            // A helper that does not say is estimated.
+            (0.0, 25, None, Quietness::NotYet(Some(23.0))),
+        ] {
+            let mut detector = detector(2.0);
+            detector.rates.others = others;
+            detector.observe(Duration::ZERO, 100, asked.map(|_| 7));
+            let found =
+                detector.observe(Duration::from_secs(1), 100 + of_server, asked.map(|asked| 7 + asked));
+            assert_eq!(found, expected, "{others} {of_server} {asked:?}");
+        }
+    }
+
     #[test]
     fn the_wait_ends_at_max_wait() {
         let said = observe_all(&mut detector(0.0), [50; 102]);
@@ -118,7 +170,7 @@ mod tests {
     fn a_restart_of_the_server_starts_the_window_again() {
         let mut detector = detector(0.0);
         observe_all(&mut detector, [50; 15]);
-        assert_eq!(detector.observe(Duration::from_millis(1500), 3), Quietness::NotYet(None));
-        assert_eq!(detector.observe(Duration::from_millis(2500), 5), Quietness::Quiet(2.0));
+        assert_eq!(detector.observe(Duration::from_millis(1500), 3, None), Quietness::NotYet(None));
+        assert_eq!(detector.observe(Duration::from_millis(2500), 5, None), Quietness::Quiet(2.0));
     }
 }

@@ -7,7 +7,7 @@ use super::helper::Helper;
 use super::{await_announced, complain, named, note_lost_sessions, nothing_to_do, runtime};
 use crate::cli::{Drain, Undrain};
 use crate::control::Request;
-use crate::control::client::AskError;
+use crate::control::client::{AskError, Client};
 use crate::engine::drain::{Lasts, Lift, Order};
 use crate::exit::Exit;
 use crate::restart::{self, AnnouncedBy, Confirmed, wait_until_acknowledged};
@@ -65,7 +65,7 @@ pub(crate) fn drain(options: &Drain) -> anyhow::Result<Exit> {
             .block_on(wait_until_acknowledged(&client, &services))
             .map_err(|trouble| anyhow::anyhow!("{trouble}; see `dnsherald status`"))?;
         writeln!(text::stdout(), "drained {} {until}, {withdrawn}", named(&services))?;
-        runtime.block_on(wait_until_quiet(helper, &services))?;
+        runtime.block_on(wait_until_quiet(helper, &client, &services))?;
         if matches!(withdrawn, Confirmed::Unknown(_)) {
             return Ok(Exit::Unacknowledged);
         }
@@ -187,7 +187,7 @@ fn print_remaining_reasons(service: &Service, lifted: &[String]) -> std::io::Res
 
 /// Waits until the servers of these services receive few queries, for services with a backend. Without a file that can be
 /// used, the backends are those of the last good configuration, which the helper runs.
-async fn wait_until_quiet(helper: Helper, services: &[String]) -> anyhow::Result<()> {
+async fn wait_until_quiet(helper: Helper, client: &Client, services: &[String]) -> anyhow::Result<()> {
     let config = match helper.into_config() {
         Ok(config) => config,
         Err(error) => {
@@ -201,7 +201,7 @@ async fn wait_until_quiet(helper: Helper, services: &[String]) -> anyhow::Result
                 text::stdout(),
                 "{}: {}",
                 backend.name,
-                restart::wait_until_quiet(&config, backend).await
+                restart::wait_until_quiet(&config, backend, client).await
             )?;
         }
     }

@@ -10,6 +10,7 @@ use crate::config::describe::questions;
 use crate::config::{Check, Config};
 use crate::engine::event::{CheckId, ServiceId};
 use crate::probe::listener::watch::Watch;
+use crate::probe::own;
 use crate::status::Document;
 use crate::status::time::Clock;
 use crate::status::totals::{ListenerTotals, Totals};
@@ -102,6 +103,7 @@ impl Daemon<'_> {
             listeners: self.listeners.watch().as_deref().map(listeners).unwrap_or_default(),
             hooks: supervisor.hook_counts(),
             heals: self.healers.as_ref().map(super::healing::Healers::counts).unwrap_or_default(),
+            questions: Some(own::questions()),
             watchdog_seconds: watchdog.map(|age| age.as_secs_f64()),
             ..self.tally.totals().clone()
         }

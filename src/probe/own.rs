@@ -77,7 +77,7 @@ pub(super) fn note_question() -> Waiting {
 }
 
 /// How many questions this process, and the commands that reported theirs, have sent to all servers.
-pub(super) fn questions() -> i64 {
+pub(crate) fn questions() -> i64 {
     QUESTIONS.load(Ordering::Relaxed)
 }
 

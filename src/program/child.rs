@@ -3,7 +3,7 @@
 //! It ends in one of four ways. It [exits](ChildGroup::wait), and what it left in the background lives on; it
 //! [exits](ChildGroup::exited) and what it left is [killed](ChildGroup::finish); it is [killed](ChildGroup::kill) with
 //! all that descends from it; or it is dropped, which also kills it. The drop of a child that is not reaped blocks until
-//! its processes have ended, or about [`BLOCKING_SWEEP_LIMIT`] has passed, and does not report those that did not end.
+//! its processes have ended, or the [limit](BLOCKING_SWEEP_LIMIT) has passed, and does not report those that did not end.
 
 use std::fmt;
 use std::io;
@@ -22,8 +22,9 @@ use super::orphans;
 use super::sweep::sweep;
 use crate::sys::pidfd::Pidfd;
 
-/// Time for killed processes to end. Only a process that hangs in the kernel, or a load under which nothing else would
-/// run either, takes longer.
+/// Time to stop and kill the processes of a child. Only a process that hangs in the kernel, or a load under which nothing
+/// else would run either, takes longer. While any process of the host is in an exec, so that nothing tells whether it is one of
+/// them, the [sweep] takes up to 20 times as long.
 const SWEEP_LIMIT: Duration = Duration::from_millis(250);
 
 /// The same if the sweep blocks the thread of the caller.

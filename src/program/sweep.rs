@@ -22,8 +22,8 @@ const LOOKS: u32 = 20;
 /// The limit is so many times as long while a process is in an exec.
 const EXEC_MULTIPLE: u32 = 20;
 
-/// Stops all processes of the run, then kills them, then waits for their end, but not much longer than `limit`. Returns
-/// those that the signal does not kill.
+/// Stops all processes of the run, then kills them, then waits for their end, but not much longer than `limit`, or
+/// [`EXEC_MULTIPLE`] times as long while a process is in an exec. Returns those that the signal does not kill.
 pub(super) fn sweep(marks: &Marks, limit: Duration) -> Vec<Pid> {
     // Atomic, and without `/proc`.
     let _ = killpg(marks.leader, Signal::SIGSTOP);

@@ -9,7 +9,7 @@ use super::verified::Verified;
 use crate::backend::Backend;
 use crate::backend::answers::identity;
 use crate::backend::listeners::{self, Listener, holders};
-use crate::backend::served::Served;
+use crate::backend::served::{Served, is_among};
 use crate::config::Config;
 use crate::probe::Probe;
 use crate::process::Missing;
@@ -67,11 +67,21 @@ impl Baseline {
         }
     }
 
-    /// What the server has to have again: "8 listeners, 1 zone".
-    pub(super) fn summary(&self) -> String {
+    /// What the server has to have again, without the zones in `removed`: "8 listeners, 1 zone, and 1 that an earlier operation
+    /// has lost".
+    pub(super) fn summary(&self, removed: &[String]) -> String {
         let served = self.zones.all().filter(|zone| zone.is_served()).map(|zone| &zone.zone);
         let zones: BTreeSet<_> = ordered(served);
-        format!("{}, {}", counted(self.listeners.len(), "listener"), counted(zones.len(), "zone"))
+        let lost = self.services.lost_zones();
+        let lost: BTreeSet<_> = ordered(lost.iter().map(|(name, _)| name));
+        let is_known = |name: &&&String| {
+            is_among(removed, name) || zones.iter().any(|zone| zone.eq_ignore_ascii_case(name))
+        };
+        let lost = match lost.iter().filter(|name| !is_known(name)).count() {
+            0 => String::new(),
+            lost => format!(", and {lost} that an earlier operation has lost"),
+        };
+        format!("{}, {}{lost}", counted(self.listeners.len(), "listener"), counted(zones.len(), "zone"))
     }
 
     /// The same, with the main process of now added.

@@ -130,11 +130,15 @@ fn is_kept_by_its_checks(service: &Service) -> bool {
     kept && !service.is_drained()
 }
 
-/// What these services wait for: the checks that are not up, and whether they failed before; then the prefixes that ExaBGP
-/// has not acknowledged, if it `answers`; otherwise their state.
+/// What these services wait for: the checks that are not up, if they count, and whether they failed before; then the prefixes
+/// that ExaBGP has not acknowledged, if it `answers`; otherwise their state.
 fn why_waiting(waiting: &[&Service], answers: bool, before: &FormerServices) -> String {
     let failing = waiting.iter().flat_map(|service| {
-        let checks = service.checks.iter().filter(|check| check.state != "up");
+        let is_unknown = |check: &CheckStatus| {
+            check.unknown_for_seconds.is_some() && check.on_fail != Some(Severity::Observe)
+        };
+        let counts = move |check: &&CheckStatus| before.blocks(service, check) || is_unknown(check);
+        let checks = service.checks.iter().filter(counts).filter(|check| check.state != "up");
         checks.map(|check| found(service, check, before.former_failure(service, check).is_some()))
     });
     let prefixes = waiting.iter().flat_map(|service| &service.prefixes);
@@ -222,6 +226,18 @@ pub(super) mod tests {
         assert_eq!(
             why_waiting(&[&failing], true, &FormerServices::default()),
             "check c of a is down: not yet probed"
+        );
+    }
+
+    #[test]
+    fn a_wait_for_checks_names_those_that_count() {
+        let checks =
+            [("down", "\"down\""), ("down", "\"observe\""), ("down", "\"degraded\""), ("rising", "null")];
+        let checks = checks.map(|(state, severity)| check(state, severity));
+        let waiting = service("drained", "", &checks.join(","));
+        assert_eq!(
+            why_waiting(&[&waiting], true, &FormerServices::default()),
+            "check c of a is down: not yet probed; check c of a is rising: not yet probed"
         );
     }
 

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::backend::quiet::{QuietDetector, Quietness};
+use crate::backend::quiet::{ProbeRates, QuietDetector, Quietness};
 use crate::backend::{Backend, Trouble};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::control::client::{ABSENT, Client};
 use crate::engine::service::ServiceState;
 use crate::probe::Probe;
@@ -30,18 +30,10 @@ pub(super) const COUNTER_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Waits until the server is quiet, at most for [`Quiet::longest`](crate::backend::Quiet::longest) and one question more,
 /// and returns a sentence with the result.
-pub(crate) async fn wait_until_quiet(config: &Config, backend: &Backend) -> String {
-    let own: f64 = config
-        .services_of(backend)
-        .flat_map(|service| &service.checks)
-        .filter_map(|check| match &check.probe {
-            Probe::Dns(set) => Some(set.probes().len() as f64 / check.timing.interval.as_secs_f64()),
-            Probe::Freshness(freshness) => Some(freshness.rate()),
-            _ => None,
-        })
-        .sum();
-    let mut detector = QuietDetector::new(backend.quiet, own);
+pub(crate) async fn wait_until_quiet(config: &Config, backend: &Backend, helper: &Client) -> String {
+    let mut detector = QuietDetector::new(backend.quiet, probe_rates(config, backend));
     let began = Instant::now();
+    let mut answers = true;
     let per_second = |rate: Option<f64>| {
         rate.map_or("no rate known".to_owned(), |rate| format!("{rate:.1} queries per second"))
     };
@@ -57,7 +49,11 @@ pub(crate) async fn wait_until_quiet(config: &Config, backend: &Backend) -> Stri
                 );
             }
         };
-        match detector.observe(began.elapsed(), total) {
+        // A helper that does not answer would delay each sample.
+        let document = if answers { helper.look().await.ok() } else { None };
+        answers = document.is_some();
+        let asked = document.and_then(|document| document.totals.questions);
+        match detector.observe(began.elapsed(), total, asked) {
             Quietness::Quiet(rate) => return per_second(Some(rate)),
             Quietness::TimedOut(rate) => {
                 return format!("not quiet after {}: {}", Shown(began.elapsed()), per_second(rate));
@@ -65,6 +61,21 @@ pub(crate) async fn wait_until_quiet(config: &Config, backend: &Backend) -> Stri
             Quietness::NotYet(_) => tokio::time::sleep(COUNTER_INTERVAL).await,
         }
     }
+}
+
+/// How often the probes of all services ask while they pass.
+fn probe_rates(config: &Config, backend: &Backend) -> ProbeRates {
+    let rate = |service: &config::Service| -> f64 {
+        let rates = service.checks.iter().filter_map(|check| match &check.probe {
+            Probe::Dns(set) => Some(set.probes().len() as f64 / check.timing.interval.as_secs_f64()),
+            Probe::Freshness(freshness) => Some(freshness.rate()),
+            _ => None,
+        });
+        rates.sum()
+    };
+    let own: f64 = config.services_of(backend).map(rate).sum();
+    let all: f64 = config.services.iter().map(rate).sum();
+    ProbeRates { own, others: (all - own).max(0.0) }
 }
 
 /// The confirmation of withdraws or announcements.

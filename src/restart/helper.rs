@@ -88,7 +88,13 @@ impl Transaction<'_> {
         self.report(names, end, why, Some(vec![])).await;
     }
 
-    async fn report(&self, names: &[String], end: RestartEnd, why: &str, lost: Option<Vec<ZoneAt>>) {
+    pub(super) async fn report(
+        &self,
+        names: &[String],
+        end: RestartEnd,
+        why: &str,
+        lost: Option<Vec<ZoneAt>>,
+    ) {
         let (holder, why, unattended) = (self.backend.holder.clone(), why.to_owned().into(), self.unattended);
         let failed = FailedRestart { holder, end, why, lost, unattended };
         let request = |service| Request::RestartFailed { service, failed: failed.clone() };

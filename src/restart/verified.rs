@@ -31,7 +31,8 @@ const NAME: &str = "verified.json";
 /// Maximum number of zones in a warning.
 const MOST_GONE: usize = 8;
 
-/// How many questions to a server follow each other: for its list, then for the zones.
+/// The time to look at the zones after an operation, in timeouts of one question: one for the list, and one for the zones
+/// of a server that answers for none.
 const QUESTIONS: u32 = 2;
 
 /// Added to the timeouts of these questions.
@@ -41,9 +42,9 @@ const LEEWAY: Duration = Duration::from_secs(1);
 const UNKNOWN_BEFORE: &str = "which zones the server served before is not known, so a lost one is not noticed: make sure that it serves all of \
      them";
 
-/// The warning if the server does not answer after the operation either.
-const UNKNOWN_NOW: &str = "the server does not answer the management address, so its zones are not compared, and a lost one is not \
-     noticed: let it answer that address, then run `dnsherald backend reload`";
+/// The warning if the server, after the operation, does not answer for its zones in time, or not for those of the record.
+const UNKNOWN_NOW: &str = "the server does not answer the management address for all its zones in time, so they are not compared, and a \
+     lost one is not noticed: let it answer that address, then run `dnsherald backend reload`";
 
 /// A zone as it was served: its name, the address that was queried, whether clients query it, and the serial.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -122,8 +123,8 @@ impl Verified {
     }
 }
 
-/// After a successful operation: returns the warning that the zones before the operation are not known, or that zones of the
-/// record are missing now. If it `saves`, no zone is missing and the server answers, saves the zones of now.
+/// After a successful operation: returns the warning that the zones before it, or those after it, are not known, or that zones
+/// of the record are missing now. If it `saves`, no zone is missing and the server answers, saves the zones of now.
 pub(crate) async fn after_success(
     config: &Config,
     backend: &Backend,
@@ -138,8 +139,8 @@ pub(crate) async fn after_success(
     let Ok(now) = timeout(backend.timeout * QUESTIONS + LEEWAY, now).await else {
         return Some(UNKNOWN_NOW.to_owned());
     };
-    // A server that lists its zones only after the operation may have lost some. It has none to lose if the record is empty, or
-    // if, unattended and without a record, there are none now. A server that never lists its zones gets no warning.
+    // A server that lists its zones only after the operation may have lost some, unless the record is empty. Without a record, an
+    // operation that saves none of now warns only if there are any. A server that never lists its zones gets no warning.
     let lists_only_now = now.source == Source::Server
         && match record {
             Some(zones) => !zones.is_empty(),

@@ -14,9 +14,10 @@ use super::{Journal, Operation, Snapshot, Transaction};
 use crate::backend::sharing::{Shared, several_servers, shared};
 use crate::backend::{Checked, Trouble};
 use crate::control::client::NotRunning;
+use crate::engine::drain::RestartEnd;
 use crate::process::Missing;
 use crate::process::handle::ProcessHandle;
-use crate::status::{Document, Service};
+use crate::status::{Document, Service, UNTOUCHED};
 use crate::text::period::Shown;
 use crate::text::{foreign, joined};
 
@@ -48,10 +49,18 @@ impl Transaction<'_> {
         if self.rollback {
             Snapshot::new(&self.config.state, self.backend).check()?;
         }
-        Ok(match self.backend.check().await? {
-            Checked::Valid => "valid".to_owned(),
-            Checked::Unchecked => "nothing can check it".to_owned(),
-        })
+        match self.backend.check().await {
+            Ok(Checked::Valid) => Ok("valid".to_owned()),
+            Ok(Checked::Unchecked) => Ok("nothing can check it".to_owned()),
+            Err(trouble) => {
+                // The next start of the server would fail, so the operators of this host are warned. `heal` logs it itself.
+                if !self.unattended {
+                    let why = format!("{} {UNTOUCHED}{trouble}", self.what());
+                    self.report(&self.names(), RestartEnd::ReloadFailed, &why, None).await;
+                }
+                Err(trouble)
+            }
+        }
     }
 
     /// Fails if the helper has services of the server that the file no longer names: they would not be drained.

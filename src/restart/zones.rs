@@ -13,7 +13,8 @@ use super::verified::{Verified, after_success};
 use super::{Journal, Transaction};
 use crate::backend::Trouble;
 use crate::backend::answers::{Zone, identity};
-use crate::backend::served::{self, Complaint, Served, Source, still_lost};
+use crate::backend::served::{self, Complaint, Served, Source, is_among, still_lost};
+use crate::engine::drain::ZoneAt;
 use crate::text::{counted, joined, ordered};
 
 /// Maximum number of complaints about zones in a report.
@@ -80,7 +81,7 @@ impl Transaction<'_> {
             let earlier = baseline.services.lost_zones();
             lost.extend(still_lost(&earlier, &lost, &targets, self.backend.timeout, &self.removed).await);
             match lost.len() {
-                0 => Ok(self.changes(baseline, &now).await),
+                0 => Ok(self.changes(baseline, &now, &earlier).await),
                 all => {
                     let more = all.saturating_sub(MOST_LOST);
                     let more = (more > 0).then(|| counted(more, "further complaint"));
@@ -102,10 +103,12 @@ impl Transaction<'_> {
         found.map_err(Trouble::new)
     }
 
-    /// Reports facts about the server after the operation.
-    async fn changes(&self, baseline: &Baseline, zones: &Served) -> String {
+    /// Reports facts about the server after the operation, which serves all zones that earlier ones have `lost`.
+    async fn changes(&self, baseline: &Baseline, zones: &Served, lost: &BTreeSet<ZoneAt>) -> String {
         let (version, identity) = tokio::join!(self.backend.version(), self.identity_after(baseline));
-        let mut found = vec![compared(&baseline.zones, zones)];
+        let names: BTreeSet<_> = ordered(lost.iter().map(|(name, _)| name));
+        let regained: Vec<_> = names.into_iter().filter(|name| !is_among(&self.removed, name)).collect();
+        let mut found = vec![compared(&baseline.zones, zones, &regained)];
         for (what, then, now) in
             [("version", &baseline.version, version.ok()), ("identity", &baseline.identity, identity)]
         {
@@ -135,8 +138,22 @@ impl Transaction<'_> {
     }
 }
 
-/// The number of zones compared, each asked at several addresses. A zone that was not served before cannot be worse.
-fn compared(before: &Served, now: &Served) -> String {
+/// The number of zones compared, each asked at several addresses, and the zones that are served again. A zone that was not
+/// served before cannot be worse.
+fn compared(before: &Served, now: &Served, regained: &[&String]) -> String {
+    let more = regained.len().saturating_sub(MOST_LOST);
+    let more = (more > 0).then(|| counted(more, "further zone"));
+    let names = regained.iter().take(MOST_LOST).map(ToString::to_string).chain(more);
+    let again = || format!("served again, after an earlier operation had lost it: {}", joined(names, ", "));
+    match before.all().chain(now.all()).next() {
+        None if !regained.is_empty() => again(),
+        _ if regained.is_empty() => numbers(before, now),
+        _ => format!("{}; {}", numbers(before, now), again()),
+    }
+}
+
+/// The numbers of zones and answers that were compared.
+fn numbers(before: &Served, now: &Served) -> String {
     let compared: Vec<_> = before.all().filter(|zone| zone.serial.is_some()).collect();
     let names: BTreeSet<_> = ordered(compared.iter().map(|zone| &zone.zone));
     let (names, answers) = (names.len(), compared.len());
@@ -173,9 +190,9 @@ mod tests {
             source: Source::Server,
             ..Served::default()
         };
-        let found = |before: &[Zone], now: &[Zone]| compared(&served(before), &served(now));
+        let found = |before: &[Zone], now: &[Zone]| compared(&served(before), &served(now), &[]);
         assert_eq!(found(&[], &[]), "none to compare");
-        let unknown = compared(&Served::default(), &Served::default());
+        let unknown = compared(&Served::default(), &Served::default(), &[]);
         assert_eq!(unknown, "none compared: which it served before is not known");
         let two = [there.clone(), there.clone()];
         assert_eq!(found(&[], &two), "2 answers not compared: none was served before");
@@ -184,6 +201,12 @@ mod tests {
             "2 answers not compared: none was served before"
         );
         assert_eq!(found(&two, &two), "1 zone served in 2 answers, none older");
+        let again = ["a.example.".to_owned(), "b.example.".to_owned()];
+        let again: Vec<_> = again.iter().collect();
+        let words = "served again, after an earlier operation had lost it: a.example., b.example.";
+        assert_eq!(compared(&served(&[]), &served(&[]), &again), words);
+        let both = format!("1 zone served in 2 answers, none older; {words}");
+        assert_eq!(compared(&served(&two), &served(&two), &again), both);
         assert_eq!(
             found(&[there, missing], &two),
             "1 zone served in 1 answer, none older; 1 answer not compared: not served before"

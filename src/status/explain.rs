@@ -103,7 +103,8 @@ pub(crate) fn explain(
 
 fn chain(document: &Document, service: &Service, file_is_broken: bool, view: &View) -> Explanation {
     let rule = Rule::from_service(service);
-    let mut steps: Vec<_> = service.checks.iter().flat_map(|check| checks::steps(check, view)).collect();
+    let mut steps: Vec<_> =
+        service.checks.iter().flat_map(|check| checks::steps(service, check, view)).collect();
     steps.push(rule.step(service, view));
     steps.extend(unusable(document));
     let failure = service.reload_failure().map(|failure| format!("WARNING: {failure}"));

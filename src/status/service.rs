@@ -12,6 +12,9 @@ use crate::engine::drain::ZoneAt;
 use crate::engine::service::ServiceState;
 use crate::text::{foreign, joined, ordered, sentence};
 
+/// How an operation failed that was refused because of the configuration on disk, after its name.
+pub(crate) const UNTOUCHED: &str = "failed: the server was not touched: ";
+
 /// The next change of a service if nothing else happens.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -243,10 +246,13 @@ impl Service {
         told.chain(self.lost_zones.iter().cloned())
     }
 
-    /// Whether the last reload of its server failed, and the text of that names this check, or is cut and may name it.
+    /// Whether the last reload of its server failed, and the text of that names this check, or is cut and may name it. The text
+    /// of one that has not touched the server names none.
     pub(crate) fn is_in_reload_failure(&self, check: &str) -> bool {
         let named = format!("check {check} of {} ", self.name);
-        self.failed_reload.as_ref().is_some_and(|why| why.contains(&named) || why.ends_with('…'))
+        let may_name =
+            |why: &String| why.contains(&named) || (why.ends_with('…') && !why.contains(UNTOUCHED));
+        self.failed_reload.as_ref().is_some_and(may_name)
     }
 
     /// Whether ExaBGP has acknowledged the desired state of every prefix.

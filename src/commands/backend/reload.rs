@@ -16,7 +16,7 @@ use crate::control::client::Client;
 use crate::exit::Exit;
 use crate::process::Missing;
 use crate::restart::{Lock, ReloadFailure, Verified, after_success, report_reload};
-use crate::status::{Drain, Service};
+use crate::status::{Drain, Service, UNTOUCHED};
 use crate::text::period::Period;
 use crate::text::{self, counted, joined, ordered};
 
@@ -47,7 +47,7 @@ pub(super) async fn run(
         && let Err(trouble) = backend.check().await
     {
         writeln!(text::stderr(), "{name}: not reloaded, the server was not touched: {trouble}")?;
-        let why = format!("failed: the server was not touched: {trouble}");
+        let why = format!("{UNTOUCHED}{trouble}");
         report_reload(config, backend, helper, Err(ReloadFailure { why, lost: None })).await;
         return Ok(Exit::Failure);
     }
@@ -123,7 +123,7 @@ async fn has_ended(backend: &Backend) -> bool {
 /// The remedy if the server is down, or may be.
 fn restart_instead(name: &str) -> String {
     format!(
-        "a reload does not start the server: correct its configuration, then `dnsherald backend restart {name}`"
+        "a reload does not start the server: see its log, correct its configuration, then `dnsherald backend restart {name}`"
     )
 }
 
@@ -150,8 +150,8 @@ impl Complaints {
         self.all().next().is_none()
     }
 
-    /// Each complaint, then what to do. Where the server `has_ended`, each follows from that, and its log and access lists tell
-    /// nothing more: the first ones only.
+    /// Each complaint, then what to do. If the server `has_ended`, every complaint follows from that, so only the first ones
+    /// are printed, without the advice for a server that runs.
     fn lines(&self, name: &str, exit: Exit, has_ended: bool) -> Vec<String> {
         let most = if has_ended { MOST_IF_ENDED } else { usize::MAX };
         let mut lines: Vec<_> =

@@ -137,7 +137,7 @@ fn drain(options: &UnitHooks) -> anyhow::Result<()> {
             return Ok(());
         }
         wait_until_acknowledged(&client, &drained).await.map_err(anyhow::Error::msg)?;
-        settle(config.as_ref(), unit, &named(&drained)).await
+        settle(config.as_ref(), &client, unit, &named(&drained)).await
     })
 }
 
@@ -148,7 +148,7 @@ fn stays_drained_by_us(service: &Service) -> bool {
 }
 
 /// Waits until the servers of the unit are quiet. Without a file that says how long, it waits for [`SETTLE`].
-async fn settle(config: Option<&Config>, unit: &str, names: &str) -> anyhow::Result<()> {
+async fn settle(config: Option<&Config>, helper: &Client, unit: &str, names: &str) -> anyhow::Result<()> {
     let mut out = text::stdout();
     let Some(config) = config else {
         tokio::time::sleep(SETTLE).await;
@@ -156,7 +156,7 @@ async fn settle(config: Option<&Config>, unit: &str, names: &str) -> anyhow::Res
         return Ok(());
     };
     for backend in of_unit(config, unit) {
-        writeln!(out, "drained {names}: {}", wait_until_quiet(config, backend).await)?;
+        writeln!(out, "drained {names}: {}", wait_until_quiet(config, backend, helper).await)?;
     }
     Ok(())
 }

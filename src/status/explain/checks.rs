@@ -4,26 +4,32 @@ use super::{Stage, Step};
 use crate::engine::check::Severity;
 use crate::status::table::show_last;
 use crate::status::view::{View, period, shown};
-use crate::status::{CheckStatus, Last};
+use crate::status::{CheckStatus, Last, Service};
 use crate::text::period::Period;
 
-/// The three steps of a check.
-pub(super) fn steps(check: &CheckStatus, view: &View) -> [Step; 3] {
+/// The three steps of a check; of one that is not probed, since its service is not enabled, the first one.
+pub(super) fn steps(service: &Service, check: &CheckStatus, view: &View) -> Vec<Step> {
     let step = |stage, text, at| Step::new(stage, Some(&check.name), text, at);
-    [
-        step(Stage::Asked, asked(check), None),
-        step(Stage::Answered, answered(check, view), check.last.as_ref().and_then(|last| last.at)),
-        step(Stage::Counted, counted(check), None),
-    ]
+    let mut steps = vec![step(Stage::Asked, asked(check, service.enabled), None)];
+    if service.enabled {
+        steps.push(step(
+            Stage::Answered,
+            answered(check, view),
+            check.last.as_ref().and_then(|last| last.at),
+        ));
+        steps.push(step(Stage::Counted, counted(check), None));
+    }
+    steps
 }
 
-fn asked(check: &CheckStatus) -> String {
+fn asked(check: &CheckStatus, is_probed: bool) -> String {
     let every = check
         .interval_seconds
         .map_or_else(String::new, |seconds| format!(" every {}", Period(period(seconds))));
+    let probes = if is_probed { format!("probes{every}") } else { "is not probed".to_owned() };
     match check.asks.as_slice() {
-        [] => format!("probes{every}"),
-        asks => format!("probes{every}: {}", asks.join("; ")),
+        [] => probes,
+        asks => format!("{probes}: {}", asks.join("; ")),
     }
 }
 

@@ -171,6 +171,18 @@ fn another_name_is_no_service() {
     assert_eq!(explain(&document, None, false, &view).unwrap().len(), 3);
 }
 
+#[test]
+fn the_checks_of_a_service_that_is_not_enabled_are_not_probed() {
+    let mut document: Document = serde_json::from_str(DOCUMENT).unwrap();
+    document.services[0].enabled = false;
+    let view = View::new(&document, 80, Zone::default());
+    let chain = &explain(&document, Some("resolver"), false, &view).unwrap()[0];
+    let of_checks: Vec<_> =
+        chain.steps.iter().filter(|step| step.subject.as_deref() == Some("answers")).collect();
+    let [step] = of_checks[..] else { panic!("{of_checks:?}") };
+    assert!(step.text.starts_with("is not probed: "), "{}", step.text);
+}
+
 /// Each rule decides as the engine does: what stands above overrides what stands below.
 #[test]
 fn the_first_rule_that_applies_is_named() {

@@ -100,8 +100,15 @@ fn a_zone_that_a_failed_reload_has_lost_must_be_served_after_a_restart() {
             &[],
             "zone example.org. is not served at 127.0.0.1:53, as after the failed operation before",
         );
+        let restart = |exit: i32, words: &str| {
+            let restart = site.run(&[]);
+            let said = String::from_utf8_lossy(&restart.stdout);
+            assert_eq!(restart.status.code(), Some(exit), "{said}");
+            assert!(said.contains(words), "{said}");
+        };
+        restart(3, ", 0 zones, and 1 that an earlier operation has lost\n");
         fs::remove_file(site.pop.file("lost")).unwrap();
-        assert_eq!(site.run(&[]).status.code(), Some(0));
+        restart(0, "served again, after an earlier operation had lost it: example.org.\n");
         assert!(!site.pop.told(&["status"]).contains("WARNING"));
     });
 }

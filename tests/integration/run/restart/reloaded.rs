@@ -44,7 +44,7 @@ fn a_failed_reload_is_a_warning_until_one_succeeds() {
 #[test]
 fn a_reload_that_ends_the_server_names_the_restart() {
     let site = Site::new("stops; starts");
-    let remedy = "srv: a reload does not start the server: correct its configuration, then `dnsherald backend restart srv`\n";
+    let remedy = "srv: a reload does not start the server: see its log, correct its configuration, then `dnsherald backend restart srv`\n";
     for reload in ["stops", "exit 1"] {
         site.reloads_by(reload);
         let output = site.pop.command(&["backend", "reload"]);
@@ -57,16 +57,25 @@ fn a_reload_that_ends_the_server_names_the_restart() {
 
 /// Nothing has changed yet, but the next restart would fail.
 #[test]
-fn a_reload_refused_for_the_configuration_is_a_warning() {
-    let site = Site::new("stops; starts");
-    site.has_a_backend_with("config-check = [\"false\"]");
-    assert_eq!(site.pop.command(&["backend", "reload"]).status.code(), Some(1));
-    let alert = site.pop.command(&["status", "--plugin"]);
-    let said = String::from_utf8(alert.stdout).unwrap();
-    let words = "DNSHERALD WARNING - resolver: reload srv failed: the server was not touched: ";
-    assert!(said.starts_with(words), "{said}");
-    site.helper.logs("reload srv failed: the server was not touched: ");
-    site.helper.has_said_no_more();
+fn an_operation_refused_for_the_configuration_is_a_warning() {
+    for operation in ["reload", "restart"] {
+        let site = Site::new("stops; starts");
+        let valid = fs::read_to_string(site.pop.configuration_file()).unwrap();
+        site.has_a_backend_with("config-check = [\"false\"]");
+        assert_eq!(site.pop.command(&["backend", operation]).status.code(), Some(1));
+        let alert = site.pop.command(&["status", "--plugin"]);
+        let said = String::from_utf8(alert.stdout).unwrap();
+        let words = format!("{operation} srv failed: the server was not touched: ");
+        assert!(said.starts_with(&format!("DNSHERALD WARNING - resolver: {words}")), "{said}");
+        site.helper.logs(&words);
+        site.helper.has_said_no_more();
+        // Unattended, nothing warns: `heal` logs it itself.
+        site.pop.is_configured(&valid);
+        assert_eq!(site.run(&[]).status.code(), Some(0));
+        site.has_a_backend_with("config-check = [\"false\"]");
+        assert_eq!(site.run(&["--unattended"]).status.code(), Some(1));
+        assert_eq!(site.pop.command(&["status", "--plugin"]).status.code(), Some(0));
+    }
 }
 
 /// A second reload of the same configuration compares with a server that refuses already.
