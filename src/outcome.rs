@@ -76,13 +76,13 @@ impl From<Failure> for Outcome {
     }
 }
 
-/// Probes whose first question got no answer, among those over UDP of a round that passed. A probe whose loss rate limiting
-/// or overload may explain is not among them.
+/// How many probes of a round that passed, over UDP, got no answer to their first question. If rate limiting or overload may
+/// explain why a probe got none, it is not counted at all.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Lost {
-    /// Had to repeat the question; at most `of`.
+    /// The probes that had to repeat the question; at most `of`.
     pub(crate) lost: u32,
-    /// All of these.
+    /// All probes that are counted.
     pub(crate) of: u32,
 }
 

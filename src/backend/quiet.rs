@@ -13,28 +13,20 @@ use super::server::Quiet;
 #[derive(Clone, Debug)]
 pub(crate) struct QuietDetector {
     quiet: Quiet,
-    rates: ProbeRates,
+    /// The queries per second of our probes to this server while they pass.
+    own: f64,
     samples: VecDeque<Sample>,
-}
-
-/// The queries per second of probes that pass.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct ProbeRates {
-    /// To this server.
-    pub(crate) own: f64,
-    /// To other servers of this host.
-    pub(crate) others: f64,
 }
 
 /// What was counted at one time.
 #[derive(Clone, Copy, Debug)]
-struct Sample {
+pub(crate) struct Sample {
     /// Since the start.
-    at: Duration,
+    pub(crate) at: Duration,
     /// By the server: all queries.
-    total: u64,
-    /// By the helper: its own queries to all servers; `None` if it has not said.
-    asked: Option<i64>,
+    pub(crate) total: u64,
+    /// By the helper: its own queries to this server, right before and right after `total` was read; `None` if it has not said.
+    pub(crate) asked: Option<(u64, u64)>,
 }
 
 /// Whether the server is quiet.
@@ -51,27 +43,26 @@ pub(crate) enum Quietness {
 impl QuietDetector {
     /// Starts at time zero.
     #[must_use]
-    pub(crate) fn new(quiet: Quiet, rates: ProbeRates) -> Self {
-        Self { quiet, rates, samples: VecDeque::new() }
+    pub(crate) fn new(quiet: Quiet, own: f64) -> Self {
+        Self { quiet, own, samples: VecDeque::new() }
     }
 
-    /// Adds a sample: the queries that the server has counted up to this time since the start, and those that the helper has
-    /// `asked` of all servers, if it has said.
-    pub(crate) fn observe(&mut self, at: Duration, total: u64, asked: Option<i64>) -> Quietness {
-        if self.samples.back().is_some_and(|before| before.total > total) {
+    /// Adds a sample.
+    pub(crate) fn observe(&mut self, sample: Sample) -> Quietness {
+        if self.samples.back().is_some_and(|before| before.total > sample.total) {
             // The server was restarted meanwhile and counts from zero.
             self.samples.clear();
         }
-        let sample = Sample { at, total, asked };
         self.samples.push_back(sample);
         // The window starts at the newest sample that is old enough.
-        while self.samples.get(1).is_some_and(|next| at.saturating_sub(next.at) >= self.quiet.lasting) {
+        let is_old = |one: &Sample| sample.at.saturating_sub(one.at) >= self.quiet.lasting;
+        while self.samples.get(1).is_some_and(is_old) {
             self.samples.pop_front();
         }
         let rate = self.rate(sample);
         match rate {
             Some(rate) if rate < f64::from(self.quiet.below.get()) => Quietness::Quiet(rate),
-            rate if at >= self.quiet.max_wait => Quietness::TimedOut(rate),
+            rate if sample.at >= self.quiet.max_wait => Quietness::TimedOut(rate),
             rate => Quietness::NotYet(rate),
         }
     }
@@ -84,12 +75,11 @@ impl QuietDetector {
         let per_second = |count: f64| count / window.as_secs_f64();
         let queries = now.total.saturating_sub(first.total) as f64;
         is_whole.then(|| {
-            let asked = first.asked.zip(now.asked);
-            let own = asked.map_or(self.rates.own, |(before, asked)| {
-                let all = per_second(asked.saturating_sub(before).max(0) as f64);
-                // The others may be asked less often than while they pass, but no server gets more than all.
-                (all - self.rates.others).max(self.rates.own.min(all))
-            });
+            // Only what was certainly asked within the window counts as our own.
+            let own = match first.asked.zip(now.asked) {
+                Some(((_, from), (to, _))) => per_second(to.saturating_sub(from) as f64),
+                None => self.own,
+            };
             (per_second(queries) - own).max(0.0)
         })
     }
@@ -108,7 +98,11 @@ mod tests {
             max_wait: Duration::from_secs(10),
             settle: Duration::from_secs(3),
         };
-        QuietDetector::new(quiet, ProbeRates { own, others: 0.0 })
+        QuietDetector::new(quiet, own)
+    }
+
+    const fn sample(at: Duration, total: u64) -> Sample {
+        Sample { at, total, asked: None }
     }
 
     /// The results for these numbers of queries, one for each tenth of a second.
@@ -118,7 +112,7 @@ mod tests {
         times
             .map(|(at, more)| {
                 total += more;
-                detector.observe(at, total, None)
+                detector.observe(sample(at, total))
             })
             .collect()
     }
@@ -141,21 +135,19 @@ mod tests {
     /// A probe that is refused asks four times more.
     #[test]
     fn the_queries_of_probes_that_fail_do_not_count() {
-        for (others, of_server, asked, expected) in [
-            (0.0, 25, Some(25), Quietness::Quiet(0.0)),
-            (0.0, 25, Some(20), Quietness::NotYet(Some(5.0))),
-            // The rate of another server is not known exactly.
-            (10.0, 25, Some(35), Quietness::Quiet(0.0)),
-            (10.0, 2, Some(2), Quietness::Quiet(0.0)),
+        for (asked, expected) in [
+            (Some(((5, 7), (32, 33))), Quietness::Quiet(0.0)),
+            (Some(((5, 7), (27, 33))), Quietness::NotYet(Some(5.0))),
+            // Another helper has started meanwhile.
+            (Some(((5, 7), (2, 2))), Quietness::NotYet(Some(25.0))),
             // A helper that does not say is estimated.
-            (0.0, 25, None, Quietness::NotYet(Some(23.0))),
+            (None, Quietness::NotYet(Some(23.0))),
         ] {
             let mut detector = detector(2.0);
-            detector.rates.others = others;
-            detector.observe(Duration::ZERO, 100, asked.map(|_| 7));
-            let found =
-                detector.observe(Duration::from_secs(1), 100 + of_server, asked.map(|asked| 7 + asked));
-            assert_eq!(found, expected, "{others} {of_server} {asked:?}");
+            let (before, after) = asked.unzip();
+            detector.observe(Sample { asked: before, ..sample(Duration::ZERO, 100) });
+            let found = detector.observe(Sample { asked: after, ..sample(Duration::from_secs(1), 125) });
+            assert_eq!(found, expected, "{asked:?}");
         }
     }
 
@@ -170,7 +162,7 @@ mod tests {
     fn a_restart_of_the_server_starts_the_window_again() {
         let mut detector = detector(0.0);
         observe_all(&mut detector, [50; 15]);
-        assert_eq!(detector.observe(Duration::from_millis(1500), 3, None), Quietness::NotYet(None));
-        assert_eq!(detector.observe(Duration::from_millis(2500), 5, None), Quietness::Quiet(2.0));
+        assert_eq!(detector.observe(sample(Duration::from_millis(1500), 3)), Quietness::NotYet(None));
+        assert_eq!(detector.observe(sample(Duration::from_millis(2500), 5)), Quietness::Quiet(2.0));
     }
 }

@@ -103,7 +103,7 @@ impl Daemon<'_> {
             listeners: self.listeners.watch().as_deref().map(listeners).unwrap_or_default(),
             hooks: supervisor.hook_counts(),
             heals: self.healers.as_ref().map(super::healing::Healers::counts).unwrap_or_default(),
-            questions: Some(own::questions()),
+            questions: own::questions_by_server(),
             watchdog_seconds: watchdog.map(|age| age.as_secs_f64()),
             ..self.tally.totals().clone()
         }

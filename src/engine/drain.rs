@@ -18,7 +18,8 @@ pub enum RestartEnd {
     LeftDrained,
     /// The server recovered with the configuration before.
     RolledBack,
-    /// A reload without a drain failed, or it, or a restart without an operator, has left the server worse than before.
+    /// A reload without a drain failed, or it, or a restart without an operator, has left the server worse than before; or either
+    /// was refused for the configuration of the server.
     #[serde(rename = "reloaded")]
     ReloadFailed,
 }

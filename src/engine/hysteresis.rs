@@ -10,11 +10,13 @@
 //!           fail × fall
 //! ```
 //!
-//! From `unknown` a pass starts rising and a failure starts falling anew. A server that keeps alternating gets the
-//! verdict `down` at a failure, once there were `rise + fall` results without a verdict and `fall` failures among them.
+//! Before the first verdict (`unknown` above) a pass after failures starts a new row, and so does a failure after passes. A
+//! server that keeps alternating gets the verdict `down` at a failure, once there were `rise + fall` results without a verdict
+//! and `fall` failures among them.
 //!
-//! In `exabgp healthcheck` this holds at any time: a pass while falling starts rising, and a failure while rising
-//! starts falling. That is [`RelapsePolicy::StartsAnew`]; the verdict stands until another is reached.
+//! In `exabgp healthcheck` new rows start after the first verdict, too: a pass while falling starts rising, and a failure
+//! while rising starts falling. That is [`RelapsePolicy::StartsAnew`]; the verdict stands until another is reached, and
+//! alternating results give none.
 //!
 //! A [window] may stand beside the rows: too many failures among the last rounds bring down, too. Then it takes a row of
 //! passes and a window with half as many failures to go up.

@@ -98,7 +98,7 @@ pub(crate) struct Service {
     /// Until when its return waits for the last passes of checks that would degrade it; `None` if it does not wait.
     #[serde(default)]
     last_passes_by: Option<Moment>,
-    /// It served under an earlier helper, and there has been no verdict since.
+    /// It served before the start of the helper or before a reload, and there has been no verdict since.
     served_before: bool,
     /// Which of its checks are unknown, and for how long.
     #[serde(rename = "sight")]

@@ -1,12 +1,16 @@
 //! How much of what the kernel counts on this host is due to the probes of this process, and of the commands that reported
 //! their probes to it.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
 use crate::engine::probe_only::Reads;
 use crate::netlink::snmp::{Counted, counted};
+use crate::sys::lock;
 
 /// Datagrams: an answered question, and its answer, are one each. A question without an answer may not have arrived. An
 /// answer for which a resolver asks other servers costs it [`LOOKUP`] more.
@@ -21,6 +25,9 @@ static CONNECTIONS: AtomicI64 = AtomicI64::new(0);
 
 /// Questions, answered or not: what a server may have counted as queries.
 static QUESTIONS: AtomicI64 = AtomicI64::new(0);
+
+/// The questions of this process alone, by the address of the server.
+static BY_SERVER: Mutex<BTreeMap<IpAddr, u64>> = Mutex::new(BTreeMap::new());
 
 /// Questions over UDP that wait for their answers.
 static WAITING: AtomicI64 = AtomicI64::new(0);
@@ -69,16 +76,26 @@ impl Drop for Waiting {
     }
 }
 
-/// A question was sent over UDP. It waits for its answer as long as the returned value lives.
-pub(super) fn note_question() -> Waiting {
+fn count_question(server: IpAddr) {
     QUESTIONS.fetch_add(1, Ordering::Relaxed);
+    *lock(&BY_SERVER).entry(server).or_default() += 1;
+}
+
+/// A question was sent over UDP. It waits for its answer as long as the returned value lives.
+pub(super) fn note_question(server: IpAddr) -> Waiting {
+    count_question(server);
     WAITING.fetch_add(1, Ordering::Relaxed);
     Waiting
 }
 
 /// How many questions this process, and the commands that reported theirs, have sent to all servers.
-pub(crate) fn questions() -> i64 {
+pub(super) fn questions() -> i64 {
     QUESTIONS.load(Ordering::Relaxed)
+}
+
+/// How many questions this process has sent to each server.
+pub(crate) fn questions_by_server() -> BTreeMap<IpAddr, u64> {
+    lock(&BY_SERVER).clone()
 }
 
 /// A datagram arrived: it counts, and the question to which it is the answer.
@@ -92,9 +109,9 @@ pub(super) fn note_lookup() {
 }
 
 /// A server took a connection, which is for one question.
-pub(super) fn note_connection() {
+pub(super) fn note_connection(server: IpAddr) {
     CONNECTIONS.fetch_add(1, Ordering::Relaxed);
-    QUESTIONS.fetch_add(1, Ordering::Relaxed);
+    count_question(server);
 }
 
 /// What this host has read of others; `None` if the kernel does not report it.

@@ -1,11 +1,14 @@
 //! Waits after a drain: for the acknowledgment of ExaBGP, and for a server that is quiet.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::backend::quiet::{ProbeRates, QuietDetector, Quietness};
+use crate::backend::quiet::{QuietDetector, Quietness, Sample};
+use crate::backend::targets::Targets;
 use crate::backend::{Backend, Trouble};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::control::client::{ABSENT, Client};
 use crate::engine::service::ServiceState;
 use crate::probe::Probe;
@@ -31,13 +34,15 @@ pub(super) const COUNTER_INTERVAL: Duration = Duration::from_millis(250);
 /// Waits until the server is quiet, at most for [`Quiet::longest`](crate::backend::Quiet::longest) and one question more,
 /// and returns a sentence with the result.
 pub(crate) async fn wait_until_quiet(config: &Config, backend: &Backend, helper: &Client) -> String {
-    let mut detector = QuietDetector::new(backend.quiet, probe_rates(config, backend));
+    let mut detector = QuietDetector::new(backend.quiet, probe_rate(config, backend));
+    let servers = addresses(config, backend);
     let began = Instant::now();
-    let mut answers = true;
     let per_second = |rate: Option<f64>| {
         rate.map_or("no rate known".to_owned(), |rate| format!("{rate:.1} queries per second"))
     };
+    let mut answers = true;
     loop {
+        let before = asked(helper, &servers, &mut answers).await;
         let total = match backend.queries().await {
             Ok(total) => total,
             Err(trouble) => {
@@ -49,11 +54,9 @@ pub(crate) async fn wait_until_quiet(config: &Config, backend: &Backend, helper:
                 );
             }
         };
-        // A helper that does not answer would delay each sample.
-        let document = if answers { helper.look().await.ok() } else { None };
-        answers = document.is_some();
-        let asked = document.and_then(|document| document.totals.questions);
-        match detector.observe(began.elapsed(), total, asked) {
+        let at = began.elapsed();
+        let after = asked(helper, &servers, &mut answers).await;
+        match detector.observe(Sample { at, total, asked: before.zip(after) }) {
             Quietness::Quiet(rate) => return per_second(Some(rate)),
             Quietness::TimedOut(rate) => {
                 return format!("not quiet after {}: {}", Shown(began.elapsed()), per_second(rate));
@@ -63,19 +66,33 @@ pub(crate) async fn wait_until_quiet(config: &Config, backend: &Backend, helper:
     }
 }
 
-/// How often the probes of all services ask while they pass.
-fn probe_rates(config: &Config, backend: &Backend) -> ProbeRates {
-    let rate = |service: &config::Service| -> f64 {
-        let rates = service.checks.iter().filter_map(|check| match &check.probe {
-            Probe::Dns(set) => Some(set.probes().len() as f64 / check.timing.interval.as_secs_f64()),
-            Probe::Freshness(freshness) => Some(freshness.rate()),
-            _ => None,
-        });
-        rates.sum()
-    };
-    let own: f64 = config.services_of(backend).map(rate).sum();
-    let all: f64 = config.services.iter().map(rate).sum();
-    ProbeRates { own, others: (all - own).max(0.0) }
+/// How many queries the helper has sent to these servers; `None` if it has not said. One that does not answer is not asked
+/// again: it would delay each sample.
+async fn asked(helper: &Client, servers: &[IpAddr], answers: &mut bool) -> Option<u64> {
+    let document = if *answers { helper.look().await.ok() } else { None };
+    *answers = document.is_some();
+    let questions = document?.totals.questions;
+    (!questions.is_empty()).then(|| servers.iter().filter_map(|server| questions.get(server)).sum())
+}
+
+/// The addresses at which only this server answers. A management address may be that of another one.
+fn addresses(config: &Config, backend: &Backend) -> Vec<IpAddr> {
+    let Targets { management, services } = config.targets_of(backend);
+    let management = management.into_iter().filter(|_| config.backends.len() == 1);
+    let services = services.into_iter().flat_map(|service| service.addresses);
+    let addresses: BTreeSet<_> = management.chain(services).map(|target| target.server.ip()).collect();
+    addresses.into_iter().collect()
+}
+
+/// How often the probes ask this server per second while they pass.
+fn probe_rate(config: &Config, backend: &Backend) -> f64 {
+    let checks = config.services_of(backend).flat_map(|service| &service.checks);
+    let rates = checks.filter_map(|check| match &check.probe {
+        Probe::Dns(set) => Some(set.probes().len() as f64 / check.timing.interval.as_secs_f64()),
+        Probe::Freshness(freshness) => Some(freshness.rate()),
+        _ => None,
+    });
+    rates.sum()
 }
 
 /// The confirmation of withdraws or announcements.

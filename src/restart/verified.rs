@@ -139,8 +139,8 @@ pub(crate) async fn after_success(
     let Ok(now) = timeout(backend.timeout * QUESTIONS + LEEWAY, now).await else {
         return Some(UNKNOWN_NOW.to_owned());
     };
-    // A server that lists its zones only after the operation may have lost some, unless the record is empty. Without a record, an
-    // operation that saves none of now warns only if there are any. A server that never lists its zones gets no warning.
+    // A server that lists its zones after the operation, and did not before, may have lost some, unless the record is empty.
+    // Without a record that is a warning; if this operation saves no record either, only if the server has any zone now.
     let lists_only_now = now.source == Source::Server
         && match record {
             Some(zones) => !zones.is_empty(),

@@ -106,8 +106,12 @@ impl Transaction<'_> {
     /// Reports facts about the server after the operation, which serves all zones that earlier ones have `lost`.
     async fn changes(&self, baseline: &Baseline, zones: &Served, lost: &BTreeSet<ZoneAt>) -> String {
         let (version, identity) = tokio::join!(self.backend.version(), self.identity_after(baseline));
-        let names: BTreeSet<_> = ordered(lost.iter().map(|(name, _)| name));
-        let regained: Vec<_> = names.into_iter().filter(|name| !is_among(&self.removed, name)).collect();
+        let targets = self.config.targets_of(self.backend);
+        let addresses: Vec<_> = targets.all().into_iter().map(|target| target.server).collect();
+        let is_asked =
+            |(name, server): &&ZoneAt| addresses.contains(server) && !is_among(&self.removed, name);
+        let regained: BTreeSet<_> = ordered(lost.iter().filter(is_asked).map(|(name, _)| name));
+        let regained: Vec<_> = regained.into_iter().collect();
         let mut found = vec![compared(&baseline.zones, zones, &regained)];
         for (what, then, now) in
             [("version", &baseline.version, version.ok()), ("identity", &baseline.identity, identity)]

@@ -67,7 +67,7 @@ pub struct Service {
     /// The systemd unit of that server, if it has one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) unit: Option<String>,
-    /// Why the last reload of that server failed; absent once one has succeeded.
+    /// Why the last reload of that server failed, or a restart was refused; absent once a reload or restart has succeeded.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) failed_reload: Option<String>,
     /// The zones that this reload has lost, each with the address that answers queries for it.
@@ -246,13 +246,15 @@ impl Service {
         told.chain(self.lost_zones.iter().cloned())
     }
 
-    /// Whether the last reload of its server failed, and the text of that names this check, or is cut and may name it. The text
-    /// of one that has not touched the server names none.
+    /// Why the last reload of its server failed, unless it has not touched the server, so that nothing is to repair.
+    pub(crate) fn reload_to_repair(&self) -> Option<&str> {
+        self.failed_reload.as_deref().filter(|why| !why.contains(UNTOUCHED))
+    }
+
+    /// Whether the last reload of its server failed, and the text of that names this check, or is cut and may name it.
     pub(crate) fn is_in_reload_failure(&self, check: &str) -> bool {
         let named = format!("check {check} of {} ", self.name);
-        let may_name =
-            |why: &String| why.contains(&named) || (why.ends_with('…') && !why.contains(UNTOUCHED));
-        self.failed_reload.as_ref().is_some_and(may_name)
+        self.reload_to_repair().is_some_and(|why| why.contains(&named) || why.ends_with('…'))
     }
 
     /// Whether ExaBGP has acknowledged the desired state of every prefix.
@@ -367,5 +369,32 @@ mod unknown {
     ) -> Result<Option<String>, D::Error> {
         let value: Option<String> = Deserialize::deserialize(deserializer)?;
         Ok(value.filter(|value| value != UNKNOWN))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_operation_leaves_nothing_to_repair() {
+        let after = |why: &str| -> Service {
+            let json = serde_json::json!({
+                "name": "a", "state": "up", "for-seconds": 1.0, "reason": "", "prefixes": [], "checks": [], "drains": [],
+                "disabled": false, "dampening": {"penalty": 0, "suppressed": false, "reuse-in-seconds": null},
+                "failed-reload": why,
+            });
+            serde_json::from_value(json).unwrap()
+        };
+        for (why, is_to_repair, is_named) in [
+            ("reload srv done, but check c of a is down: x".to_owned(), true, true),
+            ("reload srv failed: exited with status 1".to_owned(), true, false),
+            ("reload srv failed: exited with …".to_owned(), true, true),
+            (format!("restart srv {UNTOUCHED}line 7 …"), false, false),
+        ] {
+            let service = after(&why);
+            assert_eq!(service.reload_to_repair().is_some(), is_to_repair, "{why}");
+            assert_eq!(service.is_in_reload_failure("c"), is_named, "{why}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What a helper has counted since its start, for monitoring.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,9 +33,9 @@ pub(crate) struct Totals {
     /// Restarts of a server that was down or hung, by backend and result: `succeeded`, `failed`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) heals: BTreeMap<String, BTreeMap<String, u64>>,
-    /// Queries that its probes, and the commands that report theirs, have sent to DNS servers. A report may be lowered later.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) questions: Option<i64>,
+    /// By the address of the server: how many queries the helper has sent to it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) questions: BTreeMap<IpAddr, u64>,
     /// Since the last keep-alive message to systemd; `None` where systemd does not watch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) watchdog_seconds: Option<f64>,

@@ -83,7 +83,7 @@ pub(super) async fn run(
     }
     // A successful reload command does not prove that each zone was loaded, nor that clients are answered.
     let mut complaints = complaints_since(&targets, backend, &served, &results_before, &mut reporter).await;
-    // Whether the operation before has failed, and this reload is to repair what it did.
+    // The services that a failed operation before has left worse: this reload is to repair them.
     let failed = services_to_repair(helper, backend).await;
     if !failed.is_empty() {
         let left_drained = failed.iter().flat_map(|service| drains_left(service, backend));
@@ -109,7 +109,8 @@ pub(super) async fn run(
         writeln!(text::stderr(), "{name}: WARNING: {unverified}")?;
     }
     report_reload(config, backend, helper, ended).await;
-    for line in complaints.lines(name, exit, has_ended(backend).await) {
+    let has_ended = exit != Exit::Success && has_ended(backend).await;
+    for line in complaints.lines(name, exit, has_ended) {
         writeln!(text::stderr(), "{name}: {line}")?;
     }
     Ok(if complaints.is_empty() { exit } else { Exit::Failure })
@@ -234,11 +235,13 @@ async fn complaints_since(
     }
 }
 
-/// The services of this server whose last reload has failed, or that a failed restart has left drained, as the helper says.
+/// The services of this server whose last reload has failed after it touched the server, or that a failed restart has left
+/// drained, as the helper says.
 async fn services_to_repair(helper: &Client, backend: &Backend) -> Vec<Service> {
     let mut services = helper.look().await.map_or_else(|_| vec![], |document| document.services);
     services.retain(|service| {
-        let is_broken = service.failed_reload.is_some() || drains_left(service, backend).next().is_some();
+        let is_broken =
+            service.reload_to_repair().is_some() || drains_left(service, backend).next().is_some();
         service.backend.as_deref() == Some(backend.name.as_str()) && is_broken
     });
     services

@@ -77,7 +77,7 @@ pub(super) enum Input {
     Version,
     /// The state has lasted too long.
     Timeout,
-    /// Withdraws left out of turn, so the next replies may be theirs.
+    /// Withdraws were sent out of turn, so the next replies may be theirs.
     Overtake,
 }
 
@@ -90,7 +90,7 @@ pub(super) struct Facts {
     pub(super) answers: bool,
     /// A version that arrived without its `done` is tolerated: the `done` may be lost.
     pub(super) tolerates_missing_done: bool,
-    /// Withdraws left after the question for the version.
+    /// Withdraws were sent after the question for the version.
     pub(super) ask_once_more: bool,
 }
 

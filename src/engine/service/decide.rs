@@ -145,7 +145,7 @@ impl Service {
         if self.last_passes_by.is_some() { self.health } else { health }
     }
 
-    /// Whether it is up or degraded: by its last decision; before the first, by that of an earlier helper.
+    /// Whether it is up or degraded: by its last decision; before the first after a start or a reload, by the one before that.
     pub(super) fn is_serving(&self) -> bool {
         self.state.serves() || (self.state == ServiceState::Starting && self.served_before)
     }

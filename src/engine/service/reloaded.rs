@@ -92,7 +92,7 @@ impl Service {
         };
         self.carry_over_time_limits(&before, earlier, plan, &places, out);
         let enforces = |mode| mode == Mode::Enforce;
-        // After an exchange either of them is the record before.
+        // If the new mode is `off`, only the former record has one.
         let penalty = self.dampening.whole_penalty(now).max(before.dampening.whole_penalty(now));
         if enforces(earlier.dampening.mode) != enforces(plan.dampening.mode) {
             self.note_enforced(now, penalty, out);

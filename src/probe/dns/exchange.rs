@@ -47,7 +47,7 @@ impl Path<'_> {
     /// Sends one datagram and receives until a response arrives; counts the other messages in `ignored`.
     pub(super) async fn udp(self, request: &Request, ignored: &mut Ignored) -> Answered {
         let (socket, start) = twice_if_missing(|| async move { self.send(request) }).await?;
-        let _waiting = own::note_question();
+        let _waiting = own::note_question(self.server.ip());
         // Registers the socket only after sending: the latency is then the server's alone.
         let socket = tokio::net::UdpSocket::from_std(socket)?;
         Ok((self.response_on(&socket, request, ignored).await?, start.elapsed()))
@@ -143,7 +143,7 @@ impl Path<'_> {
         }
         let start = Instant::now();
         let stream = socket.connect(self.server).await.map_err(|error| self.refused(error))?;
-        own::note_connection();
+        own::note_connection(self.server.ip());
         stream.set_nodelay(true)?;
         Ok((stream, start))
     }
