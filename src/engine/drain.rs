@@ -24,6 +24,26 @@ pub enum RestartEnd {
     ReloadFailed,
 }
 
+/// What decides whether a service is announced after an operation on its server that failed without a drain of its own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum DecidedBy {
+    Checks,
+    Drain,
+    Hold,
+}
+
+impl DecidedBy {
+    /// As the end of the log line; `ends` tells when the drain ends.
+    pub(crate) fn words(self, ends: &str) -> String {
+        match self {
+            Self::Checks => "not drained: the checks decide what is announced".to_owned(),
+            Self::Drain => format!("it stays drained{ends}"),
+            Self::Hold => "it is held, whatever its checks say".to_owned(),
+        }
+    }
+}
+
 /// A zone in lower case, and the address that answers queries for it.
 pub type ZoneAt = (String, SocketAddr);
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::dampening::Cleared;
-use super::drain::{FailedRestart, Holder, Lasts, Reason};
+use super::drain::{DecidedBy, FailedRestart, Holder, Lasts, Reason};
 use super::hysteresis::CheckState;
 use super::order::Kind;
 use super::service::ServiceState;
@@ -134,7 +134,13 @@ pub(crate) enum Notice {
     /// The checks contradict the hold.
     HeldOff { service: String, state: ServiceState, why: String },
     /// A restart by dnsherald has failed.
-    RestartFailed { service: String, prefixes: Prefixes, failed: FailedRestart, drained: bool, until: Until },
+    RestartFailed {
+        service: String,
+        prefixes: Prefixes,
+        failed: FailedRestart,
+        decided_by: DecidedBy,
+        until: Until,
+    },
     /// A restart or reload by dnsherald has succeeded; `unverified` is what the operator has to look at.
     Restarted { service: String, what: Reason, unverified: Option<Reason>, but: String },
     /// A route is no longer configured.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::action::Action;
-use super::drain::{FailedRestart, Reason, RestartEnd};
+use super::drain::{DecidedBy, FailedRestart, Reason, RestartEnd};
 use super::event::ServiceId;
 use super::moment::Moment;
 use super::notice::prefixes::Prefixes;
@@ -161,9 +161,13 @@ impl Engine {
         let service = self.services.get(id.0)?;
         let is_withdrawn = |entry: &&RouteEntry| entry.route_state() == Some(RouteState::Withdrawn);
         let prefixes = self.entries_of(id.0).filter(is_withdrawn).map(RouteEntry::shown).collect();
-        let drained = service.state() == service::ServiceState::Drained;
+        let decided_by = match service.state() {
+            service::ServiceState::Drained => DecidedBy::Drain,
+            _ if service.is_held() => DecidedBy::Hold,
+            _ => DecidedBy::Checks,
+        };
         let (service, until) = (service.name().to_owned(), service.until(now));
-        Some(Notice::RestartFailed { service, prefixes, failed, drained, until })
+        Some(Notice::RestartFailed { service, prefixes, failed, decided_by, until })
     }
 
     /// Logs the restart or reload of this service's server, and what of it is `unverified`.

@@ -235,9 +235,15 @@ impl Service {
     /// Why the last reload of its server failed, and what ends this warning; `None` if it did not.
     pub(super) fn reload_failure(&self) -> Option<String> {
         let why = self.failed_reload.as_ref()?;
-        Some(format!(
-            "{why}; the checks decide what is announced; until `backend reload` or `backend restart` succeeds"
-        ))
+        let decide = if self.is_decided_by_checks() { "; the checks decide what is announced" } else { "" };
+        Some(format!("{why}{decide}; until `backend reload` or `backend restart` succeeds"))
+    }
+
+    /// Whether neither the configuration, a drain, a hold nor dampening decides what is announced.
+    fn is_decided_by_checks(&self) -> bool {
+        let is_held = !self.holds.is_empty() && !self.lacks_address();
+        let is_damped = self.dampening.why_withdrawn().is_some();
+        self.enabled && self.state != ServiceState::Drained && !is_held && !is_damped
     }
 
     /// The zones that the last reload of its server has lost, if it failed. An older helper tells them in its text alone.
@@ -376,16 +382,32 @@ mod unknown {
 mod tests {
     use super::*;
 
+    /// An announced service after a failed operation.
+    fn after(why: &str) -> Service {
+        let json = serde_json::json!({
+            "name": "a", "state": "up", "for-seconds": 1.0, "reason": "", "prefixes": [], "checks": [], "drains": [],
+            "disabled": false, "dampening": {"penalty": 0, "suppressed": false, "reuse-in-seconds": null},
+            "failed-reload": why,
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_warning_says_that_the_checks_decide_only_where_they_do() {
+        let mut service = after("reload srv failed: x");
+        let warning = |service: &Service| service.reload_failure().unwrap();
+        assert!(warning(&service).contains("; the checks decide what is announced; until"));
+        service.state = ServiceState::Drained;
+        assert_eq!(
+            warning(&service),
+            "reload srv failed: x; until `backend reload` or `backend restart` succeeds"
+        );
+        let disabled = Service { enabled: false, ..after("reload srv failed: x") };
+        assert!(!warning(&disabled).contains("decide"));
+    }
+
     #[test]
     fn a_refused_operation_leaves_nothing_to_repair() {
-        let after = |why: &str| -> Service {
-            let json = serde_json::json!({
-                "name": "a", "state": "up", "for-seconds": 1.0, "reason": "", "prefixes": [], "checks": [], "drains": [],
-                "disabled": false, "dampening": {"penalty": 0, "suppressed": false, "reuse-in-seconds": null},
-                "failed-reload": why,
-            });
-            serde_json::from_value(json).unwrap()
-        };
         for (why, is_to_repair, is_named) in [
             ("reload srv done, but check c of a is down: x".to_owned(), true, true),
             ("reload srv failed: exited with status 1".to_owned(), true, false),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::prefixes::Prefixes;
 use super::until::Until;
 use super::{Desired, Fall, Notice, RouteState, Stated, Timed};
-use crate::engine::drain::{FailedRestart, RestartEnd};
+use crate::engine::drain::{DecidedBy, FailedRestart, RestartEnd};
 use crate::engine::hysteresis;
 use crate::engine::order::{Holder, Lasts, Reason};
 use crate::engine::service::ServiceState;
@@ -171,7 +171,7 @@ fn failed(end: RestartEnd) -> Notice {
         service: "resolver".to_owned(),
         prefixes,
         failed,
-        drained: false,
+        decided_by: DecidedBy::Checks,
         until: Until::Over(Duration::from_secs(240)),
     }
 }
@@ -197,10 +197,16 @@ fn a_failed_restart_is_a_warning_that_names_the_prefix_the_reason_and_the_comman
     assert_eq!(reloaded.urgency(), Urgency::Warning);
     assert!(reloaded.to_string().ends_with("; not drained: the checks decide what is announced"));
     let mut beside_a_drain = failed(RestartEnd::ReloadFailed);
-    if let Notice::RestartFailed { drained, .. } = &mut beside_a_drain {
-        *drained = true;
+    let mut beside_a_hold = beside_a_drain.clone();
+    for (notice, decider) in [(&mut beside_a_drain, DecidedBy::Drain), (&mut beside_a_hold, DecidedBy::Hold)]
+    {
+        if let Notice::RestartFailed { decided_by, .. } = notice {
+            *decided_by = decider;
+        }
     }
     assert!(beside_a_drain.to_string().ends_with("; it stays drained; for 4m more"), "{beside_a_drain}");
+    let held = "; it is held, whatever its checks say";
+    assert!(beside_a_hold.to_string().ends_with(held), "{beside_a_hold}");
     let back = failed(RestartEnd::RolledBack);
     assert_eq!(back.urgency(), Urgency::Warning);
     assert_eq!(

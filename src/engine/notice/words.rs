@@ -217,15 +217,14 @@ impl Notice {
                 "service {service}: held announced, without the hold it would be {state}: {why}; to end it: \
                  dnsherald unhold {service}"
             ),
-            Self::RestartFailed { service, prefixes, failed, drained, until } => {
+            Self::RestartFailed { service, prefixes, failed, decided_by, until } => {
                 let FailedRestart { why, holder, end, .. } = failed;
                 let ends = until_by_clock(clock, until);
                 let end = match end {
                     RestartEnd::RolledBack => {
                         "rolled back: the server runs with the configuration before".to_owned()
                     }
-                    RestartEnd::ReloadFailed if *drained => format!("it stays drained{ends}"),
-                    RestartEnd::ReloadFailed => "not drained: the checks decide what is announced".to_owned(),
+                    RestartEnd::ReloadFailed => decided_by.words(&ends),
                     RestartEnd::LeftDrained => {
                         let stays = match prefixes.is_empty() {
                             true => "it stays drained".to_owned(),

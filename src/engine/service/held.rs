@@ -32,7 +32,7 @@ impl Service {
 
     /// Whether it has a hold that nothing overrides: it is enabled and not drained, and its addresses are not known to be
     /// missing.
-    pub(super) fn is_held(&self) -> bool {
+    pub(in crate::engine) fn is_held(&self) -> bool {
         !self.holds.is_empty() && !self.is_beyond_holds()
     }
 

@@ -3,6 +3,7 @@
 use crate::engine::check::Severity;
 use crate::outcome::Cause;
 use crate::status::{CheckStatus, Document, Service};
+use crate::text::joined;
 
 /// The page that says more.
 const RUNBOOK: &str = "/usr/share/doc/dnsherald/docs/runbook.md";
@@ -122,7 +123,7 @@ pub(super) fn for_service(document: &Document, service: &Service) -> Vec<String>
     };
     let failed = service.checks.iter().filter(|check| fails(check)).filter_map(|check| check.last.as_ref());
     let causes = failed.filter(|last| !last.passed).filter_map(|last| last.cause.as_ref());
-    let mut all = vec![];
+    let mut all: Vec<(Vec<Cause>, String)> = vec![];
     for cause in causes.filter_map(|cause| cause.parse::<Cause>().ok()) {
         let advice = match cause {
             Cause::PortClosed | Cause::ListenerMissing if is_running(document, service) => Advice::Say(
@@ -133,15 +134,26 @@ pub(super) fn for_service(document: &Document, service: &Service) -> Vec<String>
             ),
             cause => by_cause(cause),
         };
-        let text = format!("{cause}: {}", advice.text(service.backend.as_deref()));
-        if !all.contains(&text) {
-            all.push(text);
+        let text = advice.text(service.backend.as_deref());
+        match all.iter_mut().find(|(_, known)| *known == text) {
+            Some((causes, _)) if causes.contains(&cause) => {}
+            Some((causes, _)) => causes.push(cause),
+            None => all.push((vec![cause], text)),
         }
     }
+    let mut all: Vec<_> =
+        all.into_iter().map(|(causes, text)| format!("{}: {text}", joined(&causes, ", "))).collect();
     if !all.is_empty() {
         all.push(format!("more: {RUNBOOK}"));
     }
     all
+}
+
+/// Whether the server is not there by the last finding of a check, whatever its effect.
+pub(super) fn is_server_gone(document: &Document, service: &Service) -> bool {
+    let found = service.checks.iter().filter_map(|check| check.last.as_ref()).filter(|last| !last.passed);
+    let mut causes = found.filter_map(|last| last.cause.as_ref()?.parse::<Cause>().ok());
+    causes.any(|cause| by_cause(cause) == Advice::Start) && !is_running(document, service)
 }
 
 /// Whether a check whose failure takes the service down, and that is not about the process alone, passes.

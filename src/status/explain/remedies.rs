@@ -20,10 +20,13 @@ pub(super) fn for_service(
     // Without a configuration it is withdrawn whatever the rule.
     let is_configured = document.trouble.is_none() || document.last_good.is_some();
     let mut remedies = if is_configured { by_rule(document, service, rule) } else { vec![] };
+    let is_gone = advice::is_server_gone(document, service);
     let has_failing_check = rule == Rule::WorstCheck && !service.is_serving() && !remedies.is_empty();
     remedies.extend(about_exits(service));
     remedies.extend(about_file(document, file_is_broken));
-    remedies.extend(about_reload(service));
+    // A server that is not there does not start before its configuration is correct.
+    let at = if is_gone { 0 } else { remedies.len() };
+    remedies.splice(at..at, about_reload(service, is_gone));
     remedies.extend(about_routes(exabgp, service));
     remedies.extend(about_sessions(exabgp));
     if rule != Rule::Dampening && service.dampening.suppressed {
@@ -109,11 +112,13 @@ fn about_file(document: &Document, file_is_broken: bool) -> Option<String> {
     Some(format!("correct {file}, {then} (`dnsherald check-config {file}` shows the errors)"))
 }
 
-/// What to do about the failed reload of its server.
-fn about_reload(service: &Service) -> Option<String> {
+/// What to do about the failed reload of its server, which a reload does not start if it `is_gone`.
+fn about_reload(service: &Service, is_gone: bool) -> Option<String> {
     let backend = service.backend.as_ref().filter(|_| service.failed_reload.is_some())?;
+    let (operation, source) =
+        if is_gone { ("restart", "the WARNING and its log say") } else { ("reload", "the WARNING says") };
     Some(format!(
-        "correct the configuration of {backend} as the WARNING says, then `dnsherald backend reload {backend}`"
+        "correct the configuration of {backend} as {source}, then `dnsherald backend {operation} {backend}`"
     ))
 }
 

@@ -114,6 +114,14 @@ const STATES: &[State] = &[
         "correct the configuration of unbound as the WARNING says, then `dnsherald backend reload unbound`",
     ),
     (
+        "reload failed, and the server is gone",
+        |document| {
+            port_closed(document);
+            reload_failed(document);
+        },
+        "correct the configuration of unbound as the WARNING and its log say, then `dnsherald backend restart unbound`",
+    ),
+    (
         "last good configuration",
         last_good,
         "correct /etc/dnsherald/dnsherald.toml, the helper reads it again by itself (`dnsherald check-config ",
