@@ -175,7 +175,7 @@ words! {
         Local = "local" (Class::Unknown),
         /// A probe was not answered while the kernel dropped queries for lack of room (see [`Cause::Overload`]).
         LostInOverload = "lost-in-overload" (Class::Unknown),
-        /// An answer came that is no DNS message, or answers without saying what.
+        /// The response is no DNS message, or does not repeat the one question that was asked.
         Malformed = "malformed" (Class::Soft),
         /// The counters of the server cannot be read.
         NoCounters = "no-counters" (Class::Unknown),

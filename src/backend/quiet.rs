@@ -36,7 +36,7 @@ pub(crate) enum Quietness {
     NotYet(Option<f64>),
     /// The rate is low enough, in queries per second.
     Quiet(f64),
-    /// `max-wait` has passed, and the rate is still too high.
+    /// `max-wait` has passed, and the rate is still not known, or too high.
     TimedOut(Option<f64>),
 }
 

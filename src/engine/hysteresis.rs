@@ -210,7 +210,7 @@ impl Hysteresis {
         let Some(window) = &mut self.window else { return };
         let was_lossy = self.is_lossy && result != Observed::FailForSure;
         let is_up_by_rows = self.verdict == Some(Verdict::Up);
-        // Failures in a row have their own verdict, and so does the end of them.
+        // Before the first verdict, and while a row of failures keeps it down, the rows alone decide.
         if before.is_none() || !(is_up_by_rows || was_lossy) {
             self.is_lossy = false;
             return window.clear();

@@ -78,7 +78,7 @@ impl ChildGroup {
     /// Sends TERM to the child and its process group. Without effect once the child is reaped.
     pub(crate) fn terminate(&self) {
         if let Some(marks) = &self.marks {
-            // It fails only if all of them are gone or run with another user's rights; then KILL fails, too, and is reported.
+            // It fails if all of them are gone, or run with another user's rights. KILL then reports the latter.
             let _ = killpg(marks.leader, Signal::SIGTERM);
         }
     }

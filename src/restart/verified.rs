@@ -124,7 +124,7 @@ impl Verified {
 }
 
 /// After a successful operation: returns the warning that the zones before it, or those after it, are not known, or that zones
-/// of the record are missing now. If it `saves`, no zone is missing and the server answers, saves the zones of now.
+/// of the record are missing now. Saves the zones of now if `saves` is set, no zone is missing, and the server answers.
 pub(crate) async fn after_success(
     config: &Config,
     backend: &Backend,

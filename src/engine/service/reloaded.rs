@@ -112,7 +112,7 @@ impl Service {
         }
     }
 
-    /// Logs that the reload has switched the mode of dampening to `enforce`, or away from it, while there is a penalty.
+    /// Logs that the reload has switched the mode of dampening to `enforce`, or away from it, and the penalty.
     fn note_enforced(&self, now: Moment, penalty: u32, out: &mut Vec<Action>) {
         if !self.enabled {
             return;

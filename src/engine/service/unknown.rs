@@ -106,9 +106,12 @@ impl UnknownChecks {
         self.raised = None;
     }
 
-    /// Without those whose failures are only observed, as before the first pass of a check with `once-up`.
+    /// Without those whose failures are only observed, as before the first pass of a check with `once-up`. If none is left,
+    /// every check that decides.
     fn witnesses<'a>(&self, checks: &'a [Check]) -> impl Iterator<Item = &'a Check> {
-        self.witnesses.iter().filter_map(|place| checks.get(*place)).filter(|check| check.decides())
+        let listed = || self.witnesses.iter().filter_map(|place| checks.get(*place));
+        let has_any = listed().any(Check::decides);
+        listed().chain(checks.iter().filter(move |_| !has_any)).filter(|check| check.decides())
     }
 
     /// Since when every witness has been unknown.
