@@ -18,7 +18,7 @@ use crate::text::ordered;
 mod lost;
 mod record;
 
-pub(crate) use self::lost::{Complaint, lost_by, remedy, still_lost};
+pub(crate) use self::lost::{Complaint, lost_by, remedy, serials_before, still_lost};
 
 /// Maximum number of listed zones to query, in the order of the list.
 const MOST_LISTED: usize = 1000;

@@ -26,7 +26,7 @@ pub(crate) enum Backend {
     /// The command does not touch the server if its configuration is invalid. Exit status: 0 done; 1 not done, the server
     /// is stopped, hung or in an unknown state afterwards, it does not serve a zone of the services or one that it listed
     /// and served before, it serves an older version of one, or a check fails that did not fail before. If the reload before
-    /// this one failed, or a restart whose drain stays, also 1 if a zone that the failed operation lost is still not served, if a
+    /// this one failed, or a restart whose drain stays, also 1 if a zone that the failed operation lost, or left older, is still so, if a
     /// check that the warning of a failed reload in `status` names still fails, or if another check takes a service down,
     /// unless it has `once-up` or only lacks an address. Checks here are the `dns` and `lookup` checks that ask this server.
     /// 78 bad configuration of dnsherald.

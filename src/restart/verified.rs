@@ -1,10 +1,10 @@
 //! The zones that the server served after the last successful operation of an operator, kept on disk.
 //!
 //! ```text
-//!  restart, reload or rollback succeeds, no recorded zone is missing ─► the zones that the server serves then, saved
+//!  restart, reload or rollback succeeds, no recorded zone is worse ─► the zones that the server serves then, saved
 //!  next one, before it: the server does not list its zones ─► the saved ones are queried
 //!                       it does not answer for a zone ─► what is saved of it counts as served before
-//!  next one, after it: a saved zone is not served ─► a warning, and the record stays
+//!  next one, after it: a saved zone is not served, or older ─► a warning, and the record stays
 //! ```
 //!
 //! Without it nothing would be known of the zones of a server that has crashed or hangs. Operations without an operator do
@@ -22,6 +22,7 @@ use crate::backend::Backend;
 use crate::backend::answers::Zone;
 use crate::backend::served::{Served, Source, is_among};
 use crate::config::Config;
+use crate::probe::freshness::serial::is_newer;
 use crate::sys::local_time;
 use crate::text::{counted, joined, ordered, parse_json};
 
@@ -29,7 +30,7 @@ use crate::text::{counted, joined, ordered, parse_json};
 const NAME: &str = "verified.json";
 
 /// Maximum number of zones in a warning.
-const MOST_GONE: usize = 8;
+const MOST_NAMED: usize = 8;
 
 /// The time to look at the zones after an operation, in timeouts of one question: one for the list, and one for the zones
 /// of a server that answers for none.
@@ -95,21 +96,37 @@ impl Verified {
         }
     }
 
-    /// Names the zones that are not served any more, without those in `removed`; `None` if there are none.
-    fn gone(&self, now: &Served, removed: &[String]) -> Option<String> {
-        let served: BTreeSet<_> = ordered(now.all().filter(|zone| zone.is_served()).map(|zone| &zone.zone));
-        let names: BTreeSet<_> = ordered(self.zones.iter().map(|zone| &zone.zone));
-        let gone: Vec<_> =
-            names.into_iter().filter(|name| !served.contains(name) && !is_among(removed, name)).collect();
-        let (at, rest) =
-            (local_time::Zone::from_this_host().at(self.at), gone.len().saturating_sub(MOST_GONE));
-        let more = (rest > 0).then(|| counted(rest, "further zone"));
-        let names = joined(gone.iter().take(MOST_GONE).map(ToString::to_string).chain(more), ", ");
-        (!gone.is_empty()).then(|| {
+    /// Names the zones that are not served any more, and those that are older, without those in `removed`; `None` if there are
+    /// none.
+    fn worse(&self, now: &Served, removed: &[String]) -> Option<String> {
+        let at = local_time::Zone::from_this_host().at(self.at);
+        let is_served = |name: &String| now.all().any(|zone| zone.is_served() && zone.zone == *name);
+        let is_older = |before: &Zone| {
+            let serials =
+                now.all().find(|zone| zone.is_of(before)).and_then(|zone| zone.serial.zip(before.serial));
+            serials.is_some_and(|(now, before)| is_newer(before, now))
+        };
+        let named = |is_worse: &dyn Fn(&Zone) -> bool| {
+            let zones = self.zones.iter().filter(|zone| is_worse(zone)).map(|zone| &zone.zone);
+            let names: BTreeSet<_> = ordered(zones.filter(|name| !is_among(removed, name)));
+            let rest = names.len().saturating_sub(MOST_NAMED);
+            let more = (rest > 0).then(|| counted(rest, "further zone"));
+            let first = names.iter().take(MOST_NAMED).map(ToString::to_string);
+            (!names.is_empty()).then(|| joined(first.chain(more), ", "))
+        };
+        let missing = named(&|zone| !is_served(&zone.zone)).map(|names| {
             format!(
                 "zones are missing that the server served at {at}: {names}; repair its configuration, or name them with --removed"
             )
-        })
+        });
+        let older = named(&is_older).map(|names| {
+            format!(
+                "zones are older than those that the server served at {at}: {names}; put the newer ones back, raise the serial, \
+                 or name them with --removed"
+            )
+        });
+        let worse: Vec<_> = missing.into_iter().chain(older).collect();
+        (!worse.is_empty()).then(|| joined(worse, "; "))
     }
 
     /// What the operator reads where these zones count; `None` if there are none.
@@ -124,7 +141,7 @@ impl Verified {
 }
 
 /// After a successful operation: returns the warning that the zones before it, or those after it, are not known, or that zones
-/// of the record are missing now. Saves the zones of now if `saves` is set, no zone is missing, and the server answers.
+/// of the record are missing or older now. Saves the zones of now if `saves` is set, no zone is worse, and the server answers.
 pub(crate) async fn after_success(
     config: &Config,
     backend: &Backend,
@@ -152,10 +169,10 @@ pub(crate) async fn after_success(
         Source::Silent => Some(UNKNOWN_BEFORE),
         Source::Unlisted => lists_only_now.then_some(UNKNOWN_BEFORE),
     };
-    // The server may have lost them before: an operator may have removed them with other tools.
-    let gone = verified.and_then(|verified| verified.gone(&now, removed));
-    if saves && gone.is_none() && !matches!(now.source, Source::Silent | Source::Recorded) {
+    // The server may have lost them before: an operator may have removed them, or put them back, with other tools.
+    let worse = verified.and_then(|verified| verified.worse(&now, removed));
+    if saves && worse.is_none() && !matches!(now.source, Source::Silent | Source::Recorded) {
         Verified::save(config, backend, &now);
     }
-    unverified.map(str::to_owned).or(gone)
+    unverified.map(str::to_owned).or(worse)
 }

@@ -1,6 +1,6 @@
 //! The zones of the server: known before the operation, compared after it, saved for the next one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::baseline::Baseline;
@@ -79,13 +79,15 @@ impl Transaction<'_> {
             let mut lost: Vec<_> =
                 worse.iter().map(|(earlier, zone)| Complaint::worse(earlier, zone)).collect();
             let earlier = baseline.services.lost_zones();
-            lost.extend(still_lost(&earlier, &lost, &targets, self.backend.timeout, &self.removed).await);
+            // A zone that was older before this operation already only warns (`Verified`): a drain would make nothing better.
+            let (before, timeout) = (BTreeMap::new(), self.backend.timeout);
+            lost.extend(still_lost(&earlier, &before, &lost, &targets, timeout, &self.removed).await);
             match lost.len() {
                 0 => Ok(self.changes(baseline, &now, &earlier).await),
                 all => {
                     let more = all.saturating_sub(MOST_LOST);
                     let more = (more > 0).then(|| counted(more, "further complaint"));
-                    let remedy = served::remedy(&lost).map(str::to_owned);
+                    let remedy = served::remedy(&lost);
                     let lost = lost.into_iter().map(|complaint| complaint.text);
                     Err(joined(lost.take(MOST_LOST).chain(more).chain(remedy), "; "))
                 }

@@ -1,6 +1,6 @@
 //! Complaints about zones, and the zones that an earlier operation has lost.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -8,10 +8,14 @@ use super::{asked, query};
 use crate::backend::answers::Zone;
 use crate::backend::targets::Targets;
 use crate::engine::drain::ZoneAt;
-use crate::text::ordered;
+use crate::probe::freshness::serial::is_newer;
+use crate::text::{joined, ordered};
 
 /// The remedy for a complaint about a zone that the operator removed.
 const IF_REMOVED: &str = "name a zone that was removed on purpose with --removed ZONE, once no service of dnsherald's file names it";
+
+/// The remedy for a complaint about a zone that the operator put back to an older version: secondaries would keep the newer one.
+const IF_OLDER: &str = "raise the serial of a zone that is older on purpose";
 
 /// A zone that is worse than before, or is not served, at one address.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -32,9 +36,15 @@ impl Complaint {
     /// Describes a zone that is worse than before.
     #[must_use]
     pub(crate) fn worse(earlier: &Zone, now: &Zone) -> Self {
-        let serial = |zone: &Zone| zone.serial.map_or("none".to_owned(), |serial| serial.to_string());
-        let (is, was) = (serial(now), serial(earlier));
-        let text = format!("zone {} at {}: serial {is}, before {was}{}", now.zone, now.server, why(now));
+        Self::older(now, earlier.serial, "")
+    }
+
+    /// Describes a zone that had another serial before, with these words before the cause.
+    fn older(now: &Zone, before: Option<u32>, words: &str) -> Self {
+        let shown = |serial: Option<u32>| serial.map_or("none".to_owned(), |serial| serial.to_string());
+        let (is, was) = (shown(now.serial), shown(before));
+        let text =
+            format!("zone {} at {}: serial {is}, before {was}{words}{}", now.zone, now.server, why(now));
         Self { zone: place(now), text, is_lost: !now.is_served() }
     }
 
@@ -45,9 +55,11 @@ impl Complaint {
     }
 }
 
-/// What to do about these complaints if the operator has removed a zone; `None` if no zone is lost.
-pub(crate) fn remedy(complaints: &[Complaint]) -> Option<&'static str> {
-    complaints.iter().any(|complaint| complaint.is_lost).then_some(IF_REMOVED)
+/// What to do about these complaints if the operator has removed a zone, or put it back; `None` if there are none.
+pub(crate) fn remedy(complaints: &[Complaint]) -> Option<String> {
+    let of = |is_lost, remedy| complaints.iter().any(|one| one.is_lost == is_lost).then_some(remedy);
+    let remedies: Vec<_> = [of(true, IF_REMOVED), of(false, IF_OLDER)].into_iter().flatten().collect();
+    (!remedies.is_empty()).then(|| joined(remedies, "; "))
 }
 
 fn place(zone: &Zone) -> ZoneAt {
@@ -68,9 +80,21 @@ pub(crate) fn lost_by(text: &str) -> impl Iterator<Item = ZoneAt> {
     })
 }
 
-/// The zones that an earlier operation has `lost` and that are still not served, except those that are `known` or `removed`.
+/// The serials before the operation that the [complaints](Complaint) in this text name. The text may be cut.
+pub(crate) fn serials_before(text: &str) -> impl Iterator<Item = (ZoneAt, u32)> {
+    text.split("zone ").skip(1).filter_map(|rest| {
+        let (name, rest) = rest.split_once(" at ")?;
+        let (server, rest) = rest.split_once(": serial ")?;
+        let serial = rest.split_once(", before ")?.1.split([',', ';']).next()?;
+        Some(((name.to_ascii_lowercase(), server.parse().ok()?), serial.parse().ok()?))
+    })
+}
+
+/// The zones that an earlier operation has `lost` and that are still not served, or older than by the serials `before` it,
+/// except those that are `known` or `removed`.
 pub(crate) async fn still_lost(
     lost: &BTreeSet<ZoneAt>,
+    before: &BTreeMap<ZoneAt, u32>,
     known: &[Complaint],
     targets: &Targets,
     timeout: Duration,
@@ -84,12 +108,21 @@ pub(crate) async fn still_lost(
     let mut places = targets.all();
     places.retain(|target| lost.iter().any(|(_, server)| *server == target.server));
     let zones = asked(places, &queries, timeout).await;
-    let is_lost = |zone: &&Zone| {
-        let place = place(zone);
-        !zone.is_served() && lost.contains(&place) && !known.contains(&place)
-    };
     let words = ", as after the failed operation before";
-    zones.iter().filter(is_lost).map(|zone| Complaint::not_served(zone, words)).collect()
+    let complaint = |zone: &Zone| {
+        let place = place(zone);
+        if !lost.contains(&place) || known.contains(&place) {
+            return None;
+        }
+        match zone.serial {
+            Some(serial) if zone.is_served() => {
+                let older = before.get(&place).filter(|before| is_newer(**before, serial))?;
+                Some(Complaint::older(zone, Some(*older), words))
+            }
+            _ => Some(Complaint::not_served(zone, words)),
+        }
+    };
+    zones.iter().filter_map(complaint).collect()
 }
 
 #[cfg(test)]
@@ -110,7 +143,7 @@ mod tests {
         let targets = Targets { management: vec![first, target], services: vec![] };
         let still = async |lost: &BTreeSet<ZoneAt>, known: &[Complaint], removed: &[&str]| {
             let removed: Vec<_> = removed.iter().map(|zone| (*zone).to_owned()).collect();
-            still_lost(lost, known, &targets, Duration::from_secs(5), &removed).await
+            still_lost(lost, &BTreeMap::new(), known, &targets, Duration::from_secs(5), &removed).await
         };
         let lost = |text: &str| ordered(lost_by(text));
         let was =
@@ -135,6 +168,38 @@ mod tests {
         }
     }
 
+    /// A text that is cut names fewer, and a zone without a serial before none.
+    #[test]
+    fn the_serials_before_are_read_from_a_failure() {
+        let at = |zone: &str| (zone.to_owned(), "192.0.2.53:53".parse().unwrap());
+        let text = "reload srv done, but zone A.example. at 192.0.2.53:53: serial 1, before 2, answered REFUSED; zone b.example. at \
+                    192.0.2.53:53: serial none, before 7; zone c.example. at 192.0.2.53:53: serial 3, bef…";
+        let found: Vec<_> = serials_before(text).collect();
+        assert_eq!(found, [(at("a.example."), 2), (at("b.example."), 7)]);
+        assert_eq!(serials_before("zone d.example. is not served at 192.0.2.53:53").count(), 0);
+    }
+
+    #[test]
+    fn a_zone_that_is_older_on_purpose_has_a_remedy_of_its_own() {
+        let zone = |serial, zone: &str| Zone {
+            zone: zone.to_owned(),
+            server: "192.0.2.53:53".parse().unwrap(),
+            is_service: true,
+            serial,
+            trouble: None,
+            cause: None,
+        };
+        let older = Complaint::worse(&zone(Some(2), "a."), &zone(Some(1), "a."));
+        let lost = Complaint::worse(&zone(Some(2), "b."), &zone(None, "b."));
+        let of = |complaints: &[&Complaint]| {
+            remedy(&complaints.iter().map(|one| (*one).clone()).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[&older]).as_deref(), Some(IF_OLDER));
+        assert_eq!(of(&[&lost]).as_deref(), Some(IF_REMOVED));
+        assert_eq!(of(&[&lost, &older]), Some(format!("{IF_REMOVED}; {IF_OLDER}")));
+    }
+
     /// The address of a server that does not answer is not asked for every zone, and every zone is lost there.
     #[tokio::test]
     async fn a_server_that_answers_nothing_still_lacks_every_zone() {
@@ -143,7 +208,7 @@ mod tests {
         let target = Target { server, ..Target::management([127, 0, 0, 1].into()) };
         let targets = Targets { management: vec![target], services: vec![] };
         let lost = ordered((0..70).map(|zone| (format!("z{zone}."), server)));
-        let found = still_lost(&lost, &[], &targets, Duration::from_millis(100), &[]).await;
+        let found = still_lost(&lost, &BTreeMap::new(), &[], &targets, Duration::from_millis(100), &[]).await;
         assert_eq!(found.len(), 70);
         assert!(found[69].text.contains("not asked, since "), "{}", found[69].text);
     }

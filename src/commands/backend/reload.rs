@@ -1,5 +1,6 @@
 //! `backend reload`: checks the configuration, reloads, and compares the zones and the answers with those before.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -9,10 +10,12 @@ use super::answered::ResultsBefore;
 use super::questions::QuestionReporter;
 use super::status;
 use crate::backend::Backend;
-use crate::backend::served::{Complaint, Served, Source, lost_by, remedy, still_lost};
+use crate::backend::answers::Zone;
+use crate::backend::served::{Complaint, Served, Source, lost_by, remedy, serials_before, still_lost};
 use crate::backend::targets::Targets;
 use crate::config::Config;
 use crate::control::client::Client;
+use crate::engine::drain::ZoneAt;
 use crate::exit::Exit;
 use crate::process::Missing;
 use crate::restart::{Lock, ReloadFailure, Verified, after_success, report_reload};
@@ -89,8 +92,10 @@ pub(super) async fn run(
         let left_drained = failed.iter().flat_map(|service| drains_left(service, backend));
         let by_restart = left_drained.flat_map(|drain| lost_by(&drain.reason));
         let lost = ordered(failed.iter().flat_map(Service::lost_by_reload).chain(by_restart));
-        let lost =
-            reporter.report(still_lost(&lost, &complaints.zones, &targets, backend.timeout, removed)).await;
+        let before = serials_to_reach(record, &failed, backend);
+        let known = &complaints.zones;
+        let lost = still_lost(&lost, &before, known, &targets, backend.timeout, removed);
+        let lost = reporter.report(lost).await;
         complaints.zones.extend(lost);
         complaints.still_failing = still_failing(&results_before, &failed, &mut reporter).await;
     }
@@ -114,6 +119,16 @@ pub(super) async fn run(
         writeln!(text::stderr(), "{name}: {line}")?;
     }
     Ok(if complaints.is_empty() { exit } else { Exit::Failure })
+}
+
+/// The serials from before the operation that has failed: by its message, else by the record of the last successful one.
+fn serials_to_reach(record: Option<&[Zone]>, failed: &[Service], backend: &Backend) -> BTreeMap<ZoneAt, u32> {
+    let place = |zone: &Zone| (zone.zone.to_ascii_lowercase(), zone.server);
+    let recorded = record.into_iter().flatten().filter_map(|zone| Some((place(zone), zone.serial?)));
+    let by_reload = failed.iter().filter_map(Service::reload_to_repair);
+    let by_restart =
+        failed.iter().flat_map(|service| drains_left(service, backend)).map(|drain| &*drain.reason);
+    recorded.chain(by_reload.chain(by_restart).flat_map(serials_before)).collect()
 }
 
 /// Whether the server certainly does not run.

@@ -12,17 +12,17 @@ impl Site {
     }
 
     /// The server lists these zones, and serves all but those in the file `lost`; without a name there it serves none. While
-    /// the file `hung` exists, it does neither.
+    /// the file `hung` exists, it does neither. The serial is 7, or 5 while the file `older` exists.
     pub(super) fn lists_zones(&self, zones: &str) {
         let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
-        let [list, lost, hung] = ["list", "lost", "hung"].map(|name| self.pop.file(name));
+        let [list, lost, hung, older] = ["list", "lost", "hung", "older"].map(|name| self.pop.file(name));
         let lists = format!("[ ! -e {} ] && cat {}", hung.display(), list.display());
         fs::write(&list, zones).unwrap();
         let is_lost = move |zone: &str| {
             let is_it = |lost: String| lost.is_empty() || lost.split_whitespace().any(|name| name == zone);
             fs::read_to_string(&lost).is_ok_and(is_it)
         };
-        let serial = move |zone: &str| (!is_lost(zone)).then_some(7);
+        let serial = move |zone: &str| (!is_lost(zone)).then(|| if older.exists() { 5 } else { 7 });
         thread::spawn(move || serves_zones_unless_silent(&socket, || hung.exists(), serial));
         self.has_a_backend_with(&format!("zone-list = [\"/bin/sh\", \"-c\", {lists:?}]"));
     }

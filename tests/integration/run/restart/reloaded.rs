@@ -200,6 +200,57 @@ fn a_refused_reload_and_an_unattended_restart_do_not_end_the_record_of_a_lost_zo
     });
 }
 
+/// Secondaries and clients would keep the newer version.
+#[test]
+fn a_zone_that_a_failed_operation_has_left_older_fails_the_next_reload() {
+    let name = "run::restart::reloaded::a_zone_that_a_failed_operation_has_left_older_fails_the_next_reload";
+    in_namespace(name, "true", || {
+        let site = Site::with_a_listed_zone("stops; starts");
+        let reload = |exit: i32, says: &str| {
+            let output = site.pop.command(&["backend", "reload"]);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(exit), "{said}");
+            assert!(said.contains(says), "{said}");
+        };
+        // The record of the last success has the serial 7.
+        site.reloads_by("true");
+        reload(0, "");
+        let before = "zone example.org. at 127.0.0.1:53: serial 5, before 7";
+        let again = format!("{before}, as after the failed operation before");
+        site.reloads_by("touch older");
+        reload(1, before);
+        for _ in 0..2 {
+            reload(1, &again);
+        }
+        reload(1, "; raise the serial of a zone that is older on purpose");
+        // A restart cannot make it worse, and only warns.
+        let restart = site.run(&[]);
+        let said = String::from_utf8_lossy(&restart.stdout);
+        let warning = "zones are older than those that the server served at ";
+        assert!(restart.status.code() == Some(0) && said.contains(warning), "{said}");
+        reload(0, warning);
+        fs::remove_file(site.pop.file("older")).unwrap();
+        site.reloads_by("true");
+        reload(0, "");
+    });
+}
+
+#[test]
+fn a_zone_that_a_failed_restart_has_left_older_fails_a_reload_under_its_drain() {
+    let name =
+        "run::restart::reloaded::a_zone_that_a_failed_restart_has_left_older_fails_a_reload_under_its_drain";
+    in_namespace(name, "true", || {
+        let mut site = Site::with_a_listed_zone("stops; starts; touch older");
+        let before = "zone example.org. at 127.0.0.1:53: serial 5, before 7";
+        site.is_left_drained(&[], before);
+        site.reloads_by("true");
+        let output = site.pop.command(&["backend", "reload"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let again = format!("{before}, as after the failed operation before");
+        assert!(output.status.code() == Some(1) && said.contains(&again), "{said}");
+    });
+}
+
 /// The sentence of the warning has no room for all of them, and the server may not list them any more.
 #[test]
 fn every_zone_that_a_reload_has_lost_must_be_served_after_the_next_one() {
