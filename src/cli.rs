@@ -184,7 +184,7 @@ impl Command {
 
     /// Whether the command must ignore stray signals: ExaBGP starts it, or it waits for a server or a helper.
     #[must_use]
-    pub(crate) const fn is_long_lived(&self) -> bool {
+    pub(crate) const fn ignores_stray_signals(&self) -> bool {
         matches!(
             self,
             Self::Run(_)
@@ -382,11 +382,11 @@ mod tests {
     fn commands_that_wait_for_a_server_or_a_helper_ignore_stray_signals() {
         let hold = "dnsherald hold dns --for 1h --reason test --wait";
         for line in ["dnsherald run", "dnsherald drain", "dnsherald undrain", hold, "dnsherald reload"] {
-            assert!(command(line).is_long_lived(), "{line}");
+            assert!(command(line).ignores_stray_signals(), "{line}");
         }
-        assert!(command("dnsherald backend restart").is_long_lived());
+        assert!(command("dnsherald backend restart").ignores_stray_signals());
         for line in ["dnsherald status", "dnsherald unhold dns", "dnsherald check"] {
-            assert!(!command(line).is_long_lived(), "{line}");
+            assert!(!command(line).ignores_stray_signals(), "{line}");
         }
     }
 }

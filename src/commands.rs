@@ -46,7 +46,7 @@ pub fn run_logged(cli: &Cli) -> Exit {
     let command = &cli.command;
     let (level, way, format) = command.logging();
     logging::start(level, way, format);
-    if command.is_long_lived() {
+    if command.ignores_stray_signals() {
         ignore_strays();
     }
     let exit = dispatch(command).unwrap_or_else(|error| fail(command, &error));

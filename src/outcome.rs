@@ -46,9 +46,9 @@ impl Outcome {
         }
     }
 
-    /// What `cause` makes of the probe, a failure or an unknown outcome, and the sentence that explains it.
+    /// A failure, or an unknown outcome, by the class of the cause. `detail` is the sentence that explains it.
     #[must_use]
-    pub fn fail(cause: Cause, detail: impl Into<String>) -> Self {
+    pub fn from_cause(cause: Cause, detail: impl Into<String>) -> Self {
         Failure::new(cause, detail).into()
     }
 
@@ -265,8 +265,8 @@ mod tests {
 
     #[test]
     fn the_class_of_the_cause_makes_the_outcome() {
-        assert!(matches!(Outcome::fail(Cause::Local, "no ports"), Outcome::Unknown(_)));
-        assert!(matches!(Outcome::fail(Cause::Timeout, ""), Outcome::Fail(_)));
+        assert!(matches!(Outcome::from_cause(Cause::Local, "no ports"), Outcome::Unknown(_)));
+        assert!(matches!(Outcome::from_cause(Cause::Timeout, ""), Outcome::Fail(_)));
         assert!(Cause::ProcessGone.is_definite() && !Cause::Timeout.is_definite());
     }
 

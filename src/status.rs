@@ -15,7 +15,7 @@ pub use self::checks::{CheckStatus, Last};
 pub use self::dampening::Dampening;
 pub(crate) use self::orders::RemovedService;
 pub use self::orders::{Drain, Hold};
-pub(crate) use self::service::{AnswerResult, Answered, Next, UNTOUCHED, WarmUp, announces};
+pub(crate) use self::service::{AnswerResult, Answered, Next, WarmUp, announces};
 pub use self::service::{Prefix, Service};
 pub use self::sessions::{BgpSession, ExaBgp, SessionState};
 use self::time::Time;

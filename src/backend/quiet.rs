@@ -13,9 +13,16 @@ use super::server::Quiet;
 #[derive(Clone, Debug)]
 pub(crate) struct QuietDetector {
     quiet: Quiet,
-    /// The queries per second of our probes to this server while they pass.
-    own: f64,
+    own: ProbeRates,
     samples: VecDeque<Sample>,
+}
+
+/// The queries per second of our probes to this server while they pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ProbeRates {
+    pub(crate) all: f64,
+    /// Those at addresses that the helper's count for this server leaves out.
+    pub(crate) uncounted: f64,
 }
 
 /// What was counted at one time.
@@ -43,7 +50,7 @@ pub(crate) enum Quietness {
 impl QuietDetector {
     /// Starts at time zero.
     #[must_use]
-    pub(crate) fn new(quiet: Quiet, own: f64) -> Self {
+    pub(crate) fn new(quiet: Quiet, own: ProbeRates) -> Self {
         Self { quiet, own, samples: VecDeque::new() }
     }
 
@@ -77,8 +84,8 @@ impl QuietDetector {
         is_whole.then(|| {
             // Only what was certainly asked within the window counts as our own.
             let own = match first.asked.zip(now.asked) {
-                Some(((_, from), (to, _))) => per_second(to.saturating_sub(from) as f64),
-                None => self.own,
+                Some(((_, from), (to, _))) => per_second(to.saturating_sub(from) as f64) + self.own.uncounted,
+                None => self.own.all,
             };
             (per_second(queries) - own).max(0.0)
         })
@@ -98,7 +105,7 @@ mod tests {
             max_wait: Duration::from_secs(10),
             settle: Duration::from_secs(3),
         };
-        QuietDetector::new(quiet, own)
+        QuietDetector::new(quiet, ProbeRates { all: own, uncounted: 0.0 })
     }
 
     const fn sample(at: Duration, total: u64) -> Sample {
@@ -149,6 +156,15 @@ mod tests {
             let found = detector.observe(Sample { asked: after, ..sample(Duration::from_secs(1), 125) });
             assert_eq!(found, expected, "{asked:?}");
         }
+    }
+
+    #[test]
+    fn probes_at_addresses_without_a_count_are_estimated() {
+        let mut detector = detector(20.0);
+        detector.own.uncounted = 12.0;
+        detector.observe(Sample { asked: Some((5, 5)), ..sample(Duration::ZERO, 100) });
+        let found = detector.observe(Sample { asked: Some((9, 9)), ..sample(Duration::from_secs(1), 117) });
+        assert_eq!(found, Quietness::Quiet(1.0));
     }
 
     #[test]

@@ -68,7 +68,8 @@ mod tests {
     #[test]
     fn a_name_that_fails_is_said() {
         let passed = ("lookup a. A".to_owned(), Outcome::pass(Duration::ZERO));
-        let failed = ("lookup b. A".to_owned(), Outcome::fail(Cause::Timeout, "lookup of b. A: no answer"));
+        let failed =
+            ("lookup b. A".to_owned(), Outcome::from_cause(Cause::Timeout, "lookup of b. A: no answer"));
         assert_eq!(told(std::slice::from_ref(&passed), "3ms"), "warm-up: 1 of 1 names answered within 3ms");
         let said = "warm-up: 1 of 2 names answered within 2s; a return does not wait for the others; lookup of b. A: no answer";
         assert_eq!(told(&[passed, failed], "2s"), said);

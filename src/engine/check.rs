@@ -287,7 +287,8 @@ mod tests {
 
     fn feed(check: &mut Check, outcomes: &[Option<Cause>]) {
         for outcome in outcomes {
-            let outcome = outcome.map_or(Outcome::pass(Duration::ZERO), |cause| Outcome::fail(cause, ""));
+            let outcome =
+                outcome.map_or(Outcome::pass(Duration::ZERO), |cause| Outcome::from_cause(cause, ""));
             check.on_outcome(Moment::START, &outcome);
         }
     }
@@ -300,7 +301,7 @@ mod tests {
         let at = |seconds| Moment::START + Duration::from_secs(seconds);
         for second in 1..=3 {
             check.start_round(at(second * 10));
-            check.on_outcome(at(second * 10), &Outcome::fail(Cause::Servfail, "no upstream"));
+            check.on_outcome(at(second * 10), &Outcome::from_cause(Cause::Servfail, "no upstream"));
         }
         let earliest = |check: &Check, shortest| {
             check.rises(at(31), Severity::Degraded, Duration::from_secs(shortest)).unwrap().at
@@ -351,7 +352,7 @@ mod tests {
         feed(&mut check, &[None, None, Some(Cause::Local), None]);
         assert_eq!((check.state(), check.unknown.clone()), (CheckState::Up, None));
         let at = |seconds| Moment::START + Duration::from_secs(seconds);
-        let local = Outcome::fail(Cause::Local, "no ports");
+        let local = Outcome::from_cause(Cause::Local, "no ports");
         assert!(
             matches!(&check.on_outcome(at(1), &local)[..], [Change::BecameUnknown { why }] if why == "no ports")
         );

@@ -24,6 +24,9 @@ pub enum RestartEnd {
     ReloadFailed,
 }
 
+/// How an operation failed that was refused because of the configuration on disk, after its name.
+pub(crate) const UNTOUCHED: &str = "failed: the server was not touched: ";
+
 /// What decides whether a service is announced after an operation on its server that failed without a drain of its own.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -67,6 +67,8 @@ pub(crate) enum Notice {
         after: Duration,
         reloaded: bool,
         stands: Option<ServiceState>,
+        /// Whether dampening suppresses the service, so that no earlier state stands.
+        suppressed: bool,
         which: &'static str,
         why: String,
     },

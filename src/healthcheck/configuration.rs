@@ -139,8 +139,11 @@ mod tests {
         effects(&mut engine, 0, Event::Start);
         for round in 0..20 {
             let (passes, at) = (round % 2 == 0, round * 1000);
-            let outcome =
-                if passes { Outcome::pass(Duration::ZERO) } else { Outcome::fail(Cause::ProcessGone, "") };
+            let outcome = if passes {
+                Outcome::pass(Duration::ZERO)
+            } else {
+                Outcome::from_cause(Cause::ProcessGone, "")
+            };
             effects(&mut engine, at, Event::Outcome(CHECK, outcome));
             let (service, now) = (&engine.services()[0], Moment::after_start(Duration::from_millis(at)));
             assert_eq!(

@@ -287,8 +287,8 @@ fn rounds_and_transitions_are_counted_by_name_and_forgotten_with_it() {
     let id = CheckId { service: ServiceId(0), check: 0 };
     let failures = [
         Event::SuddenFailure(id, Failure::new(Cause::ProcessGone, "gone")),
-        Event::Outcome(id, Outcome::fail(Cause::Timeout, "late")),
-        Event::Outcome(id, Outcome::fail(Cause::Local, "no port")),
+        Event::Outcome(id, Outcome::from_cause(Cause::Timeout, "late")),
+        Event::Outcome(id, Outcome::from_cause(Cause::Local, "no port")),
         Event::Outcome(CheckId { service: ServiceId(7), check: 0 }, Outcome::pass(Duration::ZERO)),
     ];
     failures.iter().for_each(|event| tally.count_event(&engine, event));

@@ -144,8 +144,8 @@ fn change(timeline: &mut Timeline, times: u32) {
                 check.states.note(at, sign);
                 let outcome = match number % 3 {
                     0 => Outcome::pass(Duration::ZERO),
-                    1 => Outcome::fail(Cause::Timeout, "no answer"),
-                    _ => Outcome::fail(Cause::Local, "no socket"),
+                    1 => Outcome::from_cause(Cause::Timeout, "no answer"),
+                    _ => Outcome::from_cause(Cause::Local, "no socket"),
                 };
                 check.outcomes.note(at, &outcome);
             }

@@ -79,8 +79,8 @@ impl AddressProbe {
         }
         match presence {
             Presence::Here => Outcome::pass(began.elapsed()),
-            Presence::Missing(why) => Outcome::fail(Cause::AddressMissing, why),
-            Presence::Unknown(why) => Outcome::fail(Cause::Local, why),
+            Presence::Missing(why) => Outcome::from_cause(Cause::AddressMissing, why),
+            Presence::Unknown(why) => Outcome::from_cause(Cause::Local, why),
         }
     }
 }

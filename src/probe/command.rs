@@ -180,7 +180,7 @@ impl CommandProbe {
     /// An outcome with the last lines of the output.
     fn fail(&self, cause: Cause, why: &str, said: &str) -> Outcome {
         let colon = if said.is_empty() { "" } else { ": " };
-        Outcome::fail(cause, format!("{self}: {why}{colon}{said}"))
+        Outcome::from_cause(cause, format!("{self}: {why}{colon}{said}"))
     }
 }
 

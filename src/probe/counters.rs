@@ -146,7 +146,7 @@ impl CountersProbe {
 
 /// The outcome of counters that are not known.
 fn not_known(why: &str) -> Outcome {
-    Outcome::fail(Cause::NoCounters, why)
+    Outcome::from_cause(Cause::NoCounters, why)
 }
 
 impl fmt::Display for CountersProbe {

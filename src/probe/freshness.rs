@@ -191,7 +191,7 @@ impl Known {
     ) -> Outcome {
         if self.ledger.len() == 0 {
             let why = self.complaint.as_deref().unwrap_or("the list is empty");
-            return Outcome::fail(Cause::NoReference, format!("no zones to compare: {why}"));
+            return Outcome::from_cause(Cause::NoReference, format!("no zones to compare: {why}"));
         }
         self.ledger.verdict(now(), probe.limits, took, severity)
     }

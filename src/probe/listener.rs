@@ -135,11 +135,11 @@ impl Place {
                 format!("overload: the kernel dropped {dropped} queries that the server had no time to read"),
             ),
         };
-        Outcome::fail(cause, format!("{self}: {why}"))
+        Outcome::from_cause(cause, format!("{self}: {why}"))
     }
 
     fn unknown(self, error: &dyn fmt::Display) -> Outcome {
-        Outcome::fail(
+        Outcome::from_cause(
             Cause::ListenerUnknown,
             format!("{self}: cannot read the sockets of this host: {error}"),
         )
@@ -161,9 +161,9 @@ fn folded(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
     let (of, worst) = (all.len(), all.iter().map(rank).max());
     let same = all.iter().filter(|outcome| Some(rank(outcome)) == worst).count();
     match all.into_iter().find(|outcome| Some(rank(outcome)) == worst) {
-        None => Outcome::fail(Cause::ListenerUnknown, "no address"),
+        None => Outcome::from_cause(Cause::ListenerUnknown, "no address"),
         Some(Outcome::Fail(Failure { cause, detail })) if same > 1 => {
-            Outcome::fail(cause, format!("{detail}; and {} more of {of} addresses", same - 1))
+            Outcome::from_cause(cause, format!("{detail}; and {} more of {of} addresses", same - 1))
         }
         Some(worst) => worst,
     }

@@ -67,8 +67,9 @@ impl LookupProbe {
 
     async fn look_up(&self, name: &Query) -> Outcome {
         let (began, deadline) = (Instant::now(), Deadline::after(self.timeout));
-        let explain =
-            |Failure { cause, detail }: Failure| Outcome::fail(cause, format!("lookup of {name}: {detail}"));
+        let explain = |Failure { cause, detail }: Failure| {
+            Outcome::from_cause(cause, format!("lookup of {name}: {detail}"))
+        };
         match tokio::time::timeout(self.timeout, self.follow(name)).await {
             Ok(Ok(())) => Outcome::pass(began.elapsed()),
             Ok(Err(failure)) => explain(failure),

@@ -33,8 +33,8 @@ impl ProcessProbe {
                 let stopped = if process.is_stopped() { ", which is stopped" } else { "" };
                 (format!("{process}{stopped}"), Outcome::pass(began.elapsed()))
             }
-            Err(Missing::Surely(why)) => (self.to_string(), Outcome::fail(Cause::ProcessGone, why)),
-            Err(Missing::Perhaps(why)) => (self.to_string(), Outcome::fail(Cause::ProcessUnknown, why)),
+            Err(Missing::Surely(why)) => (self.to_string(), Outcome::from_cause(Cause::ProcessGone, why)),
+            Err(Missing::Perhaps(why)) => (self.to_string(), Outcome::from_cause(Cause::ProcessUnknown, why)),
         }
     }
 }

@@ -47,14 +47,15 @@ impl RouteProbe {
         let began = Instant::now();
         match self.failures() {
             Err(error) => {
-                Outcome::fail(Cause::Local, format!("the kernel does not say how it routes: {error}"))
+                Outcome::from_cause(Cause::Local, format!("the kernel does not say how it routes: {error}"))
             }
             Ok(failures) => match failures.iter().rev().max_by_key(|failure| severity(failure.cause)) {
                 None => Outcome::pass(began.elapsed()),
                 Some(worst) if failures.len() == 1 => worst.clone().into(),
-                Some(worst) => {
-                    Outcome::fail(worst.cause, format!("{worst}; and {} more faults", failures.len() - 1))
-                }
+                Some(worst) => Outcome::from_cause(
+                    worst.cause,
+                    format!("{worst}; and {} more faults", failures.len() - 1),
+                ),
             },
         }
     }

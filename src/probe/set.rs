@@ -166,7 +166,7 @@ impl ProbeSet {
         }
         match tally.without_a_pass() {
             Outcome::Fail(failure) if self.partial && split.is_partial() => {
-                Outcome::fail(Cause::Partial, failure.detail)
+                Outcome::from_cause(Cause::Partial, failure.detail)
             }
             verdict => verdict,
         }

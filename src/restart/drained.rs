@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::backend::quiet::{QuietDetector, Quietness, Sample};
+use crate::backend::quiet::{ProbeRates, QuietDetector, Quietness, Sample};
 use crate::backend::targets::Targets;
 use crate::backend::{Backend, Trouble};
 use crate::config::Config;
@@ -34,8 +34,8 @@ pub(super) const COUNTER_INTERVAL: Duration = Duration::from_millis(250);
 /// Waits until the server is quiet, at most for [`Quiet::longest`](crate::backend::Quiet::longest) and one question more,
 /// and returns a sentence with the result.
 pub(crate) async fn wait_until_quiet(config: &Config, backend: &Backend, helper: &Client) -> String {
-    let mut detector = QuietDetector::new(backend.quiet, probe_rate(config, backend));
     let servers = addresses(config, backend);
+    let mut detector = QuietDetector::new(backend.quiet, probe_rates(config, backend, &servers));
     let began = Instant::now();
     let per_second = |rate: Option<f64>| {
         rate.map_or("no rate known".to_owned(), |rate| format!("{rate:.1} queries per second"))
@@ -84,15 +84,23 @@ fn addresses(config: &Config, backend: &Backend) -> Vec<IpAddr> {
     addresses.into_iter().collect()
 }
 
-/// How often the probes ask this server per second while they pass.
-fn probe_rate(config: &Config, backend: &Backend) -> f64 {
-    let checks = config.services_of(backend).flat_map(|service| &service.checks);
-    let rates = checks.filter_map(|check| match &check.probe {
-        Probe::Dns(set) => Some(set.probes().len() as f64 / check.timing.interval.as_secs_f64()),
-        Probe::Freshness(freshness) => Some(freshness.rate()),
-        _ => None,
-    });
-    rates.sum()
+/// How often the probes ask this server per second while they pass, and of that, at other addresses than `counted`.
+fn probe_rates(config: &Config, backend: &Backend, counted: &[IpAddr]) -> ProbeRates {
+    let mut rates = ProbeRates::default();
+    for check in config.services_of(backend).flat_map(|service| &service.checks) {
+        match &check.probe {
+            Probe::Dns(set) => {
+                let probes = set.probes();
+                let uncounted = probes.iter().filter(|probe| !counted.contains(&probe.server.ip())).count();
+                let seconds = check.timing.interval.as_secs_f64();
+                rates.all += probes.len() as f64 / seconds;
+                rates.uncounted += uncounted as f64 / seconds;
+            }
+            Probe::Freshness(freshness) => rates.all += freshness.rate(),
+            _ => {}
+        }
+    }
+    rates
 }
 
 /// The confirmation of withdraws or announcements.

@@ -92,7 +92,7 @@ impl Expected {
         let _ = std::fs::remove_file(snapshot.directory.join(NAME));
     }
 
-    /// Replaces the present listeners and zones of the baseline by the saved ones. If no listener was saved, the
+    /// Replaces the present listeners of the baseline by the saved ones, and adds the saved zones. If no listener was saved, the
     /// server was down before the first attempt, or nothing listened, and the present listeners stay.
     pub(super) fn replace_in(self, baseline: &mut Baseline, removed: &[String]) {
         if !self.listeners.is_empty() {

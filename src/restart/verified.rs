@@ -5,6 +5,7 @@
 //!  next one, before it: the server does not list its zones ─► the saved ones are queried
 //!                       it does not answer for a zone ─► what is saved of it counts as served before
 //!  next one, after it: a saved zone is not served, or older ─► a warning, and the record stays
+//!  reload fails for its zones ─► the newest version known of each, saved
 //! ```
 //!
 //! Without it nothing would be known of the zones of a server that has crashed or hangs. Operations without an operator do
@@ -78,6 +79,22 @@ impl Verified {
         let document = Snapshot::new(&config.state, backend).read_document(NAME).ok()?;
         let (at, zones): (_, Vec<SavedZone>) = parse_json(&document).ok()?;
         Some(Self { at, zones: zones.into_iter().map(Zone::from).collect() })
+    }
+
+    /// After a reload that has made zones worse: saves the newest known version of each, of those `before` it and of `verified`, as
+    /// what the next operation has to reach.
+    pub(crate) fn keep_newest(
+        config: &Config,
+        backend: &Backend,
+        verified: Option<&Self>,
+        mut before: Served,
+        removed: &[String],
+    ) {
+        // What a silent server served before is known from the record alone.
+        if !matches!(before.source, Source::Silent | Source::Recorded) {
+            before.expect(verified.into_iter().flat_map(|verified| verified.zones.clone()), removed);
+            Self::save(config, backend, &before);
+        }
     }
 
     /// Saves the zones that are `served`. If they cannot be saved, this is only logged.
@@ -156,8 +173,8 @@ pub(crate) async fn after_success(
     let Ok(now) = timeout(backend.timeout * QUESTIONS + LEEWAY, now).await else {
         return Some(UNKNOWN_NOW.to_owned());
     };
-    // A server that lists its zones after the operation, and did not before, may have lost some, unless the record is empty.
-    // Without a record that is a warning; if this operation saves no record either, only if the server has any zone now.
+    // A server that did not list its zones before, and lists them now, may have lost some. It cannot have if the record is empty;
+    // nor, without a record, if it has no zone now and this operation saves no record.
     let lists_only_now = now.source == Source::Server
         && match record {
             Some(zones) => !zones.is_empty(),
@@ -174,5 +191,5 @@ pub(crate) async fn after_success(
     if saves && worse.is_none() && !matches!(now.source, Source::Silent | Source::Recorded) {
         Verified::save(config, backend, &now);
     }
-    unverified.map(str::to_owned).or(worse)
+    worse.or_else(|| unverified.map(str::to_owned))
 }

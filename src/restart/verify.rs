@@ -14,10 +14,10 @@ use super::{Journal, Operation, Snapshot, Transaction};
 use crate::backend::sharing::{Shared, several_servers, shared};
 use crate::backend::{Checked, Trouble};
 use crate::control::client::NotRunning;
-use crate::engine::drain::RestartEnd;
+use crate::engine::drain::{RestartEnd, UNTOUCHED};
 use crate::process::Missing;
 use crate::process::handle::ProcessHandle;
-use crate::status::{Document, Service, UNTOUCHED};
+use crate::status::{Document, Service};
 use crate::text::period::Shown;
 use crate::text::{foreign, joined};
 

@@ -56,8 +56,7 @@ impl Transaction<'_> {
         baseline
     }
 
-    /// After a success: saves the zones of now for the next operation of an operator, unless a recorded one is missing. Warns
-    /// of what is not verified, and returns it.
+    /// After a success: warns of what is not verified of the zones, and returns it. See [`after_success`] for what it saves.
     pub(super) async fn note_zones(&self, journal: &mut Journal<'_>, baseline: &Baseline) -> Option<String> {
         let (before, verified) = (baseline.zones.source, baseline.verified.as_ref());
         let Self { config, backend, removed, .. } = self;
@@ -79,7 +78,7 @@ impl Transaction<'_> {
             let mut lost: Vec<_> =
                 worse.iter().map(|(earlier, zone)| Complaint::worse(earlier, zone)).collect();
             let earlier = baseline.services.lost_zones();
-            // A zone that was older before this operation already only warns (`Verified`): a drain would make nothing better.
+            // A zone that was older before this operation already only warns (`Verified::worse`): a drain would repair nothing.
             let (before, timeout) = (BTreeMap::new(), self.backend.timeout);
             lost.extend(still_lost(&earlier, &before, &lost, &targets, timeout, &self.removed).await);
             match lost.len() {
@@ -105,14 +104,18 @@ impl Transaction<'_> {
         found.map_err(Trouble::new)
     }
 
-    /// Reports facts about the server after the operation, which serves all zones that earlier ones have `lost`.
+    /// Reports facts about the server after the operation, which serves all zones that earlier ones have `lost` or left older.
     async fn changes(&self, baseline: &Baseline, zones: &Served, lost: &BTreeSet<ZoneAt>) -> String {
         let (version, identity) = tokio::join!(self.backend.version(), self.identity_after(baseline));
         let targets = self.config.targets_of(self.backend);
         let addresses: Vec<_> = targets.all().into_iter().map(|target| target.server).collect();
-        let is_asked =
-            |(name, server): &&ZoneAt| addresses.contains(server) && !is_among(&self.removed, name);
-        let regained: BTreeSet<_> = ordered(lost.iter().filter(is_asked).map(|(name, _)| name));
+        let was_served = |name: &str| {
+            baseline.zones.all().any(|zone| zone.is_served() && zone.zone.eq_ignore_ascii_case(name))
+        };
+        let is_regained = |(name, server): &&ZoneAt| {
+            addresses.contains(server) && !is_among(&self.removed, name) && !was_served(name)
+        };
+        let regained: BTreeSet<_> = ordered(lost.iter().filter(is_regained).map(|(name, _)| name));
         let regained: Vec<_> = regained.into_iter().collect();
         let mut found = vec![compared(&baseline.zones, zones, &regained)];
         for (what, then, now) in

@@ -66,7 +66,7 @@ impl Random {
         if answered.len() < set.need() {
             let is_partial = set.fails_in_part(waits.iter().map(|wait| Some(wait.is_some())));
             let cause = if is_partial { Cause::Partial } else { Cause::Timeout };
-            return (Outcome::fail(cause, format!("no answer within {timeout:?}")), timeout);
+            return (Outcome::from_cause(cause, format!("no answer within {timeout:?}")), timeout);
         }
         let late = answered.iter().filter(|wait| **wait > Duration::ZERO).count();
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);

@@ -330,7 +330,7 @@ mod tests {
         let id = CheckId { service: ServiceId(0), check: 0 };
         let found = |outcome| Event::Outcome(id, outcome);
         let pass = || found(Outcome::pass(Duration::ZERO));
-        let fail = found(Outcome::fail(crate::outcome::Cause::Command, "exit status 1"));
+        let fail = found(Outcome::from_cause(crate::outcome::Cause::Command, "exit status 1"));
         let mut now = Moment::START;
         for event in [Event::Start, pass(), pass(), pass(), fail, pass()] {
             engine.handle(now, event);

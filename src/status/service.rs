@@ -8,12 +8,9 @@ use super::time::Time;
 use super::{CheckStatus, Dampening, Drain, Hold};
 use crate::backend::served::lost_by;
 use crate::engine::check::Severity;
-use crate::engine::drain::ZoneAt;
+use crate::engine::drain::{UNTOUCHED, ZoneAt};
 use crate::engine::service::ServiceState;
 use crate::text::{foreign, joined, ordered, sentence};
-
-/// How an operation failed that was refused because of the configuration on disk, after its name.
-pub(crate) const UNTOUCHED: &str = "failed: the server was not touched: ";
 
 /// The next change of a service if nothing else happens.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -348,7 +348,7 @@ fn read_lost(text: &str) -> Result<Lost, String> {
 
 fn read_failure(text: &str) -> Result<Outcome, String> {
     let (cause, detail) = split_word(text);
-    Ok(Outcome::fail(cause.parse::<Cause>()?, detail))
+    Ok(Outcome::from_cause(cause.parse::<Cause>()?, detail))
 }
 
 /// Without a cause, the watched process exited.

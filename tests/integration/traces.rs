@@ -77,7 +77,7 @@ fn only_complete_repetitions_count() {
             Names::new(&Config::parse(Path::new("trace.toml"), TOML, "host").unwrap())
                 .find_check("answers")
                 .unwrap(),
-            Outcome::fail(Cause::WrongAnswer, detail),
+            Outcome::from_cause(Cause::WrongAnswer, detail),
         ))
     };
     for detail in

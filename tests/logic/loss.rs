@@ -41,7 +41,7 @@ fn round(random: &mut Random, loss: f64, addresses: u32) -> (Outcome, Duration) 
     let repeats: Vec<_> = repeats.collect();
     let took = TIMING.timeout / 3 * repeats.iter().max().copied().unwrap_or_default();
     if repeats.contains(&3) {
-        return (Outcome::fail(Cause::Timeout, "no answer"), took);
+        return (Outcome::from_cause(Cause::Timeout, "no answer"), took);
     }
     let lost = repeats.iter().filter(|repeats| **repeats > 0).count() as u32;
     (Outcome::pass(took).with(Lost { lost, of: addresses }), took)
@@ -121,7 +121,7 @@ fn alternating_loss_brings_down_until_the_window_has_room() {
     let whole = Outcome::pass(Duration::ZERO);
     assert_eq!(feed(&mut check, &whole, 5), Some(Severity::Observe));
     assert_eq!(feed(&mut check, &lossy, 14), Some(Severity::Observe));
-    let unknown = Outcome::fail(Cause::LostInOverload, "");
+    let unknown = Outcome::from_cause(Cause::LostInOverload, "");
     assert_eq!(feed(&mut check, &unknown, 1), Some(Severity::Observe));
     assert_eq!(feed(&mut check, &lossy, 14), Some(Severity::Observe), "counted before the unknown round");
     assert_eq!(feed(&mut check, &lossy, 1), Some(Severity::Degraded));
@@ -143,13 +143,16 @@ fn a_check_shows_the_window_that_degrades() {
         (0..rounds).for_each(|_| drop(check.on_outcome(Moment::START, outcome)));
         check.verdict()
     };
-    let (pass, observed) = (Outcome::pass(Duration::ZERO), Outcome::fail(Cause::ProbeOnly, "observed"));
+    let (pass, observed) = (Outcome::pass(Duration::ZERO), Outcome::from_cause(Cause::ProbeOnly, "observed"));
     feed(&mut check, &pass, 5);
     for _ in 0..7 {
-        feed(&mut check, &Outcome::fail(Cause::Timeout, ""), 2);
+        feed(&mut check, &Outcome::from_cause(Cause::Timeout, ""), 2);
         assert_eq!(feed(&mut check, &observed, 1), Some(Severity::Observe));
     }
-    assert_eq!(feed(&mut check, &Outcome::fail(Cause::Timeout, "no answer"), 1), Some(Severity::Degraded));
+    assert_eq!(
+        feed(&mut check, &Outcome::from_cause(Cause::Timeout, "no answer"), 1),
+        Some(Severity::Degraded)
+    );
     let window = "15 of the last 22 rounds failed or were lost";
     assert_eq!(check.failure(), Some(&*format!("{window}; last: no answer")));
     // Five passes end the row, and leave the window.
@@ -176,6 +179,6 @@ fn a_hang_that_is_over_does_not_wait_for_the_window() {
     };
     let pass = Outcome::pass(Duration::ZERO);
     feed(&mut check, &pass, 5);
-    assert_eq!(feed(&mut check, &Outcome::fail(Cause::Timeout, ""), 100), Some(Severity::Down));
+    assert_eq!(feed(&mut check, &Outcome::from_cause(Cause::Timeout, ""), 100), Some(Severity::Down));
     assert_eq!(feed(&mut check, &pass, 5), Some(Severity::Observe));
 }

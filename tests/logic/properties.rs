@@ -71,7 +71,7 @@ const fn check(check: usize) -> CheckId {
 fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         3 => Just(Outcome::pass(Duration::from_millis(1))),
-        2 => proptest::sample::select(Cause::ALL).prop_map(|cause| Outcome::fail(cause, "")),
+        2 => proptest::sample::select(Cause::ALL).prop_map(|cause| Outcome::from_cause(cause, "")),
     ]
 }
 
@@ -166,7 +166,7 @@ fn flaps() -> impl Strategy<Value = Vec<(u64, Event)>> {
     let turn =
         (1..6_usize, 50..400_u64, any::<bool>(), 0..12_u8).prop_map(|(rounds, every, passes, drain)| {
             let found =
-                if passes { Outcome::pass(Duration::ZERO) } else { Outcome::fail(Cause::Timeout, "") };
+                if passes { Outcome::pass(Duration::ZERO) } else { Outcome::from_cause(Cause::Timeout, "") };
             let lasts = Lasts::For(Duration::from_millis(every * 4));
             let order = Order { holder: Holder::operator(), reason: String::new().into(), lasts, uid: None };
             let drained = (drain == 0).then_some((every, Event::Drain(ServiceId(0), order)));
@@ -284,7 +284,7 @@ proptest! {
             bench.handle(later, event);
         }
         for _ in 0..FALL {
-            bench.handle(10, Event::Outcome(check(0), Outcome::fail(cause, "")));
+            bench.handle(10, Event::Outcome(check(0), Outcome::from_cause(cause, "")));
         }
         prop_assert!(!bench.announced());
         prop_assert!(bench.wishes().iter().all(Option::is_some), "every prefix is stated once there is a verdict");
@@ -299,7 +299,7 @@ proptest! {
             bench.handle(later, event);
             let (before, verdict) = (bench.wishes(), bench.engine.services()[0].checks()[at].verdict());
             let is_starting = bench.engine.services()[0].state() == ServiceState::Starting;
-            bench.handle(0, Event::Outcome(check(at), Outcome::fail(unknown, "")));
+            bench.handle(0, Event::Outcome(check(at), Outcome::from_cause(unknown, "")));
             prop_assert_eq!(verdict, bench.engine.services()[0].checks()[at].verdict());
             // The first verdict does not wait for these.
             let is_ignored = matches!(unknown, Cause::ProcessUnknown | Cause::ListenerUnknown);
@@ -369,7 +369,7 @@ proptest! {
         // After the last hold ends, the checks decide.
         bench.handle(6_000, Event::Tick);
         for _ in 0..FALL {
-            bench.handle(10, Event::Outcome(check(0), Outcome::fail(Cause::Timeout, "")));
+            bench.handle(10, Event::Outcome(check(0), Outcome::from_cause(Cause::Timeout, "")));
         }
         prop_assert!(!bench.announced());
     }

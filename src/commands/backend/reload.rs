@@ -15,11 +15,12 @@ use crate::backend::served::{Complaint, Served, Source, lost_by, remedy, serials
 use crate::backend::targets::Targets;
 use crate::config::Config;
 use crate::control::client::Client;
-use crate::engine::drain::ZoneAt;
+use crate::engine::drain::{UNTOUCHED, ZoneAt};
 use crate::exit::Exit;
+use crate::probe::freshness::serial::is_newer;
 use crate::process::Missing;
 use crate::restart::{Lock, ReloadFailure, Verified, after_success, report_reload};
-use crate::status::{Drain, Service, UNTOUCHED};
+use crate::status::{Drain, Service};
 use crate::text::period::Period;
 use crate::text::{self, counted, joined, ordered};
 
@@ -84,6 +85,7 @@ pub(super) async fn run(
             return Ok(Exit::Failure);
         }
     }
+    let began = Instant::now();
     // A successful reload command does not prove that each zone was loaded, nor that clients are answered.
     let mut complaints = complaints_since(&targets, backend, &served, &results_before, &mut reporter).await;
     // The services that a failed operation before has left worse: this reload is to repair them.
@@ -93,20 +95,23 @@ pub(super) async fn run(
         let by_restart = left_drained.flat_map(|drain| lost_by(&drain.reason));
         let lost = ordered(failed.iter().flat_map(Service::lost_by_reload).chain(by_restart));
         let before = serials_to_reach(record, &failed, backend);
-        let known = &complaints.zones;
-        let lost = still_lost(&lost, &before, known, &targets, backend.timeout, removed);
-        let lost = reporter.report(lost).await;
+        let look = || still_lost(&lost, &before, &complaints.zones, &targets, backend.timeout, removed);
+        let lost = after_the_start(backend, began, look, &mut reporter).await;
         complaints.zones.extend(lost);
         complaints.still_failing = still_failing(&results_before, &failed, &mut reporter).await;
     }
     let exit = reporter.report(status::run(config, backend, false)).await?;
+    let source = served.source;
+    if !complaints.zones.is_empty() {
+        Verified::keep_newest(config, backend, verified.as_ref(), served, removed);
+    }
     let lost = || complaints.zones.iter().map(|complaint| complaint.zone.clone()).collect();
     let ended = match complaints.summary(exit) {
         Some(why) => Err(ReloadFailure { why, lost: Some(lost()) }),
         None => {
             // While the drain of a failed restart stays, what counts is from before that.
             let saves = failed.iter().all(|service| drains_left(service, backend).next().is_none());
-            let check = after_success(config, backend, served.source, verified.as_ref(), removed, saves);
+            let check = after_success(config, backend, source, verified.as_ref(), removed, saves);
             Ok(reporter.report(check).await)
         }
     };
@@ -121,14 +126,38 @@ pub(super) async fn run(
     Ok(if complaints.is_empty() { exit } else { Exit::Failure })
 }
 
-/// The serials from before the operation that has failed: by its message, else by the record of the last successful one.
+/// Looks until nothing is found, or the start timeout has passed since the reload `began`: a zone may still be loaded, or
+/// transferred.
+async fn after_the_start<F: Future<Output = Vec<Complaint>>>(
+    backend: &Backend,
+    began: Instant,
+    look: impl Fn() -> F,
+    reporter: &mut QuestionReporter<'_>,
+) -> Vec<Complaint> {
+    loop {
+        let found = reporter.report(look()).await;
+        if found.is_empty() || began.elapsed() >= backend.start_timeout {
+            return found;
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// The newest serials from before the operation that has failed: those of the record, and those in its message.
 fn serials_to_reach(record: Option<&[Zone]>, failed: &[Service], backend: &Backend) -> BTreeMap<ZoneAt, u32> {
     let place = |zone: &Zone| (zone.zone.to_ascii_lowercase(), zone.server);
     let recorded = record.into_iter().flatten().filter_map(|zone| Some((place(zone), zone.serial?)));
     let by_reload = failed.iter().filter_map(Service::reload_to_repair);
     let by_restart =
         failed.iter().flat_map(|service| drains_left(service, backend)).map(|drain| &*drain.reason);
-    recorded.chain(by_reload.chain(by_restart).flat_map(serials_before)).collect()
+    let mut newest = BTreeMap::new();
+    for (place, serial) in recorded.chain(by_reload.chain(by_restart).flat_map(serials_before)) {
+        let known = newest.entry(place).or_insert(serial);
+        if is_newer(serial, *known) {
+            *known = serial;
+        }
+    }
+    newest
 }
 
 /// Whether the server certainly does not run.

@@ -40,13 +40,13 @@ fn addresses_listeners_and_the_clock() {
 
 #[test]
 fn answers_and_rate_limits() {
-    let cause = |cause| found(move |facts| facts.answers = vec![answer(Outcome::fail(cause, ""))]);
+    let cause = |cause| found(move |facts| facts.answers = vec![answer(Outcome::from_cause(cause, ""))]);
     assert_eq!(cause(Cause::Refused), ["probe-refused"]);
     assert_eq!(cause(Cause::Timeout), ["no-answer"]);
     assert_eq!(cause(Cause::Servfail), [""; 0], "`check` shows it");
     assert_eq!(cause(Cause::Local), [""; 0]);
     let silent_elsewhere = found(|facts| {
-        let answer = answer(Outcome::fail(Cause::Timeout, ""));
+        let answer = answer(Outcome::from_cause(Cause::Timeout, ""));
         facts.answers = vec![AnswerFact { is_service: false, ..answer }];
     });
     assert_eq!(silent_elsewhere, [""; 0], "the server need not listen at the management address");

@@ -113,7 +113,7 @@ fn nothing_is_found_in_the_network_of_another_namespace() {
     let mut facts = healthy();
     facts.addresses.push(AddressFact { service: None, missing: Ok(Some("it is not here".to_owned())) });
     facts.listeners = vec![listener(Ok(false))];
-    facts.answers = vec![answer(Outcome::fail(Cause::Refused, ""))];
+    facts.answers = vec![answer(Outcome::from_cause(Cause::Refused, ""))];
     facts.backends[0].broken = Ok(Some("line 7".to_owned()));
     facts.backends[0].rate_limit = rate_limit(Limited::NotExempt, None);
     facts.reverse_path = Ok(Some("dropped".to_owned()));
@@ -134,7 +134,7 @@ fn a_host_without_a_route_to_its_clients() {
         service: service.to_owned(),
         check: check.map(str::to_owned),
         once_up,
-        outcome: Outcome::fail(cause, "198.41.0.4: no route"),
+        outcome: Outcome::from_cause(cause, "198.41.0.4: no route"),
     };
     let ways = |ways: Vec<WayFact>| found(|facts| facts.ways = ways);
     assert_eq!(ways(vec![way("dns", Cause::NoRoute, Some("clients"), false)]), ["no-route"]);

@@ -333,3 +333,21 @@ fn the_manual_names_the_words_that_the_log_uses() {
         assert!(section.contains(urgency.word()), "{urgency:?}");
     }
 }
+
+#[test]
+fn the_alarm_of_a_start_says_which_state_stands_or_why_none_does() {
+    let alarm = |reloaded, stands, suppressed| {
+        let (service, which, why) = ("a".to_owned(), "dns check", "check x: no ports".to_owned());
+        let after = Duration::from_secs(30);
+        Notice::StartsUnknown { service, after, reloaded, stands, suppressed, which, why }.to_string()
+    };
+    for (reloaded, stands, suppressed, words) in [
+        (false, Some(ServiceState::Up), false, "the start; up, acknowledged before the start, stands:"),
+        (true, Some(ServiceState::Up), false, "the reload; up, decided before the reload, stands:"),
+        (true, None, true, "the reload, and dampening suppresses it; withdrawing:"),
+        (false, None, false, "the start, and no earlier state is known; withdrawing:"),
+    ] {
+        let said = alarm(reloaded, stands, suppressed);
+        assert!(said.contains(&format!("within 30s of {words} check x")), "{said}");
+    }
+}

@@ -61,10 +61,12 @@ impl Notice {
                 "service {service}: no {which} has had a result for {}, degraded until one has: {why}",
                 Shown(*after)
             ),
-            Self::StartsUnknown { service, after, reloaded, stands, which, why } => {
+            Self::StartsUnknown { service, after, reloaded, stands, suppressed, which, why } => {
                 let (after, since) = (Shown(*after), if *reloaded { "reload" } else { "start" });
                 let then = match stands {
-                    Some(state) => format!("; {state}, acknowledged before the {since}, stands"),
+                    Some(state) if *reloaded => format!("; {state}, decided before the reload, stands"),
+                    Some(state) => format!("; {state}, acknowledged before the start, stands"),
+                    None if *suppressed => ", and dampening suppresses it; withdrawing".to_owned(),
                     None => ", and no earlier state is known; withdrawing".to_owned(),
                 };
                 format!(
@@ -72,10 +74,8 @@ impl Notice {
                 )
             }
             Self::StaysUnknown { service, stays, after, which, why } => {
-                format!(
-                    "service {service}: {stays}; no {which} has had a result for {}: {why}",
-                    Shown(*after)
-                )
+                let after = Shown(*after);
+                format!("service {service}: {stays}; no {which} has had a result for {after}: {why}")
             }
             Self::Service { service, from, to, why, asks, kept, .. } => {
                 let asks = asks.iter().map(|Desired { route, prefixes }| match route {

@@ -176,7 +176,7 @@ impl Bench {
     fn finds(&mut self, service: usize, passes: &[bool]) {
         for pass in passes {
             let check = CheckId { service: ServiceId(service), check: 0 };
-            let failed = || Outcome::fail(Cause::Timeout, "no answer");
+            let failed = || Outcome::from_cause(Cause::Timeout, "no answer");
             let outcome = if *pass { Outcome::pass(Duration::ZERO) } else { failed() };
             self.handle(Event::Outcome(check, outcome));
         }
@@ -394,5 +394,5 @@ fn the_adopted_state_is_the_present_one() {
 
 fn finds_nothing_out(bench: &mut Bench) {
     let check = CheckId { service: ServiceId(0), check: 0 };
-    bench.handle(Event::Outcome(check, Outcome::fail(Cause::SourceAddress, "cannot ask")));
+    bench.handle(Event::Outcome(check, Outcome::from_cause(Cause::SourceAddress, "cannot ask")));
 }

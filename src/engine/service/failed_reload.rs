@@ -1,16 +1,21 @@
 //! The record of a failed reload of the server: shown, and the next reload or restart must repair what it names.
 
 use super::Service;
-use crate::engine::drain::FailedRestart;
+use crate::engine::drain::{FailedRestart, Reason, UNTOUCHED};
 
 impl Service {
     /// Keeps why an operation has failed, and the zones that it has lost.
     ///
     /// * One that an operator ran and that was compared with the server before replaces the record of an earlier one.
-    /// * One that was not compared, such as a reload of an invalid configuration, replaces no record of one that was.
+    /// * One that was not compared, such as a reload whose command failed, replaces no record of one that was.
+    /// * One that has not touched the server replaces no record of one that has.
     /// * One without an operator is added: it has accepted what an earlier one has lost.
     pub(crate) fn record_failed_reload(&mut self, failed: FailedRestart) {
         let FailedRestart { why, lost, unattended, .. } = failed;
+        let is_untouched = |why: &Reason| why.to_string().contains(UNTOUCHED);
+        if is_untouched(&why) && self.failed_reload.as_ref().is_some_and(|earlier| !is_untouched(earlier)) {
+            return;
+        }
         let compared = self.lost_zones.take().zip(self.failed_reload.as_ref());
         (self.failed_reload, self.lost_zones) = match (compared, lost) {
             (Some((earlier, text)), None) => (Some(text.clone()), Some(earlier)),
@@ -37,7 +42,7 @@ mod tests {
     use crate::config::Config;
     use crate::engine::Engine;
     use crate::engine::api_session::Parent;
-    use crate::engine::drain::{FailedRestart, RestartEnd};
+    use crate::engine::drain::{FailedRestart, RestartEnd, UNTOUCHED};
     use crate::engine::event::ServiceId;
     use crate::engine::memory::Memory;
     use crate::engine::moment::Moment;
@@ -88,6 +93,15 @@ mod tests {
         );
         assert_eq!(bench.fails("refused", Some(&[]), false), "refused");
         assert_eq!(bench.fails("line 9", None, false), "refused", "it names a check");
+    }
+
+    #[test]
+    fn a_refused_operation_replaces_no_record_of_one_that_touched_the_server() {
+        let (mut bench, refused) = (Bench::new(), format!("restart srv {UNTOUCHED}line 3"));
+        assert_eq!(bench.fails(&refused, None, false), refused);
+        let timeout = "reload srv failed: not done within 10s";
+        assert_eq!(bench.fails(timeout, None, false), timeout);
+        assert_eq!(bench.fails(&refused, None, false), timeout);
     }
 
     #[test]

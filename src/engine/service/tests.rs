@@ -68,7 +68,7 @@ fn pass() -> Outcome {
 }
 
 fn timeout() -> Outcome {
-    Outcome::fail(Cause::Timeout, "no answer")
+    Outcome::from_cause(Cause::Timeout, "no answer")
 }
 
 const DNS: &str = "dns = { query = \"localhost. A\" }";

@@ -4,7 +4,7 @@
 //! how long that holds, both after `unknown-after`:
 //!
 //! * At the start, unknown checks are ignored if a witness has a verdict. If none has, the last acknowledged state
-//!   stands; if that is not known, the prefixes are withdrawn.
+//!   stands, after a reload the last decided one; if there is none, or dampening suppresses it, the prefixes are withdrawn.
 //! * While the service runs and every witness is unknown, the service is degraded.
 //!
 //! After a drain the service waits for a first verdict anew, as at the start; what the drain stated stands meanwhile. A service
@@ -31,7 +31,7 @@ use crate::text::joined;
 /// The alarm of a service whose witnesses have been unknown for `unknown-after`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 enum Alarm {
-    /// There is no first verdict. The last acknowledged state stands; without one the prefixes are withdrawn.
+    /// There is no first verdict: an earlier state stands, or the prefixes are withdrawn.
     Starts,
     /// The service is degraded.
     Degraded,
@@ -166,7 +166,7 @@ impl Service {
     }
 
     /// Raises the alarm once, if the checks have been unknown for long, with its consequence in `state`. At the start
-    /// the last acknowledged state stands from then on, or the prefixes are withdrawn.
+    /// an earlier state stands from then on, or the prefixes are withdrawn.
     pub(super) fn raise_alarm(&mut self, state: ServiceState, out: &mut Vec<Action>) {
         let alarm = self.alarm(state);
         if alarm.is_none() && self.health.is_some() {
@@ -179,15 +179,16 @@ impl Service {
         out.push(match alarm {
             Alarm::Starts => {
                 self.unknown_checks.stated_without_verdict = true;
-                let stands = self.stands_without_verdict.filter(|_| !self.dampening.enforced());
+                let suppressed = self.dampening.enforced();
+                let stands = self.stands_without_verdict.filter(|_| !suppressed);
                 if stands.is_none() {
                     // From this withdraw on no earlier state stands, for the next helper either.
                     (self.stands_without_verdict, self.acknowledged, self.served_before) =
                         (None, None, false);
                 }
                 self.stated = stands.and_then(Stated::from_state).or(Some(Stated::Withdraw));
-                Notice::StartsUnknown { service, after, reloaded: self.lost_verdict, stands, which, why }
-                    .into()
+                let reloaded = self.lost_verdict;
+                Notice::StartsUnknown { service, after, reloaded, stands, suppressed, which, why }.into()
             }
             Alarm::Degraded => Notice::AllUnknown { service, after, which, why }.into(),
             Alarm::Stays(state) => {
@@ -283,7 +284,7 @@ mod tests {
     fn a_service_that_waits_for_unknown_checks_shows_the_reason() {
         let mut engine = engine();
         let id = CheckId { service: ServiceId(0), check: 0 };
-        let unknown = || Event::Outcome(id, Outcome::fail(Cause::Local, "no ports"));
+        let unknown = || Event::Outcome(id, Outcome::from_cause(Cause::Local, "no ports"));
         let order = Order {
             holder: Holder::operator(),
             reason: String::new().into(),
@@ -307,7 +308,7 @@ mod tests {
         assert_eq!(after(unknown()), format!("{waits}; all checks unknown: check b: no ports"));
         after(Event::Outcome(id, Outcome::pass(Duration::ZERO)));
         let down = "check b: no answer";
-        assert_eq!(after(Event::Outcome(id, Outcome::fail(Cause::Timeout, "no answer"))), down);
+        assert_eq!(after(Event::Outcome(id, Outcome::from_cause(Cause::Timeout, "no answer"))), down);
         assert_eq!(after(unknown()), format!("{down}; all checks unknown: check b: no ports"));
     }
 }

@@ -62,7 +62,7 @@ impl Window {
             Read::Hung(why) if answers => {
                 self.hung += 1;
                 if self.hung >= HUNG {
-                    Outcome::fail(Cause::ControlHung, format!("{why}, although the server answers DNS"))
+                    Outcome::from_cause(Cause::ControlHung, format!("{why}, although the server answers DNS"))
                 } else {
                     not_known(&why)
                 }
@@ -102,7 +102,7 @@ impl Window {
             let share = least.map(|least| (least, least as f64 / size.get() as f64));
             if let Some((least, _)) = share.filter(|(_, share)| *share > limits.max_request_list) {
                 let detail = format!("at least {least} of {size} queries have waited for {over}");
-                return Outcome::fail(Cause::Overload, detail);
+                return Outcome::from_cause(Cause::Overload, detail);
             }
         }
         let since = |count: fn(&Reading) -> Option<u64>| Some(count(last)?.saturating_sub(count(first)?));
@@ -118,10 +118,10 @@ impl Window {
             (share > most).then(|| format!("{count} of {queries} queries in {over} ({:.0} %)", 100.0 * share))
         };
         if let Some(what) = fails(since(|reading| reading.servfail), limits.max_servfail) {
-            return Outcome::fail(Cause::ServfailShare, format!("answered SERVFAIL to {what}"));
+            return Outcome::from_cause(Cause::ServfailShare, format!("answered SERVFAIL to {what}"));
         }
         if let Some(what) = fails(dropped, limits.max_dropped) {
-            return Outcome::fail(Cause::Overload, format!("dropped or limited {what}"));
+            return Outcome::from_cause(Cause::Overload, format!("dropped or limited {what}"));
         }
         Outcome::pass(Duration::ZERO)
     }

@@ -206,18 +206,18 @@ impl DnsProbe {
                     "truncated, although the whole answer has {} octets: the server limits the rate of answers to this host",
                     whole.octets
                 );
-                (Outcome::fail(Cause::RateLimited, detail), Some(whole))
+                (Outcome::from_cause(Cause::RateLimited, detail), Some(whole))
             }
             _ if !self.question.options().follow_truncation => (self.verdict(&cut, own, took), Some(cut)),
             Some(Ok((whole, more))) => (self.verdict(&whole, own + more, took + more), Some(whole)),
             Some(Err(trouble)) => {
                 let Failure { cause, detail } = trouble.into();
-                (Outcome::fail(cause, format!("truncated, and over TCP: {detail}")), Some(cut))
+                (Outcome::from_cause(cause, format!("truncated, and over TCP: {detail}")), Some(cut))
             }
             None => {
                 let limit = Period(self.timeout);
                 let detail = format!("truncated, and no answer over TCP within {limit}");
-                (Outcome::fail(Cause::Timeout, detail), Some(cut))
+                (Outcome::from_cause(Cause::Timeout, detail), Some(cut))
             }
         }
     }
@@ -259,7 +259,7 @@ impl DnsProbe {
             "no answer within {limit}, but over TCP, and a truncated one {ago} before: the server limits the rate of \
              answers to this host"
         );
-        Outcome::fail(Cause::RateLimited, detail)
+        Outcome::from_cause(Cause::RateLimited, detail)
     }
 
     /// A timeout means nothing if this process did not run.
@@ -282,6 +282,6 @@ impl DnsProbe {
             _ => "",
         };
         let ignored = ignored.phrase(self.transport);
-        Outcome::fail(cause, format!("{self}: {detail}{repeated}{ignored}"))
+        Outcome::from_cause(cause, format!("{self}: {detail}{repeated}{ignored}"))
     }
 }

@@ -63,7 +63,7 @@ fn assert_fails(
     sentence: &str,
 ) {
     let server = responder.address();
-    let expected = Outcome::fail(cause, format!("{server} {transport} localhost. A: {sentence}"));
+    let expected = Outcome::from_cause(cause, format!("{server} {transport} localhost. A: {sentence}"));
     assert_eq!(finding.outcome, expected);
 }
 

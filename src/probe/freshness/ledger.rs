@@ -140,16 +140,18 @@ impl Ledger {
         let stale_words = stale.words(of, ["zone is stale", "zones are stale"]);
         let expired_words = expired.words(of, ["zone expires soon", "zones expire soon"]);
         match (stale_words, expired_words) {
-            (Some(stale), None) => Outcome::fail(Cause::Stale, stale),
-            (None, Some(expired)) => Outcome::fail(Cause::Expired, expired),
+            (Some(stale), None) => Outcome::from_cause(Cause::Stale, stale),
+            (None, Some(expired)) => Outcome::from_cause(Cause::Expired, expired),
             (Some(stale), Some(expired)) if severity(Cause::Stale) > severity(Cause::Expired) => {
-                Outcome::fail(Cause::Stale, format!("{stale}; {expired}"))
+                Outcome::from_cause(Cause::Stale, format!("{stale}; {expired}"))
             }
-            (Some(stale), Some(expired)) => Outcome::fail(Cause::Expired, format!("{expired}; {stale}")),
+            (Some(stale), Some(expired)) => {
+                Outcome::from_cause(Cause::Expired, format!("{expired}; {stale}"))
+            }
             (None, None) if compared > 0 => Outcome::pass(took),
             (None, None) => {
                 let why = unknown.unwrap_or_else(|| "no zone was asked for yet".to_owned());
-                Outcome::fail(Cause::NoReference, format!("no zone of {of} can be compared: {why}"))
+                Outcome::from_cause(Cause::NoReference, format!("no zone of {of} can be compared: {why}"))
             }
         }
     }

@@ -73,7 +73,7 @@ impl Watch {
             counters.read_soon(&path);
         }
         match served_if(by_counters) {
-            Some(served) => Outcome::fail(Cause::ProbeOnly, told(probe, &failure, served)),
+            Some(served) => Outcome::from_cause(Cause::ProbeOnly, told(probe, &failure, served)),
             None => Outcome::Fail(failure),
         }
     }
@@ -88,7 +88,7 @@ impl Watch {
         } else if cause == Some(Cause::Timeout) && self.is_overloaded(at, now) {
             let detail =
                 format!("{probe}: no answer, which says nothing: the kernel drops queries (overload)");
-            return Outcome::fail(Cause::LostInOverload, detail);
+            return Outcome::from_cause(Cause::LostInOverload, detail);
         }
         outcome
     }

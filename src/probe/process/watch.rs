@@ -169,13 +169,13 @@ impl Watch {
         match &*lock(&self.state) {
             // Another search has found it meanwhile.
             WatchState::Running(_) => Outcome::pass(Duration::ZERO),
-            WatchState::Unknown => Outcome::fail(Cause::ProcessUnknown, why),
+            WatchState::Unknown => Outcome::from_cause(Cause::ProcessUnknown, why),
             WatchState::Gone(how) => {
                 if !self.is_searching.swap(true, Ordering::Relaxed) {
                     tokio::spawn(search_for_next(Arc::downgrade(self)));
                 }
                 let sentence = if *how == why { why } else { format!("{how}, and no other is found: {why}") };
-                Outcome::fail(Cause::ProcessGone, sentence)
+                Outcome::from_cause(Cause::ProcessGone, sentence)
             }
         }
     }

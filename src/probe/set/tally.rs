@@ -96,9 +96,9 @@ impl<K: Ord, S: Fn(Cause) -> K> Tally<S> {
             .filter(|(_, failure)| (failure.cause.class() == Class::Unknown) == is_unknown)
             .min_by_key(|(place, failure)| (Reverse((self.severity)(failure.cause)), *place));
         match (worst, self.failures.len()) {
-            (None, _) => Outcome::fail(Cause::Local, "no probe came to an end"),
+            (None, _) => Outcome::from_cause(Cause::Local, "no probe came to an end"),
             (Some((_, failure)), 1) => failure.clone().into(),
-            (Some((_, failure)), count) => Outcome::fail(
+            (Some((_, failure)), count) => Outcome::from_cause(
                 failure.cause,
                 format!("{failure}; and {} more of {} probes", count - 1, self.of),
             ),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     fn fail(cause: Cause) -> Outcome {
-        Outcome::fail(cause, format!("probe: {cause}"))
+        Outcome::from_cause(cause, format!("probe: {cause}"))
     }
 
     #[test]
@@ -147,30 +147,30 @@ mod tests {
         assert_eq!(tally.count(2, fail(Cause::Servfail)), None);
         assert_eq!(
             tally.count(1, fail(Cause::Refused)),
-            Some(Outcome::fail(Cause::Refused, "probe: refused; and 1 more of 4 probes")),
+            Some(Outcome::from_cause(Cause::Refused, "probe: refused; and 1 more of 4 probes")),
         );
     }
 
     #[test]
     fn a_round_is_unknown_if_its_unknown_probes_could_have_made_it_pass() {
-        let local = || Outcome::fail(Cause::Local, "probe: local");
+        let local = || Outcome::from_cause(Cause::Local, "probe: local");
         let mut tally = Tally::new(3, 2, EQUAL);
         assert_eq!(tally.count(0, local()), None);
         assert_eq!(tally.count(1, fail(Cause::Timeout)), None);
         assert_eq!(tally.count(2, pass(1)), None);
-        let unknown = Outcome::fail(Cause::Local, "probe: local; and 1 more of 3 probes");
+        let unknown = Outcome::from_cause(Cause::Local, "probe: local; and 1 more of 3 probes");
         assert_eq!(tally.without_a_pass(), unknown);
         let mut tally = Tally::new(3, 2, EQUAL);
         assert_eq!(tally.count(0, local()), None);
         assert_eq!(tally.count(1, fail(Cause::Timeout)), None);
-        let lost = Outcome::fail(Cause::Timeout, "probe: timeout; and 2 more of 3 probes");
+        let lost = Outcome::from_cause(Cause::Timeout, "probe: timeout; and 2 more of 3 probes");
         assert_eq!(tally.count(2, fail(Cause::Servfail)), Some(lost));
     }
 
     #[test]
     fn a_round_fails_if_every_known_outcome_is_a_failure() {
         let mut tally = Tally::new(2, 1, EQUAL);
-        assert_eq!(tally.count(0, Outcome::fail(Cause::SourceAddress, "probe: gone")), None);
+        assert_eq!(tally.count(0, Outcome::from_cause(Cause::SourceAddress, "probe: gone")), None);
         assert_eq!(tally.count(1, fail(Cause::Timeout)), None);
         assert!(matches!(tally.without_a_pass(), Outcome::Fail(failure) if failure.cause == Cause::Timeout));
     }
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(tally.count(0, fail(Cause::Servfail)), None);
         assert_eq!(
             tally.without_a_pass(),
-            Outcome::fail(Cause::Servfail, "probe: servfail; and 1 more of 2 probes")
+            Outcome::from_cause(Cause::Servfail, "probe: servfail; and 1 more of 2 probes")
         );
     }
 }

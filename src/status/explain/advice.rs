@@ -153,7 +153,8 @@ pub(super) fn for_service(document: &Document, service: &Service) -> Vec<String>
 pub(super) fn is_server_gone(document: &Document, service: &Service) -> bool {
     let found = service.checks.iter().filter_map(|check| check.last.as_ref()).filter(|last| !last.passed);
     let mut causes = found.filter_map(|last| last.cause.as_ref()?.parse::<Cause>().ok());
-    causes.any(|cause| by_cause(cause) == Advice::Start) && !is_running(document, service)
+    let is_running = is_running(document, service) || answers_others(service);
+    causes.any(|cause| by_cause(cause) == Advice::Start) && !is_running
 }
 
 /// Whether a check whose failure takes the service down, and that is not about the process alone, passes.

@@ -8,7 +8,7 @@ impl Bench {
         let check = CheckId { service: ServiceId(0), check: 0 };
         for _ in 0..40 {
             self.passes(Duration::from_secs(1));
-            let unknown = Outcome::fail(Cause::SourceAddress, "10.1.0.2 is not on this host");
+            let unknown = Outcome::from_cause(Cause::SourceAddress, "10.1.0.2 is not on this host");
             self.handle(Event::Outcome(check, unknown));
         }
     }
@@ -70,7 +70,7 @@ fn an_address_alone_announces_no_service_that_was_down() {
         for (place, name) in names.iter().enumerate() {
             let outcome = match name.as_str() {
                 "address" => Outcome::pass(Duration::ZERO),
-                _ => Outcome::fail(Cause::ListenerUnknown, "no socket"),
+                _ => Outcome::from_cause(Cause::ListenerUnknown, "no socket"),
             };
             bench.handle(Event::Outcome(CheckId { service: ServiceId(0), check: place }, outcome));
         }

@@ -73,7 +73,7 @@ fn reloads_that_change_a_service_prolong_no_wait_for_its_first_verdict() {
         let check = CheckId { service: ServiceId(1), check: 0 };
         for nth in 0..4 {
             bench.reload(&format!("a 192.0.2.1/32\nb {change}{nth} 192.0.2.2/32"));
-            bench.handle(Event::Outcome(check, Outcome::fail(Cause::Local, "")));
+            bench.handle(Event::Outcome(check, Outcome::from_cause(Cause::Local, "")));
             bench.passes(Duration::from_secs(10));
         }
         assert_eq!(bench.commands(), ["withdraw route 192.0.2.2/32"], "{change}");
@@ -138,7 +138,7 @@ fn a_check_that_has_been_up_goes_on_to_degrade_with_another_interval() {
     let deep = CheckId { service: ServiceId(0), check: 1 };
     let outcomes = |bench: &mut Bench, passes: bool| {
         for _ in 0..2 {
-            let failed = Outcome::fail(Cause::Servfail, "no upstream");
+            let failed = Outcome::from_cause(Cause::Servfail, "no upstream");
             bench.handle(Event::Outcome(
                 deep,
                 if passes { Outcome::pass(Duration::from_millis(1)) } else { failed },

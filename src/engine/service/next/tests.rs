@@ -69,7 +69,7 @@ impl Bench {
     }
 
     fn fails(&mut self, cause: Cause, until: f64) {
-        self.finds = Outcome::fail(cause, "test");
+        self.finds = Outcome::from_cause(cause, "test");
         self.until(until);
     }
 

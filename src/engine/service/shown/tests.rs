@@ -42,7 +42,7 @@ fn passes(engine: &mut Engine, check: usize) {
 }
 
 fn fails(engine: &mut Engine, check: usize, cause: Cause) -> String {
-    engine.handle(Moment::START, Event::Outcome(id(check), Outcome::fail(cause, cause.to_string())));
+    engine.handle(Moment::START, Event::Outcome(id(check), Outcome::from_cause(cause, cause.to_string())));
     engine.services()[0].explain()
 }
 

@@ -41,7 +41,7 @@ const NOW: u32 = 1_767_225_600;
 
 #[track_caller]
 fn assert_fails(outcome: &Outcome, cause: Cause, detail: &str) {
-    assert_eq!(outcome, &Outcome::fail(cause, detail));
+    assert_eq!(outcome, &Outcome::from_cause(cause, detail));
 }
 
 fn a(text: &str) -> RData {

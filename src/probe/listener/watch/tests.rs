@@ -223,7 +223,7 @@ fn asked_alone(sockets: Sockets, before: Option<i64>, counters: Option<i64>, sou
         }
     }
     let counters = counters.map(|then| answering(path, then));
-    let outcome = Outcome::fail(Cause::Timeout, "no answer");
+    let outcome = Outcome::from_cause(Cause::Timeout, "no answer");
     let finding = Finding { outcome, strays: 0, lost: 3, passes_from_itself: true, response: None };
     watch.weigh(&probe, Moment::after_start(Duration::from_secs(19)), finding, counters.as_ref())
 }
@@ -281,7 +281,7 @@ fn silence_by_a_rate_limit_does_not_show_that_the_server_reads() {
     let (watch, events) = watching(&listens, STOPPED);
     comes_to_be(&watch, &listens, None);
     UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"query", at).unwrap();
-    let outcome = Outcome::fail(Cause::RateLimited, "no answer, but over TCP");
+    let outcome = Outcome::from_cause(Cause::RateLimited, "no answer, but over TCP");
     let silent = Finding { outcome, strays: 0, lost: 3, passes_from_itself: false, response: None };
     let (asking, began) = (asking(at, "127.0.0.1"), Instant::now());
     while watch.outcome(&listens).is_some_and(|outcome| outcome.passed()) {

@@ -107,7 +107,7 @@ fn a_zone_that_a_failed_reload_has_lost_must_be_served_after_a_restart() {
             assert!(said.contains(words), "{said}");
         };
         restart(3, ", 0 zones, and 1 that an earlier operation has lost\n");
-        fs::remove_file(site.pop.file("lost")).unwrap();
+        site.restarts_by("stops; starts; rm lost");
         restart(0, "served again, after an earlier operation had lost it: example.org.\n");
         assert!(!site.pop.told(&["status"]).contains("WARNING"));
     });
