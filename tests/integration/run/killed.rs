@@ -78,7 +78,9 @@ fn a_helper_that_cannot_write_its_end_warns_last() {
 #[test]
 fn a_helper_that_was_killed_before_a_reboot_is_not_named() {
     let pop = Pop::new();
-    pop.settled().dies_suddenly();
+    let helper = pop.settled();
+    pop.remembers("\"acknowledged\": \"up\"");
+    helper.dies_suddenly();
     let state = fs::read_to_string(pop.state_file()).unwrap();
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     assert!(state.contains(boot.trim()), "{state}");
