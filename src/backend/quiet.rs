@@ -1,8 +1,8 @@
 //! Detects from a drained server's counters when it is quiet.
 //!
 //! Routers need time to follow a withdraw, and clients to close a TCP connection. So the rate is measured over a whole
-//! `quiet-for`, without the queries of our own probes. A probe that fails asks several times, so the helper counts them; only
-//! without a helper they are estimated.
+//! `quiet-for`, without the queries of our own probes. A probe that fails asks several times, so the helper counts its
+//! queries. They are estimated without a helper, and at addresses that may be those of another server.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -36,11 +36,11 @@ impl Complaint {
     /// Describes a zone that is worse than before.
     #[must_use]
     pub(crate) fn worse(earlier: &Zone, now: &Zone) -> Self {
-        Self::older(now, earlier.serial, "")
+        Self::with_serials(now, earlier.serial, "")
     }
 
-    /// Describes a zone that had another serial before, with these words before the cause.
-    fn older(now: &Zone, before: Option<u32>, words: &str) -> Self {
+    /// Describes a zone by its serials now and before, with these words before the cause.
+    fn with_serials(now: &Zone, before: Option<u32>, words: &str) -> Self {
         let shown = |serial: Option<u32>| serial.map_or("none".to_owned(), |serial| serial.to_string());
         let (is, was) = (shown(now.serial), shown(before));
         let text =
@@ -117,7 +117,7 @@ pub(crate) async fn still_lost(
         match zone.serial {
             Some(serial) if zone.is_served() => {
                 let older = before.get(&place).filter(|before| is_newer(**before, serial))?;
-                Some(Complaint::older(zone, Some(*older), words))
+                Some(Complaint::with_serials(zone, Some(*older), words))
             }
             _ => Some(Complaint::not_served(zone, words)),
         }

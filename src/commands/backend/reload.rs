@@ -134,13 +134,22 @@ async fn after_the_start<F: Future<Output = Vec<Complaint>>>(
     look: impl Fn() -> F,
     reporter: &mut QuestionReporter<'_>,
 ) -> Vec<Complaint> {
+    let mut is_told = false;
     loop {
         let found = reporter.report(look()).await;
         if found.is_empty() || began.elapsed() >= backend.start_timeout {
             return found;
         }
+        if !std::mem::replace(&mut is_told, true) {
+            tell_of_wait(backend);
+        }
         sleep(PAUSE).await;
     }
+}
+
+fn tell_of_wait(backend: &Backend) {
+    let (name, limit) = (&backend.name, Period(backend.start_timeout));
+    let _ = writeln!(text::stderr(), "{name}: waiting up to {limit} for the zones and the answers");
 }
 
 /// The newest serials from before the operation that has failed: those of the record, and those in its message.
@@ -267,11 +276,7 @@ async fn complaints_since(
             (false, _) => {
                 settled_since = None;
                 if began.elapsed() >= SETTLED && !std::mem::replace(&mut is_told, true) {
-                    let (name, limit) = (&backend.name, Period(backend.start_timeout));
-                    let _ = writeln!(
-                        text::stderr(),
-                        "{name}: waiting up to {limit} for the zones and the answers"
-                    );
+                    tell_of_wait(backend);
                 }
             }
         }
