@@ -131,8 +131,8 @@ pub(crate) enum Command {
     /// Show which node answers at an address, and how flows split over nodes
     ///
     /// Asks NSID, id.server, hostname.bind and version.server over UDP and TCP, from any machine, without a configuration or
-    /// a helper. Exit status: 0; 1 if an address does not answer over UDP and TCP, several nodes answer on one UDP flow, a TCP
-    /// connection breaks, a large answer reaches no client, or a node is not in the file of `--expect` or gives no name to
+    /// a helper. Exit status: 0; 1 if an address does not answer over UDP, or over TCP, several nodes answer on one UDP flow, a
+    /// TCP connection breaks, a large answer reaches no client, or a node is not in the file of `--expect` or gives no name to
     /// compare with it.
     Identify(Identify),
     /// Find what is wrong on this host, each finding with its remedy

@@ -129,7 +129,7 @@ pub(crate) struct Daemon<'a> {
     /// Automatic restarts. They need the control sockets to drain services, so they stay off without them.
     pub(crate) healers: Option<Healers>,
     events: Channel<Event>,
-    /// Of the services whose names were asked.
+    /// The warm-ups that have ended: the service, and the names of its `warm-up` that were asked.
     warmed_up: Channel<WarmUp>,
     rounds: Rounds,
     outcomes: Channel<(RoundId, Outcome)>,

@@ -149,7 +149,7 @@ words! {
         AddressMissing = "address-missing" (Class::Hard),
         /// The certificate is for another name or key, not yet valid, expired, or expires too soon.
         Certificate = "certificate" (Class::Soft),
-        /// The connection was closed before the answer was complete.
+        /// The connection was closed, or reset, before the answer was complete.
         Closed = "closed" (Class::Soft),
         /// A command exited with a status other than 0, or was killed.
         Command = "command" (Class::Soft),
@@ -191,7 +191,7 @@ words! {
         Partial = "partial" (Class::Soft),
         /// The server reads some of its sockets and not others: some of its threads hang.
         PartlyHung = "partly-hung" (Class::Soft),
-        /// The port is closed: ICMP port unreachable, or a TCP reset.
+        /// The port is closed: ICMP port unreachable, or a TCP reset of the connection attempt.
         PortClosed = "port-closed" (Class::Soft),
         /// A probe failed while the server answers itself and reads its clients: the reason lies between them.
         ProbeOnly = "probe-only" (Class::Soft),

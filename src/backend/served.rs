@@ -20,7 +20,7 @@ mod record;
 
 pub(crate) use self::lost::{Complaint, lost_by, remedy, serials_before, still_lost};
 
-/// Maximum number of listed zones to query, in the order of the list.
+/// Maximum number of listed zones to query: those of the record first, then in the order of the list.
 const MOST_LISTED: usize = 1000;
 
 /// Number of zones queried at once.
@@ -81,9 +81,8 @@ impl Served {
         );
         let is_listed = names.is_ok();
         if let Ok(names) = names {
-            let queries: Vec<_> = names.iter().take(MOST_LISTED).filter_map(to_ask).collect();
-            listed.retain(|zone| queries.iter().any(|query| query.name() == zone.zone));
-            let others: Vec<_> = queries.into_iter().filter(|query| !recorded.contains(query)).collect();
+            let others =
+                keep_listed(&mut listed, &recorded, &names.iter().filter_map(to_ask).collect::<Vec<_>>());
             listed.extend(asked(of_listed(targets), &others, backend.timeout).await);
         }
         let is_configured = |one: &Zone| configured.iter().any(|zone| zone.zone == one.zone);
@@ -123,7 +122,7 @@ impl Served {
             match all.find(|present| present.is_of(&before)) {
                 _ if is_among(removed, &before.zone) => {}
                 // The server has got a newer version meanwhile.
-                Some(present) if present.serial.is_some_and(is_newer) => {}
+                Some(present) if present.is_served() && present.serial.is_some_and(is_newer) => {}
                 Some(present) => *present = before,
                 None => self.listed.push(before),
             }
@@ -189,6 +188,17 @@ impl Served {
 /// Whether a zone is among these names, in any case and with or without the final dot.
 pub(crate) fn is_among(names: &[String], zone: &str) -> bool {
     query(zone).is_some_and(|zone| names.iter().filter_map(|name| query(name)).any(|name| name == zone))
+}
+
+/// Removes the zones that the server does not list, by the queries for those that it does. Returns the queries that are not
+/// among the `recorded`, as many as may be asked beside these.
+fn keep_listed(zones: &mut Vec<Zone>, recorded: &[Query], listed: &[Query]) -> Vec<Query> {
+    let names: BTreeSet<_> = ordered(listed.iter().map(Query::name));
+    zones.retain(|zone| names.contains(zone.zone.as_str()));
+    let kept: BTreeSet<_> = ordered(recorded.iter().map(Query::name).filter(|name| names.contains(name)));
+    let room = MOST_LISTED.saturating_sub(kept.len());
+    let is_other = |query: &&Query| !kept.contains(query.name());
+    listed.iter().filter(is_other).take(room).cloned().collect()
 }
 
 /// The SOA query for a zone; `None` if the text is no name.
@@ -311,6 +321,39 @@ mod tests {
             "it serves the zone nowhere"
         );
         assert_eq!(worse([silent(first), silent(second)], Source::Recorded), 2, "it has not started yet");
+    }
+
+    /// The first zones of the list may be new, and a recorded one may be behind them.
+    #[test]
+    fn a_recorded_zone_is_compared_wherever_it_is_in_the_list() {
+        let queries = |names: &[String]| names.iter().filter_map(|name| query(name)).collect::<Vec<_>>();
+        let names: Vec<_> = (0..MOST_LISTED).map(|place| format!("z{place}.")).collect();
+        let zones = || names.iter().map(|name| zone(name, Some(1), None)).collect::<Vec<_>>();
+        let mut kept = zones();
+        let list = [&["new.".to_owned()], &*names].concat();
+        assert_eq!(keep_listed(&mut kept, &queries(&names), &queries(&list)), [], "there is no room");
+        assert_eq!(kept.len(), MOST_LISTED);
+        // One has left the list, and without a record all are new.
+        assert_eq!(
+            keep_listed(&mut kept, &queries(&names), &queries(&list[..MOST_LISTED])),
+            queries(&list[..1])
+        );
+        assert_eq!(kept.len(), MOST_LISTED - 1);
+        assert_eq!(keep_listed(&mut vec![], &[], &queries(&list)), queries(&list[..MOST_LISTED]));
+    }
+
+    /// Only an authoritative answer is a version.
+    #[test]
+    fn a_newer_serial_without_authority_does_not_replace_what_was_served() {
+        let before = [zone("a.", Some(7), None)];
+        let expected = |present| {
+            let mut served = Served { configured: vec![present], ..Served::default() };
+            served.expect(before.clone(), &[]);
+            served.configured[0].serial
+        };
+        assert_eq!(expected(zone("a.", Some(8), None)), Some(8));
+        assert_eq!(expected(zone("a.", Some(8), Some("answered without authority"))), Some(7));
+        assert_eq!(expected(zone("a.", Some(6), None)), Some(7));
     }
 
     #[test]

@@ -56,7 +56,8 @@ pub(crate) enum Backend {
 pub(crate) struct BackendReload {
     #[command(flatten)]
     pub(crate) backend: OneBackend,
-    /// A zone that no service names and the server need not serve afterwards, since it was removed; may be repeated
+    /// A zone that no service names and that is not compared with before, since it was removed, or is older on purpose; may be
+    /// repeated
     #[arg(long, value_name = "ZONE")]
     pub(crate) removed: Vec<String>,
 }
@@ -86,7 +87,8 @@ pub(crate) struct BackendRestart {
     /// earlier restart or reload may have broken what it asks.
     #[arg(long)]
     pub(crate) rollback: bool,
-    /// A zone that no service names and the server need not serve afterwards, since it was removed; may be repeated
+    /// A zone that no service names and that is not compared with before, since it was removed, or is older on purpose; may be
+    /// repeated
     #[arg(long, value_name = "ZONE")]
     pub(crate) removed: Vec<String>,
     /// The reason, shown by `status`

@@ -92,7 +92,7 @@ pub(crate) struct ApiSession {
     pub(crate) version: Option<Version>,
     /// Whether ExaBGP answers commands (`exabgp.api.ack`).
     pub(crate) answers: bool,
-    /// Replies to commands that were given up; they may still arrive.
+    /// Replies to commands that were given up, sent out of turn, or sent without awaiting a reply; they may still arrive.
     late_replies: u32,
     /// Those that are no longer expected and may arrive all the same.
     #[serde(default)]

@@ -19,7 +19,7 @@
 //! alternating results give none.
 //!
 //! A [window] may stand beside the rows: too many failures among the last rounds bring down, too. Then it takes a row of
-//! passes and a window with half as many failures to go up.
+//! passes and a full window with at most half as many failures to go up.
 
 use std::fmt;
 use std::num::NonZeroU32;

@@ -84,16 +84,23 @@ fn addresses(config: &Config, backend: &Backend) -> Vec<IpAddr> {
     addresses.into_iter().collect()
 }
 
-/// How often the probes ask this server per second while they pass, and of that, at other addresses than `counted`.
+/// How often the probes ask this server per second while they pass, and of that, at other addresses than `counted`. A query to
+/// another server is none of a client, but this one does not count it.
 fn probe_rates(config: &Config, backend: &Backend, counted: &[IpAddr]) -> ProbeRates {
     let mut rates = ProbeRates::default();
+    let targets = config.targets_of(backend);
+    let is_alone = config.backends.len() == 1;
+    let asks_it = |server: &IpAddr| {
+        (is_alone && server.is_loopback()) || targets.all().iter().any(|target| target.server.ip() == *server)
+    };
     for check in config.services_of(backend).flat_map(|service| &service.checks) {
         match &check.probe {
             Probe::Dns(set) => {
-                let probes = set.probes();
-                let uncounted = probes.iter().filter(|probe| !counted.contains(&probe.server.ip())).count();
+                let servers = set.probes().iter().map(|probe| probe.server.ip());
+                let asked: Vec<_> = servers.filter(asks_it).collect();
+                let uncounted = asked.iter().filter(|server| !counted.contains(server)).count();
                 let seconds = check.timing.interval.as_secs_f64();
-                rates.all += probes.len() as f64 / seconds;
+                rates.all += asked.len() as f64 / seconds;
                 rates.uncounted += uncounted as f64 / seconds;
             }
             Probe::Freshness(freshness) => rates.all += freshness.rate(),
@@ -336,6 +343,29 @@ mod tests {
              \"latency-seconds\": null, \"refused\": 0, \"unanswered\": 0}}"
         );
         serde_json::from_str(&json).unwrap()
+    }
+
+    /// A check of another server sends this one nothing that could be taken for clients.
+    #[test]
+    fn only_probes_that_may_ask_this_server_are_its_own_queries() {
+        let check = |name: &str, server: &str| {
+            format!(
+                "[[service.check]]\nname = \"{name}\"\ninterval = \"1s\"\ndns = {{ query = \"localhost. A\"{server} }}\n"
+            )
+        };
+        let toml = [
+            "[node]\nmanagement = \"10.1.0.2\"\n[backend.srv]\nkind = \"generic\"\nunit = \"srv.service\"\n[[service]]\nname = \"a\"\nbackend = \"srv\"\n\
+             prefixes = [\"192.0.2.1/32\"]\n",
+            &check("service", ""),
+            &check("management", ", server = \"10.1.0.2\""),
+            &check("loopback", ", server = \"127.0.0.1\""),
+            &check("elsewhere", ", server = \"203.0.113.9\""),
+        ];
+        let config = Config::parse(std::path::Path::new("a.toml"), &toml.concat(), "host").unwrap();
+        let backend = &config.backends[0];
+        let servers = addresses(&config, backend);
+        let rates = probe_rates(&config, backend, &servers);
+        assert_eq!((rates.all, rates.uncounted), (3.0, 1.0), "{servers:?}");
     }
 
     /// The checks may take longer than the settle time to pass.

@@ -1,4 +1,5 @@
-//! The zones that the server served after the last successful operation of an operator, kept on disk.
+//! The zones that the server has to serve after the next operation of an operator, kept on disk: those that it served after
+//! the last successful one or, where a reload has failed for its zones since, the newest version known of each.
 //!
 //! ```text
 //!  restart, reload or rollback succeeds, no recorded zone is worse ─► the zones that the server serves then, saved
@@ -66,9 +67,10 @@ impl From<SavedZone> for Zone {
     }
 }
 
-/// The zones of the last verified operation.
+/// The saved zones.
 #[derive(Debug)]
 pub(crate) struct Verified {
+    /// The last successful operation; without one, the first reload that failed for its zones.
     at: SystemTime,
     pub(crate) zones: Vec<Zone>,
 }
@@ -83,25 +85,30 @@ impl Verified {
 
     /// After a reload that has made zones worse: saves the newest known version of each, of those `before` it and of `verified`, as
     /// what the next operation has to reach.
-    pub(crate) fn keep_newest(
-        config: &Config,
-        backend: &Backend,
-        verified: Option<&Self>,
-        mut before: Served,
-        removed: &[String],
-    ) {
-        // What a silent server served before is known from the record alone.
-        if !matches!(before.source, Source::Silent | Source::Recorded) {
-            before.expect(verified.into_iter().flat_map(|verified| verified.zones.clone()), removed);
-            Self::save(config, backend, &before);
+    pub(crate) fn keep_newest(config: &Config, backend: &Backend, verified: Option<&Self>, before: Served) {
+        if let Some((at, served)) = Self::newest(verified, before) {
+            Self::save(config, backend, at, &served);
+        }
+    }
+
+    /// The newest known version of each zone, with the time of the record, which does not change. `None` if no more is known than
+    /// the record, or without one not all zones. What a failed reload was to remove still counts.
+    fn newest(verified: Option<&Self>, mut before: Served) -> Option<(SystemTime, Served)> {
+        match (before.source, verified) {
+            (Source::Silent, _) | (Source::Unlisted, None) => None,
+            (_, None) => Some((SystemTime::now(), before)),
+            (_, Some(verified)) => {
+                before.expect(verified.zones.clone(), &[]);
+                Some((verified.at, before))
+            }
         }
     }
 
     /// Saves the zones that are `served`. If they cannot be saved, this is only logged.
-    fn save(config: &Config, backend: &Backend, served: &Served) {
+    fn save(config: &Config, backend: &Backend, at: SystemTime, served: &Served) {
         let zones: Vec<_> = served.all().filter_map(SavedZone::from_served).collect();
         let snapshot = Snapshot::new(&config.state, backend);
-        let saved = serde_json::to_vec(&(SystemTime::now(), zones))
+        let saved = serde_json::to_vec(&(at, zones))
             .map_err(Into::into)
             .and_then(|document| snapshot.write(NAME, &document));
         if let Err(error) = saved {
@@ -133,13 +140,14 @@ impl Verified {
         };
         let missing = named(&|zone| !is_served(&zone.zone)).map(|names| {
             format!(
-                "zones are missing that the server served at {at}: {names}; repair its configuration, or name them with --removed"
+                "zones are missing that the server served before (record of {at}): {names}; repair its configuration, or name \
+                 them with --removed"
             )
         });
         let older = named(&is_older).map(|names| {
             format!(
-                "zones are older than those that the server served at {at}: {names}; put the newer ones back, raise the serial, \
-                 or name them with --removed"
+                "zones are older than those that the server served before (record of {at}): {names}; put the newer ones back, \
+                 raise the serial, or name them with --removed"
             )
         });
         let worse: Vec<_> = missing.into_iter().chain(older).collect();
@@ -150,8 +158,8 @@ impl Verified {
     pub(crate) fn note(&self) -> Option<String> {
         let at = local_time::Zone::from_this_host().at(self.at);
         let note = format!(
-            "what the server served at {at} counts as served before this operation, as far as it did not answer, or an \
-             earlier attempt failed"
+            "the zones of the record of {at} count as served before this operation, as far as the server did not answer, or \
+             an earlier attempt failed"
         );
         (!self.zones.is_empty()).then_some(note)
     }
@@ -173,8 +181,9 @@ pub(crate) async fn after_success(
     let Ok(now) = timeout(backend.timeout * QUESTIONS + LEEWAY, now).await else {
         return Some(UNKNOWN_NOW.to_owned());
     };
-    // A server that did not list its zones before, and lists them now, may have lost some. It cannot have if the record is empty;
-    // nor, without a record, if it has no zone now and this operation saves no record.
+    // A server that did not list its zones before, and lists them now, may have lost some. No warning if the record is empty, since
+    // it had none then; nor, without a record, of an operation that saves none for a server without zones: it probably never
+    // had any, and the next such operation would warn again.
     let lists_only_now = now.source == Source::Server
         && match record {
             Some(zones) => !zones.is_empty(),
@@ -189,7 +198,51 @@ pub(crate) async fn after_success(
     // The server may have lost them before: an operator may have removed them, or put them back, with other tools.
     let worse = verified.and_then(|verified| verified.worse(&now, removed));
     if saves && worse.is_none() && !matches!(now.source, Source::Silent | Source::Recorded) {
-        Verified::save(config, backend, &now);
+        Verified::save(config, backend, SystemTime::now(), &now);
     }
     worse.or_else(|| unverified.map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zone(name: &str, serial: u32) -> Zone {
+        let server = "127.0.0.1:53".parse().unwrap();
+        SavedZone(name.to_owned(), server, false, serial).into()
+    }
+
+    fn newest(
+        source: Source,
+        before: &[Zone],
+        verified: Option<&[Zone]>,
+    ) -> Option<Vec<(String, Option<u32>)>> {
+        let at = SystemTime::UNIX_EPOCH;
+        let verified = verified.map(|zones| Verified { at, zones: zones.to_vec() });
+        let before = Served { listed: before.to_vec(), source, ..Served::default() };
+        let (kept_at, served) = Verified::newest(verified.as_ref(), before)?;
+        assert_eq!(kept_at == at, verified.is_some(), "the record keeps its time");
+        Some(served.all().map(|zone| (zone.zone.clone(), zone.serial)).collect())
+    }
+
+    #[test]
+    fn after_a_failed_reload_the_newest_known_version_of_each_zone_counts() {
+        let (before, record) =
+            ([zone("a.", 5), zone("b.", 9)], [zone("a.", 7), zone("b.", 8), zone("c.", 1)]);
+        let all = [("a.", 7), ("b.", 9), ("c.", 1)].map(|(name, serial)| (name.to_owned(), Some(serial)));
+        for source in [Source::Server, Source::Named, Source::Recorded, Source::Unlisted] {
+            assert_eq!(newest(source, &before, Some(&record)).as_deref(), Some(&all[..]), "{source:?}");
+        }
+        let known = [("a.", 5), ("b.", 9)].map(|(name, serial)| (name.to_owned(), Some(serial)));
+        assert_eq!(newest(Source::Server, &before, None).as_deref(), Some(&known[..]));
+    }
+
+    /// What is incomplete must not count as all that the server served.
+    #[test]
+    fn without_a_list_or_an_answer_there_is_nothing_to_keep() {
+        let before = [zone("a.", 5)];
+        assert_eq!(newest(Source::Unlisted, &before, None), None);
+        assert_eq!(newest(Source::Silent, &[], None), None);
+        assert_eq!(newest(Source::Silent, &[], Some(&before)), None);
+    }
 }

@@ -102,15 +102,15 @@ pub(super) async fn run(
     }
     let exit = reporter.report(status::run(config, backend, false)).await?;
     let source = served.source;
-    if !complaints.zones.is_empty() {
-        Verified::keep_newest(config, backend, verified.as_ref(), served, removed);
+    // While the drain of a failed restart stays, what counts is from before that.
+    let saves = failed.iter().all(|service| drains_left(service, backend).next().is_none());
+    if !complaints.zones.is_empty() && (saves || verified.is_some()) {
+        Verified::keep_newest(config, backend, verified.as_ref(), served);
     }
     let lost = || complaints.zones.iter().map(|complaint| complaint.zone.clone()).collect();
     let ended = match complaints.summary(exit) {
         Some(why) => Err(ReloadFailure { why, lost: Some(lost()) }),
         None => {
-            // While the drain of a failed restart stays, what counts is from before that.
-            let saves = failed.iter().all(|service| drains_left(service, backend).next().is_none());
             let check = after_success(config, backend, source, verified.as_ref(), removed, saves);
             Ok(reporter.report(check).await)
         }

@@ -84,7 +84,7 @@ pub(super) enum Input {
 /// The facts, besides the state, on which the transition depends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts {
-    /// Replies to commands that were given up may still arrive.
+    /// Replies to commands that were given up, sent out of turn, or sent without awaiting a reply may still arrive.
     pub(super) late_replies: bool,
     /// ExaBGP answers commands.
     pub(super) answers: bool,
@@ -115,7 +115,8 @@ pub(super) enum Step {
     StopAwaiting,
     /// Discards late replies, then becomes ready.
     Settle,
-    /// Counts one late reply less; the reply belongs to a command that was given up.
+    /// Counts one late reply less: the reply belongs to a command that was given up, sent out of turn, or sent without awaiting a
+    /// reply, and acknowledges nothing.
     Discard,
     /// The same while settling, whose time begins anew.
     DiscardAndSettle,

@@ -229,7 +229,12 @@ impl Service {
             }
             ServiceState::Up => format!("required checks pass{}", self.ignored()),
             ServiceState::Starting if self.unknown_checks.stated_without_verdict => {
-                format!("no verdict: {}; what was acknowledged last stands", self.why_unknown())
+                let stands = match self.stands_without_verdict {
+                    None => "no earlier state stands, so its prefixes are withdrawn",
+                    Some(_) if self.lost_verdict => "what was decided before the reload stands",
+                    Some(_) => "what was acknowledged last stands",
+                };
+                format!("no verdict: {}; {stands}", self.why_unknown())
             }
             ServiceState::Starting if self.lost_verdict => {
                 "no verdict since a reload changed its checks; its last announcement or withdraw stands"

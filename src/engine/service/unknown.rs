@@ -280,6 +280,21 @@ mod tests {
         }
     }
 
+    /// Nothing is known of earlier, so the prefixes are withdrawn.
+    #[test]
+    fn a_service_that_starts_with_unknown_checks_shows_what_stands() {
+        let mut engine = engine();
+        let id = CheckId { service: ServiceId(0), check: 0 };
+        engine.handle(Moment::START, Event::Start);
+        let mut now = Moment::START;
+        for _ in 0..2 {
+            now = now + Duration::from_secs(3600);
+            engine.handle(now, Event::Outcome(id, Outcome::from_cause(Cause::Local, "no ports")));
+        }
+        let shown = "no verdict: check b: no ports; no earlier state stands, so its prefixes are withdrawn";
+        assert_eq!(engine.services()[0].explain(), shown);
+    }
+
     #[test]
     fn a_service_that_waits_for_unknown_checks_shows_the_reason() {
         let mut engine = engine();

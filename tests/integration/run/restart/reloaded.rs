@@ -228,7 +228,7 @@ fn a_zone_that_a_failed_operation_has_left_older_fails_the_next_reload() {
         // A restart cannot make it worse, and only warns.
         let restart = site.run(&[]);
         let said = String::from_utf8_lossy(&restart.stdout);
-        let warning = "zones are older than those that the server served at ";
+        let warning = "zones are older than those that the server served before (record of ";
         assert!(restart.status.code() == Some(0) && said.contains(warning), "{said}");
         assert!(!said.contains("served again"), "{said}");
         reload(0, warning);

@@ -36,12 +36,12 @@ fn a_hung_server_must_serve_again_what_the_last_verified_operation_has_seen() {
         // systemd has started it again before an operator looks.
         fs::write(site.pop.file("lost"), "").unwrap();
         for _ in 0..2 {
-            ends(&site, &[], 0, "WARNING: zones are missing that the server served at 2");
+            ends(&site, &[], 0, "WARNING: zones are missing that the server served before (record of 2");
         }
         site.helper.logs("; repair its configuration, or name them with --removed");
         fs::remove_file(site.pop.file("lost")).unwrap();
         hangs(&site, "touch lost");
-        ends(&site, &[], 3, " counts as served before this operation, as far as it did not answer");
+        ends(&site, &[], 3, " count as served before this operation, as far as the server did not answer");
         let reason = &site.drains_of("resolver")[0].1;
         assert!(reason.contains("zone example.org. at 127.0.0.1:53: serial none, before 7"), "{reason}");
         // Nor does it help to hang again.
@@ -78,7 +78,12 @@ fn a_restart_says_if_a_lost_zone_could_not_be_noticed() {
         // Without an operator an old record delays no return, and stays. It only warns.
         for _ in 0..2 {
             hangs(&site, "touch lost");
-            ends(&site, &["--unattended"], 0, "WARNING: zones are missing that the server served at 2");
+            ends(
+                &site,
+                &["--unattended"],
+                0,
+                "WARNING: zones are missing that the server served before (record of 2",
+            );
         }
         hangs(&site, "touch lost");
         ends(&site, &[], 3, "zone example.org. at 127.0.0.1:53: serial none, before 7");
