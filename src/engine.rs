@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use self::action::Action;
 use self::api_session::route_entry::RouteEntry;
-use self::api_session::{ApiSession, Parent, Settings};
+use self::api_session::{ApiSession, Parent, Settings, Wish};
 use self::event::{CheckId, Event, ServiceId};
 use self::memory::Memory;
 use self::moment::Moment;
@@ -27,7 +27,7 @@ use self::removed::RemovedServices;
 use self::service::{STANDS_FOR, Service, StartPolicy};
 use self::settled::Confirmation;
 use self::succession::{Inheritance, Succession};
-use crate::exabgp::{Advertisement, Route};
+use crate::exabgp::Route;
 
 pub(crate) mod action;
 pub(crate) mod api_session;
@@ -244,7 +244,7 @@ impl Engine {
         &self.services
     }
 
-    /// The configuration of each service.
+    /// Their configuration.
     pub(crate) fn plans(&self) -> &[plan::Service] {
         &self.plans
     }
@@ -284,7 +284,7 @@ impl Engine {
         let left = self.api_session.left_behind(self.api_session.entries()[self.owners.len()..].iter());
         for (route, left) in (self.owners.len()..).zip(left) {
             out.push(Notice::LeftBehind(left).into());
-            self.api_session.desire_all(now, [(route, &Advertisement::Withdraw, false)], out);
+            self.api_session.desire_all(now, [Wish::withdraw(route)], out);
         }
     }
 
@@ -342,36 +342,17 @@ impl Engine {
         }
     }
 
-    /// Corrects the first verdict of the service at this place since a reload, in `out` from `first` on: it names the state
-    /// before the reload, and lists no prefix whose route is advertised as desired already. It is no news if both stay.
-    fn note_kept_routes(&mut self, place: usize, first: usize, out: &mut Vec<Action>) {
-        let is_verdict = |action: &Action| {
-            matches!(action, Action::Log(Notice::Service { from: service::ServiceState::Starting, .. }))
-        };
-        let Some(at) = out[first..].iter().position(is_verdict).map(|at| first + at) else { return };
-        let former = self.services[place].take_state_before_reload();
-        let desired: Vec<_> = self.entries_of(place).map(|entry| entry.desired.as_ref()).collect();
-        let stands = |route: usize, wanted: &Advertisement| desired.get(route) == Some(&Some(wanted));
-        let Action::Log(Notice::Service { from, to, asks, kept, .. }) = &mut out[at] else { return };
-        if !asks.is_empty() {
-            *kept = self.services[place].asks(stands);
-            *asks = self.services[place].asks(|route, wanted| !stands(route, wanted));
-        }
-        *from = former.unwrap_or(*from);
-        if from == to && asks.is_empty() {
-            out.remove(at);
-        }
-    }
-
     /// Passes the desired advertisement of every prefix to the API session.
     fn pass_statements(&mut self, now: Moment, out: &mut Vec<Action>) {
         let restated: Vec<_> = self.services.iter_mut().map(Service::take_restate).collect();
         let mut place_in_service = vec![0; self.services.len()];
-        let wishes = self.owners.iter().enumerate().filter_map(|(route, owner)| {
-            let place = place_in_service[owner.0];
+        let wishes = self.owners.iter().enumerate().filter_map(|(place, owner)| {
+            let of_service = place_in_service[owner.0];
             place_in_service[owner.0] += 1;
-            let advertisement = self.services[owner.0].stated(place)?;
-            Some((route, advertisement, restated[owner.0]))
+            let service = &self.services[owner.0];
+            let advertisement = service.stated(of_service)?;
+            let decided = service.state() != service::ServiceState::Starting;
+            Some(Wish { place, advertisement, decided, again: restated[owner.0] })
         });
         self.api_session.desire_all(now, wishes, out);
     }

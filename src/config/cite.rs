@@ -123,7 +123,7 @@ impl ConfigError {
     #[must_use]
     pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Self {
         let advice = match error.kind() {
-            io::ErrorKind::NotFound => "; name another with -c FILE",
+            io::ErrorKind::NotFound => "; restore it, or name another with -c FILE",
             io::ErrorKind::PermissionDenied => {
                 "; ExaBGP starts helpers as its own user, which needs permission to read it"
             }

@@ -136,6 +136,25 @@ pub(crate) struct ApiSession {
     unheard: Unheard,
 }
 
+/// The advertisement that a service wants for one of its routes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish<'a> {
+    /// The place of the route.
+    pub(crate) place: usize,
+    pub(crate) advertisement: &'a Advertisement,
+    /// Whether the service has decided. If not, an earlier statement stands, with its next hop.
+    pub(crate) decided: bool,
+    /// Whether to send it again if it is not new.
+    pub(crate) again: bool,
+}
+
+impl Wish<'_> {
+    /// For a route that no service has now.
+    pub(crate) const fn withdraw(place: usize) -> Self {
+        Self { place, advertisement: &Advertisement::Withdraw, decided: true, again: false }
+    }
+}
+
 impl ApiSession {
     /// Nothing is sent and nothing is desired yet. An earlier helper `announced` these routes, and ExaBGP may still
     /// announce them: those among `routes` are marked so, the others follow as left behind.
@@ -206,16 +225,18 @@ impl ApiSession {
         }
     }
 
-    /// Records desired advertisements before any is sent, each as soon as the session allows: of the route at this place,
-    /// and whether to send it again if it is not new.
+    /// Records desired advertisements before any is sent, each as soon as the session allows.
     pub(crate) fn desire_all<'a>(
         &mut self,
         now: Moment,
-        wishes: impl IntoIterator<Item = (usize, &'a Advertisement, bool)>,
+        wishes: impl IntoIterator<Item = Wish<'a>>,
         out: &mut Vec<Action>,
     ) {
-        for (route, advertisement, again) in wishes {
-            let entry = &mut self.entries[route];
+        for Wish { place, advertisement, decided, again } in wishes {
+            if decided {
+                self.take_next_route(now, place);
+            }
+            let entry = &mut self.entries[place];
             if !entry.desire(now, advertisement) && again {
                 entry.restate(now);
             }

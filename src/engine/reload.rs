@@ -9,9 +9,10 @@ use super::moment::Moment;
 use super::notice::Notice;
 use super::plan::Plan;
 use super::removed::RemovedServices;
-use super::service::{Service, SucceedingPlaces};
+use super::service::{Service, ServiceState, SucceedingPlaces};
 use super::succession::{Inheritance, Succession};
 use super::{Engine, Phase, heartbeat, routes, settings};
+use crate::exabgp::Advertisement;
 
 use self::differences::Changed;
 
@@ -105,6 +106,29 @@ impl Engine {
         let changed = changed.into_iter().map(|changed| changed.told(self)).collect();
         out.insert(0, Notice::Reloaded { unchanged, changed, added, removed }.into());
         Reloaded { actions: out, kept: kept_checks, same_probes }
+    }
+
+    /// Corrects the first verdict of the service at this place since a reload, in `out` from `first` on: it names the state
+    /// before the reload, and lists no prefix whose route is advertised as desired already. It is no news if both stay.
+    pub(super) fn note_kept_routes(&mut self, place: usize, first: usize, out: &mut Vec<Action>) {
+        let is_verdict = |action: &Action| {
+            matches!(action, Action::Log(Notice::Service { from: ServiceState::Starting, .. }))
+        };
+        let Some(at) = out[first..].iter().position(is_verdict).map(|at| first + at) else { return };
+        let former = self.services[place].take_state_before_reload();
+        let entries: Vec<_> = self.entries_of(place).collect();
+        let stands = |route: usize, wanted: &Advertisement| {
+            entries.get(route).is_some_and(|entry| entry.desires(wanted))
+        };
+        let Action::Log(Notice::Service { from, to, asks, kept, .. }) = &mut out[at] else { return };
+        if !asks.is_empty() {
+            *kept = self.services[place].asks(stands);
+            *asks = self.services[place].asks(|route, wanted| !stands(route, wanted));
+        }
+        *from = former.unwrap_or(*from);
+        if from == to && asks.is_empty() {
+            out.remove(at);
+        }
     }
 
     /// Takes the routes and settings of `next`, and decides anew.

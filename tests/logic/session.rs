@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::engine::action::Action;
-use crate::engine::api_session::{ApiSession, Parent, Settings};
+use crate::engine::api_session::{ApiSession, Parent, Settings, Wish};
 use crate::engine::compat::Compat;
 use crate::engine::moment::Moment;
 use crate::engine::plan;
@@ -296,7 +296,8 @@ fn play(model: Model, seed: u64) -> Result<(), String> {
             if !announce && new && run.sent[place] != Some(false) {
                 run.waiting.insert(place, run.now);
             }
-            run.session.desire_all(run.now, [(place, &advertisement, false)], &mut out);
+            let wish = Wish { place, advertisement: &advertisement, decided: true, again: false };
+            run.session.desire_all(run.now, [wish], &mut out);
             let pause = if dice.one_in(3) { dice.millis(20) } else { dice.millis(8_000) };
             wish_at = if run.now + pause > after(BAD) && wanted.iter().all(Option::is_some) {
                 after(END + Duration::from_secs(1))

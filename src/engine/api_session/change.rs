@@ -49,12 +49,11 @@ impl ApiSession {
             _ => None,
         };
         // Collected first, so that the order of the routes does not matter.
-        let mut desired = HashMap::new();
-        for RouteEntry { route, desired: some, .. } in &self.entries {
-            if let Some(advertisement) = some {
-                desired
-                    .entry((route.prefix, route.path_information))
-                    .or_insert_with(|| advertisement.clone());
+        let mut stated: HashMap<_, Vec<_>> = HashMap::new();
+        for RouteEntry { route, desired, .. } in &self.entries {
+            if let Some(advertisement) = desired {
+                let of_prefix = stated.entry((route.prefix, route.path_information)).or_default();
+                of_prefix.push((route.clone(), advertisement.clone()));
             }
         }
         let mut before: Vec<_> = std::mem::take(&mut self.entries).into_iter().map(Some).collect();
@@ -68,16 +67,10 @@ impl ApiSession {
                 before[*place].as_ref().is_some_and(|entry| entry.route.is_the_same_as(&route))
             };
             let entry = if let Some(entry) = beside().find(is_it).and_then(|place| before[place].take()) {
-                entry.become_route(now, route)
+                entry.become_route(route)
             } else {
-                // What is desired for the same prefix and other neighbors stands for this route, too, until there is a
-                // decision.
-                let stands = desired.get(&(route.prefix, route.path_information));
-                let mut entry = RouteEntry::new(route);
-                if let Some(stands) = stands {
-                    entry.desire(now, stands);
-                }
-                entry
+                let stated = stated.get(&(route.prefix, route.path_information));
+                beside_stated(now, route, stated.map_or(&[], Vec::as_slice))
             };
             self.entries.push(entry);
         }
@@ -97,6 +90,19 @@ impl ApiSession {
                 Some(place) => *route = place,
                 None => self.state = State::Sending(Command::Replaced(std::mem::take(line))),
             }
+        }
+    }
+
+    /// The service of the route at this place has decided: states it with the next hop of the present configuration.
+    pub(super) fn take_next_route(&mut self, now: Moment, place: usize) {
+        let Some(route) = self.entries[place].next_route.take() else { return };
+        self.entries[place].route = route;
+        self.entries[place].state_anew(now);
+        // A reply to the command with the former next hop says nothing about the new one.
+        if let State::Sending(Command::Route(of, _, line)) = &mut self.state
+            && *of == place
+        {
+            self.state = State::Sending(Command::Replaced(std::mem::take(line)));
         }
     }
 
@@ -123,6 +129,36 @@ impl ApiSession {
         let beside = |entry: &&mut RouteEntry| !entry.stale && entry.route.may_go_with(&gone);
         self.entries.iter_mut().filter(beside).for_each(|entry| entry.restate(now));
     }
+}
+
+impl RouteEntry {
+    /// Takes the route of another configuration. A new next hop waits for the next decision of the service: the checks may have
+    /// to show first that it leads to a server that answers.
+    fn become_route(mut self, route: Route) -> Self {
+        self.stale = false;
+        self.given_up = false;
+        if self.desired.is_none() {
+            self.route = route;
+        } else {
+            self.next_route = (self.route != route).then_some(route);
+        }
+        self
+    }
+}
+
+/// A route with new neighbors. Until there is a decision, what was `stated` for its prefix stands for it, too, with the next hop
+/// for those of its neighbors that have the prefix.
+fn beside_stated(now: Moment, route: Route, stated: &[(Route, Advertisement)]) -> RouteEntry {
+    let of_same_neighbors = stated.iter().find(|(earlier, _)| earlier.may_go_with(&route));
+    let former = of_same_neighbors.map_or_else(
+        || route.clone(),
+        |(was, _)| Route { neighbors: route.neighbors.clone(), ..was.clone() },
+    );
+    let mut entry = RouteEntry::new(former);
+    if let Some((_, stands)) = of_same_neighbors.or(stated.first()) {
+        entry.desire(now, stands);
+    }
+    entry.become_route(route)
 }
 
 /// Hands routes that are no longer configured over to the `configured` ones of the same prefix: to a neighbor that has

@@ -21,6 +21,9 @@ use crate::text::joined;
 pub(crate) struct RouteEntry {
     /// The route.
     pub(crate) route: Route,
+    /// The route of the present configuration if its command differs: what was stated stands until the service has decided.
+    #[serde(default)]
+    pub(super) next_route: Option<Route>,
     /// The advertisement that the service wants; `None` until its first decision.
     pub(crate) desired: Option<Advertisement>,
     /// The last advertisement that was sent to ExaBGP and not refused.
@@ -110,6 +113,7 @@ impl RouteEntry {
     pub(super) const fn new(route: Route) -> Self {
         Self {
             route,
+            next_route: None,
             desired: None,
             sent: None,
             acknowledged: None,
@@ -129,20 +133,9 @@ impl RouteEntry {
         }
     }
 
-    /// Takes the route of another configuration. If its command differs, it is sent again.
-    pub(super) fn become_route(mut self, now: Moment, route: Route) -> Self {
-        let differs = self.route != route;
-        self.route = route;
-        self.stale = false;
-        self.given_up = false;
-        if differs {
-            self.state_anew(now);
-        }
-        self
-    }
-
-    /// Its command is another one now: what was sent and acknowledged says nothing about it.
+    /// Its command is another one now: what was sent and acknowledged says nothing about it, and its next statement is news.
     pub(super) fn state_anew(&mut self, now: Moment) {
+        self.reported = None;
         self.forget_sent();
         self.forget_acknowledgment(now);
         self.restate(now);
@@ -153,6 +146,7 @@ impl RouteEntry {
         self.stale = true;
         // If it is configured again later, its next announcement is news.
         self.reported = None;
+        self.next_route = None;
         self.desire(now, &Advertisement::Withdraw);
         self
     }
@@ -206,6 +200,11 @@ impl RouteEntry {
     pub(crate) fn with_neighbors(&self) -> String {
         let to = if self.route.neighbors.is_empty() { "" } else { " to " };
         format!("{}{to}{}", self.route.prefix, joined(&self.route.neighbors, "+"))
+    }
+
+    /// Whether the desired advertisement is this one, with the next hop of the present configuration.
+    pub(crate) fn desires(&self, advertisement: &Advertisement) -> bool {
+        self.next_route.is_none() && self.desired.as_ref() == Some(advertisement)
     }
 
     /// Whether there is a desired advertisement and ExaBGP has acknowledged exactly that one.

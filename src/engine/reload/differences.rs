@@ -1,6 +1,8 @@
 //! The changes of a service by a reload, for people.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use ipnet::IpNet;
 
 use crate::engine::Engine;
 use crate::engine::api_session::route_entry::RouteEntry;
@@ -8,6 +10,7 @@ use crate::engine::ladder::Ladder;
 use crate::engine::plan::Service;
 use crate::engine::service::ServiceState;
 use crate::exabgp::{Advertisement, Route};
+use crate::text::joined;
 
 /// A service that a reload has changed, before the log names it.
 #[derive(Debug)]
@@ -49,9 +52,10 @@ impl Changed {
         if begins && waits_for_checks {
             return format!("{what}; announced once its checks pass)");
         }
+        let entries = by_prefix(engine.entries_of(place), |entry| entry.route.prefix);
         let stays = |(route, desired): &(Route, Option<Advertisement>)| {
-            let mut entries = engine.entries_of(place);
-            entries.any(|entry| entry.route.is_the_same_as(route) && entry.desired == *desired)
+            let mut of_prefix = entries.get(&route.prefix).into_iter().flatten();
+            of_prefix.any(|entry| entry.route == *route && entry.desired == *desired)
         };
         match stood.filter(|stood| stood.iter().all(stays)) {
             None => format!("{what})"),
@@ -61,10 +65,22 @@ impl Changed {
     }
 }
 
+/// Items by their prefix. There may be many, and few of one prefix.
+fn by_prefix<T>(items: impl IntoIterator<Item = T>, prefix: impl Fn(&T) -> IpNet) -> HashMap<IpNet, Vec<T>> {
+    let mut known: HashMap<_, Vec<_>> = HashMap::new();
+    for item in items {
+        known.entry(prefix(&item)).or_default().push(item);
+    }
+    known
+}
+
 /// Whether ExaBGP cannot tell the routes of `plan` from those of `earlier`, so that they stay until there is another
 /// verdict.
 fn may_stay(earlier: &Service, plan: &Service) -> bool {
-    let is_kept = |route: &Route| plan.routes.contains(route);
+    let planned = by_prefix(&plan.routes, |route| route.prefix);
+    let is_kept = |route: &Route| {
+        planned.get(&route.prefix).into_iter().flatten().any(|planned| planned.is_the_same_as(route))
+    };
     earlier.enabled && plan.enabled && earlier.ladders == plan.ladders && earlier.routes.iter().all(is_kept)
 }
 
@@ -88,6 +104,7 @@ fn differences(earlier: &Service, plan: &Service) -> String {
         of_each.filter(|prefix| known.insert(*prefix)).collect::<Vec<_>>()
     };
     let same_prefixes = prefixes(earlier) == prefixes(plan);
+    let same_neighbors = same_prefixes && !differ(earlier, plan, |route| &route.neighbors);
     let (before, now) = (&earlier.ladders, &plan.ladders);
     // Each route has one ladder. If the number of routes changes, only the different ladders are compared.
     let states_differ = distinct(before) != distinct(now) || (before.len() == now.len() && before != now);
@@ -95,7 +112,9 @@ fn differences(earlier: &Service, plan: &Service) -> String {
         ("name", earlier.name != plan.name),
         ("enabled", earlier.enabled != plan.enabled),
         ("prefixes", !same_prefixes),
-        ("next-hop or neighbors", same_prefixes && earlier.routes != plan.routes),
+        ("neighbors", same_prefixes && !same_neighbors),
+        ("path-information", same_neighbors && differ(earlier, plan, |route| &route.path_information)),
+        ("med-increase", same_neighbors && differ(earlier, plan, |route| &route.med_offset)),
         ("what its states advertise", states_differ),
         ("unknown-after", earlier.unknown_after != plan.unknown_after),
         ("recovery", earlier.recovery != plan.recovery),
@@ -107,12 +126,31 @@ fn differences(earlier: &Service, plan: &Service) -> String {
     .filter(|(_, differs)| *differs)
     .map(|(key, _)| key.to_owned())
     .collect();
+    different.extend(next_hops(earlier, plan));
     let others = plan.others.iter().filter(|other| !earlier.others.contains(other));
     different.extend(others.map(|(key, _)| (*key).to_owned()));
     different.extend(checks(earlier, plan));
     different.join(", ")
 }
 
+/// Whether this part of their routes differs.
+fn differ<T: PartialEq>(earlier: &Service, plan: &Service, part: impl Fn(&Route) -> &T) -> bool {
+    !earlier.routes.iter().map(&part).eq(plan.routes.iter().map(&part))
+}
+
+/// The next hops of the routes that get another one.
+fn next_hops(earlier: &Service, plan: &Service) -> Option<String> {
+    let before = by_prefix(&earlier.routes, |route| route.prefix);
+    let had_another = |route: &&Route| {
+        let mut of_prefix = before.get(&route.prefix).into_iter().flatten();
+        of_prefix.any(|was| was.may_go_with(route) && was.next_hop != route.next_hop)
+    };
+    let hops: BTreeSet<_> =
+        plan.routes.iter().filter(had_another).map(|route| route.next_hop.to_string()).collect();
+    (!hops.is_empty()).then(|| format!("next-hop {}", joined(hops, " and ")))
+}
+
+/// The checks that differ, are new or are gone; if there are none, whether only their order differs.
 fn checks<'a>(earlier: &'a Service, plan: &'a Service) -> impl Iterator<Item = String> + 'a {
     let find = |service: &'a Service, name: &str| service.checks.iter().find(|check| check.name == name);
     let present = plan.checks.iter().filter_map(move |check| match find(earlier, &check.name) {
@@ -121,5 +159,7 @@ fn checks<'a>(earlier: &'a Service, plan: &'a Service) -> impl Iterator<Item = S
         Some(_) => None,
     });
     let gone = earlier.checks.iter().filter(move |check| find(plan, &check.name).is_none());
-    present.chain(gone.map(|check| format!("no more check {}", check.name)))
+    let mut different = present.chain(gone.map(|check| format!("no more check {}", check.name))).peekable();
+    let is_order = different.peek().is_none() && earlier.checks != plan.checks;
+    different.chain(is_order.then(|| "order of its checks".to_owned()))
 }

@@ -19,6 +19,7 @@ mod drains;
 mod handover;
 mod holds;
 mod neighbors;
+mod next_hops;
 mod restarts;
 mod returns;
 mod standing;
@@ -228,6 +229,22 @@ impl Bench {
     fn states(&self) -> Vec<(&str, ServiceState)> {
         self.engine.services().iter().map(|service| (service.name(), service.state())).collect()
     }
+}
+
+/// As after a supplied check was pasted into the file.
+#[test]
+fn another_order_of_the_checks_is_named_and_changes_no_state() {
+    let services = "a unit=a.service 192.0.2.1/32";
+    let mut bench = Bench::up(services);
+    bench.handle(Event::Outcome(CheckId { service: ServiceId(0), check: 1 }, Outcome::pass(Duration::ZERO)));
+    let (before, mut plan) = (bench.states().first().map(|(_, state)| *state), config(services).plan());
+    plan.services[0].checks.reverse();
+    let reloaded = bench.engine.reload(bench.now, &plan);
+    bench.follow(&reloaded.actions);
+    let named = "configuration reloaded: changed: a (order of its checks; route kept)".to_owned();
+    assert!(bench.logged.contains(&named), "{:?}", bench.logged);
+    assert_eq!(bench.states().first().map(|(_, state)| *state), before);
+    assert_eq!(reloaded.kept.len(), 2);
 }
 
 #[test]

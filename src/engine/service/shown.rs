@@ -240,6 +240,12 @@ impl Service {
                 "no verdict since a reload changed its checks; its last announcement or withdraw stands"
                     .to_owned()
             }
+            ServiceState::Starting if self.checks.is_empty() => {
+                "withdrawn until the configuration can be used".to_owned()
+            }
+            ServiceState::Starting if self.stated == Some(Stated::Withdraw) => {
+                "no verdict yet; its prefixes are withdrawn until there is one".to_owned()
+            }
             ServiceState::Starting if self.stated.is_some() => {
                 "no verdict yet; its last announcement or withdraw stands".to_owned()
             }

@@ -261,14 +261,19 @@ mod tests {
     use crate::engine::event::{CheckId, Event, ServiceId};
     use crate::engine::memory::Memory;
     use crate::engine::order::Holder;
+    use crate::engine::plan::Plan;
+    use crate::engine::service::StartPolicy;
     use crate::outcome::Outcome;
 
-    fn engine() -> Engine {
+    fn plan() -> Plan {
         let toml = "[node]\nmanagement = \"10.1.0.2\"\n[defaults]\nrise = 1\nfall = 1\n[[service]]\nname = \"a\"\n\
                     prefixes = [\"192.0.2.1/32\"]\naddress = false\n[[service.check]]\nname = \"b\"\n\
                     dns = { query = \"localhost. A\" }\n";
-        let config = Config::parse(Path::new("a.toml"), toml, "host").unwrap();
-        Engine::new(&config.plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO)
+        Config::parse(Path::new("a.toml"), toml, "host").unwrap().plan()
+    }
+
+    fn engine() -> Engine {
+        Engine::new(&plan(), Parent::ExaBgp, Memory::default(), Duration::ZERO)
     }
 
     /// A dump of the flight recorder contains them.
@@ -293,6 +298,22 @@ mod tests {
         }
         let shown = "no verdict: check b: no ports; no earlier state stands, so its prefixes are withdrawn";
         assert_eq!(engine.services()[0].explain(), shown);
+    }
+
+    /// What was announced before does not stand.
+    #[test]
+    fn a_service_that_starts_withdrawn_says_so() {
+        let mut plan = plan();
+        plan.services[0].start = StartPolicy::Withdraw;
+        let started = |plan: &Plan| {
+            let mut engine = Engine::new(plan, Parent::ExaBgp, Memory::default(), Duration::ZERO);
+            engine.handle(Moment::START, Event::Start);
+            engine.services()[0].explain()
+        };
+        assert_eq!(started(&plan), "no verdict yet; its prefixes are withdrawn until there is one");
+        // As while the configuration is unusable.
+        plan.services[0].checks.clear();
+        assert_eq!(started(&plan), "withdrawn until the configuration can be used");
     }
 
     #[test]

@@ -104,12 +104,16 @@ fn about_exits(service: &Service) -> Option<String> {
 /// that runs with what it has read before does not.
 fn about_file(document: &Document, file_is_broken: bool) -> Option<String> {
     let file = document.configuration.display();
-    let then = match (&document.trouble, file_is_broken) {
-        (Some(_), _) => "the helper reads it again by itself",
-        (None, true) => "then `dnsherald reload`",
+    // Without a last good configuration the file may be gone.
+    let (correct, then) = match (&document.trouble, file_is_broken) {
+        (Some(_), _) if document.last_good.is_none() => {
+            ("correct or restore", "the helper reads it again by itself")
+        }
+        (Some(_), _) => ("correct", "the helper reads it again by itself"),
+        (None, true) => ("correct", "then `dnsherald reload`"),
         (None, false) => return None,
     };
-    Some(format!("correct {file}, {then} (`dnsherald check-config {file}` shows the errors)"))
+    Some(format!("{correct} {file}, {then} (`dnsherald check-config {file}` shows the errors)"))
 }
 
 /// What to do about the failed reload of its server, which a reload does not start if it `is_gone`.

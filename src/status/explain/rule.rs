@@ -71,7 +71,10 @@ impl Rule {
     /// The step of the chain.
     pub(super) fn step(self, service: &Service, view: &View) -> Step {
         let Service { state, for_seconds, reason, .. } = service;
-        let (words, since) = (self.words(), view.since_phrase(*for_seconds));
+        let since = view.since_phrase(*for_seconds);
+        // Only a service that stands for all prefixes, while the configuration is unusable, has none.
+        let is_unusable = self == Self::NoVerdict && service.checks.is_empty();
+        let words = if is_unusable { "the unusable configuration" } else { self.words() };
         let text = format!("decided by {words}; {state} {since}: {reason}");
         Step::new(Stage::Decided, None, text, service.since)
     }

@@ -257,7 +257,7 @@ fn an_acknowledgment_survives_the_change_to_commands_per_neighbor() {
 fn another_number_of_neighbors_is_no_change_of_prefixes() {
     let mut bench = Bench::up("a to=10.0.0.1/100 192.0.2.1/32");
     bench.reload(TO_TWO);
-    let changed = "configuration reloaded: changed: a (next-hop or neighbors, what its states advertise)";
+    let changed = "configuration reloaded: changed: a (neighbors, what its states advertise)";
     assert!(bench.logged.contains(&changed.to_owned()), "{:?}", bench.logged);
 }
 

@@ -131,7 +131,7 @@ const STATES: &[State] = &[
     (
         "no configuration",
         unusable,
-        "correct /etc/dnsherald/dnsherald.toml, the helper reads it again by itself (`dnsherald check-config ",
+        "correct or restore /etc/dnsherald/dnsherald.toml, the helper reads it again by itself (`dnsherald check-config ",
     ),
 ];
 
