@@ -64,8 +64,8 @@ pub(crate) struct Engine {
     /// The configuration of each service. A snapshot leaves it out, because a trace has it beside.
     #[serde(skip)]
     plans: Vec<plan::Service>,
-    /// For each route of the API session, the service it belongs to. The API session may have more routes, left by an
-    /// earlier helper.
+    /// For each configured route of the API session, the service it belongs to. Behind these the API session may have more:
+    /// routes that a reload has removed, or that an earlier helper has left.
     owners: Vec<ServiceId>,
     api_session: ApiSession,
     /// Drains of all services; a service that is added later has them, too.
@@ -351,7 +351,7 @@ impl Engine {
             place_in_service[owner.0] += 1;
             let service = &self.services[owner.0];
             let advertisement = service.stated(of_service)?;
-            let decided = service.state() != service::ServiceState::Starting;
+            let decided = service.has_verdict() || !advertisement.announces();
             Some(Wish { place, advertisement, decided, again: restated[owner.0] })
         });
         self.api_session.desire_all(now, wishes, out);

@@ -49,6 +49,7 @@ mod helper;
 mod lock;
 mod progress;
 mod recovery;
+mod rollback;
 mod snapshot;
 mod verified;
 mod verify;
@@ -59,7 +60,6 @@ pub(crate) use self::drained::{
     AnnouncedBy, Confirmed, wait_until_acknowledged, wait_until_announced, wait_until_quiet,
 };
 use self::former::FormerServices;
-use self::helper::with_files;
 pub(crate) use self::helper::{ReloadFailure, report_reload};
 pub(crate) use self::lock::Lock;
 use self::snapshot::Snapshot;
@@ -132,7 +132,7 @@ pub(crate) struct Transaction<'a> {
     pub(crate) removed: Vec<String>,
     /// The reason of the drain, if the operator gives one.
     pub(crate) reason: Option<String>,
-    /// Whether the helper runs it to heal the server, and no operator reads its result.
+    /// Whether no operator reads its result (`--unattended`), as in the command that the helper starts to heal the server.
     pub(crate) unattended: bool,
 }
 
@@ -232,36 +232,6 @@ impl Transaction<'_> {
         self.after_rollback(rollback, &mut journal, &why, restored.into_inner()).await
     }
 
-    /// The result of a rollback after an attempt that failed for `why`. The reason names the restored files.
-    async fn after_rollback(
-        &self,
-        rollback: Result<Baseline, Trouble>,
-        journal: &mut Journal<'_>,
-        why: &str,
-        restored: Option<String>,
-    ) -> End {
-        match rollback {
-            Ok(baseline) => {
-                // The next reload or restart must not take a service that is worse for one that failed before.
-                let (end, why) = match journal.worse.join("; ") {
-                    worse if worse.is_empty() => {
-                        self.note_zones(journal, &baseline).await;
-                        (RestartEnd::RolledBack, why.to_owned())
-                    }
-                    worse => (RestartEnd::ReloadFailed, format!("rolled back, but {worse}; {why}")),
-                };
-                self.report_failure(&self.names(), end, &with_files(&why, restored.as_deref())).await;
-                Outcome::RolledBack.into()
-            }
-            Err(trouble) => {
-                let step = journal.fail(&trouble);
-                // The end of a long reason is cut, so the latest failure stands first.
-                let why = format!("{} failed, rollback too: {step}: {trouble}", self.what());
-                self.stay_drained(&journal.returned, &with_files(&why, restored.as_deref())).await
-            }
-        }
-    }
-
     /// The attempt, until it ends or an interruption takes effect.
     async fn attempt_unless(
         &self,
@@ -354,31 +324,6 @@ impl Transaction<'_> {
         journal.finish(found);
         Expected::remove(&Snapshot::new(&self.config.state, self.backend));
         Ok(())
-    }
-
-    /// Restores the previous configuration and restarts. The services are drained already, and the state of the server
-    /// is unknown: it is compared with the one before the attempt, and the process of the attempt must have exited as
-    /// well.
-    async fn roll_back(
-        &self,
-        journal: &mut Journal<'_>,
-        first: Option<Baseline>,
-        restored: &OnceCell<String>,
-        why: &str,
-    ) -> Result<Baseline, Trouble> {
-        journal.start(Step::Rollback);
-        self.drain(&format!("rolling back: {why}")).await?;
-        let baseline = match first {
-            Some(first) => first.with_process_of(self.backend).await,
-            None => self.present_state().await,
-        };
-        let found = Snapshot::new(&self.config.state, self.backend).check()?.undo()?;
-        journal.finish(restored.get_or_init(|| found));
-        journal.start(Step::Restart);
-        self.backend.restart().await?;
-        journal.finish("restarted with the configuration before");
-        self.verify(journal, &baseline, &Recovery::start(self.config, self.backend, true)).await?;
-        Ok(baseline)
     }
 
     /// The result of a failure at `step`. A harmless one restores the drains of earlier transactions.

@@ -58,7 +58,7 @@ pub(crate) mod dampening {
     pub(crate) const PENALTY: u32 = 1000;
     /// The third fall within 15 minutes suppresses.
     pub(crate) const SUPPRESS: u32 = 2000;
-    /// The penalty reaches it about 20 minutes after three quick falls.
+    /// The penalty reaches it about 30 minutes after three quick falls, and no earlier than 21 minutes after one that suppresses.
     pub(crate) const REUSE: u32 = 750;
     /// The penalty halves in this time.
     pub(crate) const HALF_LIFE: Duration = Duration::from_secs(15 * 60);

@@ -142,7 +142,7 @@ pub(crate) struct Wish<'a> {
     /// The place of the route.
     pub(crate) place: usize,
     pub(crate) advertisement: &'a Advertisement,
-    /// Whether the service has decided. If not, an earlier statement stands, with its next hop.
+    /// Whether the service has a verdict, or needs none to withdraw. If not, an earlier announcement stands, with its next hop.
     pub(crate) decided: bool,
     /// Whether to send it again if it is not new.
     pub(crate) again: bool,

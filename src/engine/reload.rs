@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::action::Action;
+use super::api_session::route_entry::RouteEntry;
 use super::event::{CheckId, ServiceId};
 use super::moment::Moment;
 use super::notice::Notice;
@@ -117,11 +118,15 @@ impl Engine {
         let Some(at) = out[first..].iter().position(is_verdict).map(|at| first + at) else { return };
         let former = self.services[place].take_state_before_reload();
         let entries: Vec<_> = self.entries_of(place).collect();
+        let has_verdict = self.services[place].has_verdict();
+        let gets_next_hop = |entry: &RouteEntry| has_verdict && entry.awaits_verdict();
         let stands = |route: usize, wanted: &Advertisement| {
-            entries.get(route).is_some_and(|entry| entry.desires(wanted))
+            entries.get(route).is_some_and(|entry| {
+                entry.desired.as_ref() == Some(wanted) && !(wanted.announces() && gets_next_hop(entry))
+            })
         };
         let Action::Log(Notice::Service { from, to, asks, kept, .. }) = &mut out[at] else { return };
-        if !asks.is_empty() {
+        if !asks.is_empty() || entries.iter().any(|entry| gets_next_hop(entry)) {
             *kept = self.services[place].asks(stands);
             *asks = self.services[place].asks(|route, wanted| !stands(route, wanted));
         }

@@ -199,7 +199,7 @@ impl ProbeSet {
     }
 
     /// Sends all probes at once up to the limit, waits for all, and returns each finding with the label of its probe, in
-    /// the order of the probes. None is known to be alone in its failure.
+    /// the order of the probes. Asks nothing from the service address itself, so no finding says whether it `passes_from_itself`.
     pub(crate) async fn ask_all(&self) -> Vec<(String, Finding)> {
         let mut flight = Flight::new(&self.probes, Pace { spread: Duration::ZERO, ..self.pace });
         let mut findings = Vec::with_capacity(self.probes.len());

@@ -29,7 +29,7 @@ pub(super) struct Baseline {
     pub(super) is_down: bool,
     pub(super) listeners: Vec<Listener>,
     pub(super) zones: Served,
-    /// The zones that an earlier operation has verified.
+    /// The record of the zones that the server has to serve.
     pub(super) verified: Option<Verified>,
     pub(super) version: Option<String>,
     pub(super) identity: Option<String>,

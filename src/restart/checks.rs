@@ -72,6 +72,7 @@ impl Transaction<'_> {
             if waiting.is_empty() {
                 // What fails from here on is no failure of the checks.
                 journal.returned.clear();
+                journal.any_returned = true;
                 // Its checks prove nothing: the server may still lack what the operator is to repair.
                 let waits = |name: &String| format!("the drain of {} waits for an operator", foreign(name));
                 let worse = ours.iter().flat_map(|service| before.worse(service));
@@ -80,6 +81,7 @@ impl Transaction<'_> {
             }
             let returned_ones = ours.iter().filter(|service| !is_waiting(service));
             journal.returned = returned_ones.map(|service| service.name.clone()).collect();
+            journal.any_returned |= !journal.returned.is_empty();
             let why = || why_waiting(&waiting, document.exabgp.answers, before);
             let mut checks = waiting.iter().flat_map(|service| &service.checks);
             let limit = recovery.limit(checks.any(|check| check.unknown_for_seconds.is_some()));

@@ -70,6 +70,8 @@ pub(super) struct Journal<'a> {
     began: Instant,
     /// The services that have returned in this step.
     pub(super) returned: Vec<String>,
+    /// Whether a service has returned in any step, so that clients may ask the server.
+    pub(super) any_returned: bool,
     /// Whether the waiting services fail only in checks that failed before with the same cause, not because of an earlier
     /// restart or reload, and a service of the server was not down before. Then there is no rollback.
     pub(super) failed_before: bool,
@@ -81,7 +83,15 @@ impl<'a> Journal<'a> {
     /// A transaction that starts.
     pub(super) fn new(progress: &'a mut dyn Progress) -> Self {
         let (step, began) = (Step::Lock, Instant::now());
-        Self { progress, step, began, returned: vec![], failed_before: false, worse: vec![] }
+        Self {
+            progress,
+            step,
+            began,
+            returned: vec![],
+            any_returned: false,
+            failed_before: false,
+            worse: vec![],
+        }
     }
 
     /// Runs a step and reports what it found. The caller reports a failure with [`Journal::fail`].

@@ -166,7 +166,7 @@ impl Verified {
 }
 
 /// After a successful operation: returns the warning that the zones before it, or those after it, are not known, or that zones
-/// of the record are missing or older now. Saves the zones of now if `saves` is set, no zone is worse, and the server answers.
+/// of the record are missing or older now. Saves the zones of now if `saves` is set, no zone is worse, and they are known.
 pub(crate) async fn after_success(
     config: &Config,
     backend: &Backend,
@@ -197,7 +197,13 @@ pub(crate) async fn after_success(
     };
     // The server may have lost them before: an operator may have removed them, or put them back, with other tools.
     let worse = verified.and_then(|verified| verified.worse(&now, removed));
-    if saves && worse.is_none() && !matches!(now.source, Source::Silent | Source::Recorded) {
+    let is_known = match now.source {
+        Source::Server | Source::Named => true,
+        // An empty record would say that there are none.
+        Source::Unlisted => now.all().next().is_some(),
+        Source::Silent | Source::Recorded => false,
+    };
+    if saves && worse.is_none() && is_known {
         Verified::save(config, backend, SystemTime::now(), &now);
     }
     worse.or_else(|| unverified.map(str::to_owned))

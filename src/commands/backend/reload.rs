@@ -85,7 +85,7 @@ pub(super) async fn run(
             return Ok(Exit::Failure);
         }
     }
-    let began = Instant::now();
+    let reloaded_at = Instant::now();
     // A successful reload command does not prove that each zone was loaded, nor that clients are answered.
     let mut complaints = complaints_since(&targets, backend, &served, &results_before, &mut reporter).await;
     // The services that a failed operation before has left worse: this reload is to repair them.
@@ -96,7 +96,7 @@ pub(super) async fn run(
         let lost = ordered(failed.iter().flat_map(Service::lost_by_reload).chain(by_restart));
         let before = serials_to_reach(record, &failed, backend);
         let look = || still_lost(&lost, &before, &complaints.zones, &targets, backend.timeout, removed);
-        let lost = after_the_start(backend, began, look, &mut reporter).await;
+        let lost = look_until_none(backend, reloaded_at, look, &mut reporter).await;
         complaints.zones.extend(lost);
         complaints.still_failing = still_failing(&results_before, &failed, &mut reporter).await;
     }
@@ -126,18 +126,18 @@ pub(super) async fn run(
     Ok(if complaints.is_empty() { exit } else { Exit::Failure })
 }
 
-/// Looks until nothing is found, or the start timeout has passed since the reload `began`: a zone may still be loaded, or
-/// transferred.
-async fn after_the_start<F: Future<Output = Vec<Complaint>>>(
+/// Looks until nothing is found, or the start timeout has passed since the reload command ended (`reloaded_at`): a zone may
+/// still be loaded, or transferred.
+async fn look_until_none<F: Future<Output = Vec<Complaint>>>(
     backend: &Backend,
-    began: Instant,
+    reloaded_at: Instant,
     look: impl Fn() -> F,
     reporter: &mut QuestionReporter<'_>,
 ) -> Vec<Complaint> {
     let mut is_told = false;
     loop {
         let found = reporter.report(look()).await;
-        if found.is_empty() || began.elapsed() >= backend.start_timeout {
+        if found.is_empty() || reloaded_at.elapsed() >= backend.start_timeout {
             return found;
         }
         if !std::mem::replace(&mut is_told, true) {

@@ -67,7 +67,7 @@ impl ApiSession {
                 before[*place].as_ref().is_some_and(|entry| entry.route.is_the_same_as(&route))
             };
             let entry = if let Some(entry) = beside().find(is_it).and_then(|place| before[place].take()) {
-                entry.become_route(route)
+                entry.become_route(now, route)
             } else {
                 let stated = stated.get(&(route.prefix, route.path_information));
                 beside_stated(now, route, stated.map_or(&[], Vec::as_slice))
@@ -93,13 +93,11 @@ impl ApiSession {
         }
     }
 
-    /// The service of the route at this place has decided: states it with the next hop of the present configuration.
+    /// The service of the route at this place has a verdict: states it with the next hop of the present configuration.
     pub(super) fn take_next_route(&mut self, now: Moment, place: usize) {
-        let Some(route) = self.entries[place].next_route.take() else { return };
-        self.entries[place].route = route;
-        self.entries[place].state_anew(now);
         // A reply to the command with the former next hop says nothing about the new one.
-        if let State::Sending(Command::Route(of, _, line)) = &mut self.state
+        if self.entries[place].take_next_route(now)
+            && let State::Sending(Command::Route(of, _, line)) = &mut self.state
             && *of == place
         {
             self.state = State::Sending(Command::Replaced(std::mem::take(line)));
@@ -132,33 +130,46 @@ impl ApiSession {
 }
 
 impl RouteEntry {
-    /// Takes the route of another configuration. A new next hop waits for the next decision of the service: the checks may have
-    /// to show first that it leads to a server that answers.
-    fn become_route(mut self, route: Route) -> Self {
+    /// Takes the route of another configuration. While it is announced, or may be, a new next hop waits for a verdict: the checks
+    /// may have to show first that it leads to a server that answers.
+    fn become_route(mut self, now: Moment, route: Route) -> Self {
         self.stale = false;
         self.given_up = false;
-        if self.desired.is_none() {
-            self.route = route;
-        } else {
-            self.next_route = (self.route != route).then_some(route);
+        self.next_route = (self.route != route).then_some(route);
+        let stands = self.desired.as_ref().map_or(self.perhaps_announced, Advertisement::announces);
+        if !stands {
+            self.take_next_route(now);
         }
         self
     }
+
+    /// Takes the route that has waited for a verdict. True if there is one: its command differs, so it is stated anew.
+    pub(super) fn take_next_route(&mut self, now: Moment) -> bool {
+        let Some(route) = self.next_route.take() else { return false };
+        self.route = route;
+        self.state_anew(now);
+        true
+    }
 }
 
-/// A route with new neighbors. Until there is a decision, what was `stated` for its prefix stands for it, too, with the next hop
-/// for those of its neighbors that have the prefix.
+/// A route with new neighbors. Until there is a decision, what was `stated` for its prefix stands for it, too; with the former
+/// next hop if all its neighbors have the same.
 fn beside_stated(now: Moment, route: Route, stated: &[(Route, Advertisement)]) -> RouteEntry {
-    let of_same_neighbors = stated.iter().find(|(earlier, _)| earlier.may_go_with(&route));
-    let former = of_same_neighbors.map_or_else(
-        || route.clone(),
-        |(was, _)| Route { neighbors: route.neighbors.clone(), ..was.clone() },
-    );
-    let mut entry = RouteEntry::new(former);
-    if let Some((_, stands)) = of_same_neighbors.or(stated.first()) {
+    let is_announced = |(was, what): &&(Route, Advertisement)| what.announces() && was.may_go_with(&route);
+    let announced: Vec<_> = stated.iter().filter(is_announced).map(|(was, _)| was).collect();
+    let has_all = match route.neighbors.as_slice() {
+        [] => announced.iter().any(|was| was.neighbors.is_empty()),
+        neighbors => neighbors.iter().all(|one| announced.iter().any(|was| was.is_for(one))),
+    };
+    let command = |was: &Route| (was.next_hop, was.med_offset);
+    let is_the_same = |first: &&&Route| announced.iter().all(|was| command(was) == command(first));
+    let former = announced.first().filter(is_the_same).filter(|_| has_all);
+    let former = former.map(|was| Route { neighbors: route.neighbors.clone(), ..(*was).clone() });
+    let mut entry = RouteEntry::new(former.unwrap_or_else(|| route.clone()));
+    if let Some((_, stands)) = stated.first() {
         entry.desire(now, stands);
     }
-    entry.become_route(route)
+    entry.become_route(now, route)
 }
 
 /// Hands routes that are no longer configured over to the `configured` ones of the same prefix: to a neighbor that has

@@ -12,7 +12,7 @@ use super::change::take_over;
 use crate::engine::moment::Moment;
 use crate::engine::notice::RouteState;
 use crate::exabgp::attributes::Attributes;
-use crate::exabgp::{Advertisement, Route};
+use crate::exabgp::{Advertisement, NextHop, Route};
 use crate::text::fnv::fnv64;
 use crate::text::joined;
 
@@ -21,7 +21,7 @@ use crate::text::joined;
 pub(crate) struct RouteEntry {
     /// The route.
     pub(crate) route: Route,
-    /// The route of the present configuration if its command differs: what was stated stands until the service has decided.
+    /// The route of the present configuration if its command differs: what is announced stands until the service has a verdict.
     #[serde(default)]
     pub(super) next_route: Option<Route>,
     /// The advertisement that the service wants; `None` until its first decision.
@@ -92,8 +92,14 @@ pub(super) fn inherited(routes: Vec<Route>, announced: Vec<Route>) -> Vec<RouteE
     let of_earlier = |route: Route| {
         let beside = by_prefix.entry(route.prefix).or_default();
         let before = beside.len();
+        let announced = beside.iter().find(|announced| announced.is_the_same_as(&route)).cloned();
         beside.retain(|announced| !announced.is_the_same_as(&route));
-        RouteEntry { perhaps_announced: beside.len() < before, ..RouteEntry::new(route) }
+        let perhaps_announced = beside.len() < before;
+        // A next hop that another configuration had stands, too. A helper without a configuration has remembered `self`.
+        match announced.filter(|was| *was != route && was.next_hop != NextHop::Itself) {
+            Some(was) => RouteEntry { perhaps_announced, next_route: Some(route), ..RouteEntry::new(was) },
+            None => RouteEntry { perhaps_announced, ..RouteEntry::new(route) },
+        }
     };
     let mut entries: Vec<_> = routes.into_iter().map(of_earlier).collect();
     let mut stale: Vec<_> = by_prefix.into_values().flatten().collect();
@@ -202,9 +208,9 @@ impl RouteEntry {
         format!("{}{to}{}", self.route.prefix, joined(&self.route.neighbors, "+"))
     }
 
-    /// Whether the desired advertisement is this one, with the next hop of the present configuration.
-    pub(crate) fn desires(&self, advertisement: &Advertisement) -> bool {
-        self.next_route.is_none() && self.desired.as_ref() == Some(advertisement)
+    /// Whether another next hop waits for a verdict of the service.
+    pub(crate) const fn awaits_verdict(&self) -> bool {
+        self.next_route.is_some()
     }
 
     /// Whether there is a desired advertisement and ExaBGP has acknowledged exactly that one.

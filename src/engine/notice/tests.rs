@@ -299,6 +299,7 @@ fn sentences() -> Vec<String> {
         "this process did not run for 28s (stopped, or the machine paused): the outcomes of that time are discarded",
         "the helper before (process 7, which last saved its state at 02:04:31 UTC) did not end in order: it was killed or crashed, or could not",
         "the state is not on disk: the disk of f.json has not answered for 1s; the next start may not know the last drains",
+        "a: the file system of the disable-file /srv/drain has not answered within 1s; assuming it is absent until it does",
         "1550 last commands did not reach ExaBGP, which has not read them within 500ms",
         "takes over the sockets in /run/dnsherald from the helper (process 7)",
         "another helper (process 7 with f.toml) still runs 10s after the start of this one (process 8): this one has",

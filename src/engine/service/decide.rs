@@ -145,6 +145,11 @@ impl Service {
         if self.last_passes_by.is_some() { self.health } else { health }
     }
 
+    /// Whether its checks have a verdict.
+    pub(in crate::engine) const fn has_verdict(&self) -> bool {
+        self.health.is_some()
+    }
+
     /// Whether it is up or degraded: by its last decision; before the first after a start or a reload, by the one before that.
     pub(super) fn is_serving(&self) -> bool {
         self.state.serves() || (self.state == ServiceState::Starting && self.served_before)

@@ -111,6 +111,8 @@ fn a_check_that_a_restart_breaks_is_a_reason_for_a_rollback() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(4), "{said}");
     assert!(said.contains("check file of other is down: "), "{said}");
+    // The other service has returned, so clients may ask the server again.
+    assert!(said.contains("drained again, and quiet: waited "), "{said}");
     assert_eq!((site.drains_of("resolver"), site.drains_of("other")), (vec![], vec![]));
 }
 
