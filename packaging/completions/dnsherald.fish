@@ -97,7 +97,7 @@ complete -c dnsherald -n "__fish_dnsherald_using_subcommand drain" -s h -l help 
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -s c -l config -d 'The configuration file' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l control -d 'The directory of the helper\'s sockets; default: find the helper of the configuration file' -r -F
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l as -d 'Only the drain of this holder' -r
-complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l once-healthy -d 'Keep the drain until no check takes the service down, after all have begun anew'
+complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l once-healthy -d 'Keep the drain until no check takes the service down, after all have begun anew; those that a hold overrode when the drains began do not count'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l wait -d 'Return when the services are announced and ExaBGP has acknowledged that'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -l quiet-if-none -d 'If there is no drain to end, print nothing and exit with 0'
 complete -c dnsherald -n "__fish_dnsherald_using_subcommand undrain" -s h -l help -d 'Print help (see more with \'--help\')'

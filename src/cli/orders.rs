@@ -51,7 +51,8 @@ pub(crate) struct Undrain {
     /// Only the drain of this holder
     #[arg(long = "as", value_name = "NAME")]
     pub(crate) holder: Option<Holder>,
-    /// Keep the drain until no check takes the service down, after all have begun anew
+    /// Keep the drain until no check takes the service down, after all have begun anew; those that a hold overrode when the drains
+    /// began do not count
     #[arg(long)]
     pub(crate) once_healthy: bool,
     /// Return when the services are announced and ExaBGP has acknowledged that

@@ -156,7 +156,7 @@ impl Engine {
             RestartEnd::ReloadFailed => service.record_failed_reload(failed.clone()),
             // The server serves again with the configuration before.
             RestartEnd::RolledBack if !failed.unattended => service.forget_failed_reload(),
-            RestartEnd::RolledBack | RestartEnd::LeftDrained => {}
+            RestartEnd::RolledBack | RestartEnd::LeftDrained => service.forget_refusal(),
         }
         let service = self.services.get(id.0)?;
         let is_withdrawn = |entry: &&RouteEntry| entry.route_state() == Some(RouteState::Withdrawn);

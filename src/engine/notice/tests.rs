@@ -148,13 +148,16 @@ fn a_suppression_says_until_when_and_how_to_end_it() {
 
 #[test]
 fn a_reload_names_the_changes_and_omits_zero_counts() {
-    let changed = vec!["resolver (dampening; route kept)".to_owned()];
+    let changed = vec!["resolver (dampening; route unchanged)".to_owned()];
     let reloaded =
         |unchanged| Notice::Reloaded { unchanged, changed: changed.clone(), added: vec![], removed: vec![] };
-    assert_eq!(reloaded(0).to_string(), "configuration reloaded: changed: resolver (dampening; route kept)");
+    assert_eq!(
+        reloaded(0).to_string(),
+        "configuration reloaded: changed: resolver (dampening; route unchanged)"
+    );
     assert_eq!(
         reloaded(2).to_string(),
-        "configuration reloaded: 2 services unchanged, changed: resolver (dampening; route kept)"
+        "configuration reloaded: 2 services unchanged, changed: resolver (dampening; route unchanged)"
     );
 }
 

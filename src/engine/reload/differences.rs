@@ -59,8 +59,12 @@ impl Changed {
         };
         match stood.filter(|stood| stood.iter().all(stays)) {
             None => format!("{what})"),
-            Some(stood) if stood.len() == 1 => format!("{what}; route kept)"),
-            Some(_) => format!("{what}; routes kept)"),
+            Some(stood) => {
+                let routes = if stood.len() == 1 { "route" } else { "routes" };
+                let starts = service.state() == ServiceState::Starting;
+                let until = if starts { " until a verdict" } else { "" };
+                format!("{what}; {routes} unchanged{until})")
+            }
         }
     }
 }

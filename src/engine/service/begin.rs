@@ -61,6 +61,7 @@ impl Service {
             disabled: Disabled::No,
             drains: Orders::default(),
             holds: Orders::default(),
+            overridden: vec![],
             failed_reload: None,
             lost_zones: None,
             logged_without_hold: None,

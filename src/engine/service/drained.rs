@@ -50,6 +50,9 @@ impl Service {
     pub(crate) fn drain(&mut self, now: Moment, order: Order, out: &mut Vec<Action>) {
         let Order { holder, reason, lasts, uid } = order.clone();
         out.push(Notice::Drained { service: self.name.clone(), holder, reason, lasts, uid }.into());
+        if !self.is_drained() {
+            self.overridden = self.overridden_by_hold();
+        }
         self.drains.begin(now, order);
         out.push(Action::Save);
     }
@@ -66,6 +69,9 @@ impl Service {
             // Earlier outcomes may concern another server process than the present one.
             self.reset_checks(now);
             let ends = match lift.checks.is_empty() {
+                _ if self.will_be_held() && !self.overridden.is_empty() => {
+                    "once all checks but those that its hold overrides have new verdicts, and none of these takes the service down"
+                }
                 true => ONCE_HEALTHY,
                 false => {
                     "once all checks have new verdicts, none takes the service down, and none that its restart requires degrades it"
@@ -83,7 +89,8 @@ impl Service {
         let passes = self.passes();
         let degrades = |check: &Check| check.verdict() == Some(Severity::Degraded);
         let fails = |name: &str| self.checks.iter().any(|check| check.name() == name && degrades(check));
-        let returned = if passes { self.drains.lift_returning(fails) } else { vec![] };
+        let returns = passes || self.passes_beside_hold();
+        let returned = if returns { self.drains.lift_returning(fails) } else { vec![] };
         let have_passed_anew = found_anew || !returned.is_empty();
         self.note_ends(Kind::Drain, returned, OrderEnd::Healthy, out);
         if have_passed_anew || !self.may_begin_anew_after_drains() {
@@ -148,7 +155,12 @@ impl Service {
         let begins_anew =
             || format!("; its checks begin anew, and it returns once they pass{}", self.and_reuse());
         for holder in holders {
-            let (service, then) = (self.name.clone(), if anew { begins_anew() } else { String::new() });
+            let then = match end {
+                _ if anew => begins_anew(),
+                OrderEnd::Healthy if !self.passes() => " but those that its hold overrides".to_owned(),
+                _ => String::new(),
+            };
+            let service = self.name.clone();
             out.push(Action::Log(match kind {
                 Kind::Drain => Notice::DrainOver { service, holder, end, then },
                 Kind::Hold => Notice::HoldOver { service, holder, end },

@@ -3,6 +3,11 @@
 use super::Service;
 use crate::engine::drain::{FailedRestart, Reason, UNTOUCHED};
 
+/// Whether it tells of an operation that was refused.
+fn is_untouched(why: &Reason) -> bool {
+    why.to_string().contains(UNTOUCHED)
+}
+
 impl Service {
     /// Keeps why an operation has failed, and the zones that it has lost.
     ///
@@ -12,7 +17,6 @@ impl Service {
     /// * One without an operator is added: it has accepted what an earlier one has lost.
     pub(crate) fn record_failed_reload(&mut self, failed: FailedRestart) {
         let FailedRestart { why, lost, unattended, .. } = failed;
-        let is_untouched = |why: &Reason| why.to_string().contains(UNTOUCHED);
         if is_untouched(&why) && self.failed_reload.as_ref().is_some_and(|earlier| !is_untouched(earlier)) {
             return;
         }
@@ -26,6 +30,13 @@ impl Service {
             }
             (_, lost) => (Some(why), lost),
         };
+    }
+
+    /// A later operation has touched the server, so its configuration was valid by then. Its own failure is told elsewhere.
+    pub(crate) fn forget_refusal(&mut self) {
+        if self.lost_zones.is_none() && self.failed_reload.as_ref().is_some_and(is_untouched) {
+            self.forget_failed_reload();
+        }
     }
 
     /// The server serves as before.
@@ -46,6 +57,27 @@ mod tests {
     use crate::engine::event::ServiceId;
     use crate::engine::memory::Memory;
     use crate::engine::moment::Moment;
+
+    /// The later operation has found the configuration valid.
+    #[test]
+    fn a_refusal_ends_with_a_later_operation_that_touched_the_server() {
+        let mut bench = Bench::new();
+        let refused = format!("restart srv failed: {UNTOUCHED}the configuration is broken");
+        assert_eq!(bench.fails(&refused, None, false), refused);
+        let left = |end| FailedRestart {
+            holder: "backend/srv".parse().unwrap(),
+            end,
+            why: "restart srv failed: listeners".to_owned().into(),
+            lost: Some(vec![]),
+            unattended: false,
+        };
+        bench.0.restart_failed(Moment::START, ServiceId(0), left(RestartEnd::LeftDrained)).unwrap();
+        assert_eq!(bench.record(), "");
+        // What a reload has broken stays.
+        let lost = bench.fails("reload srv done, but zone a.", Some(&["a."]), false);
+        bench.0.restart_failed(Moment::START, ServiceId(0), left(RestartEnd::LeftDrained)).unwrap();
+        assert_eq!(bench.record(), lost);
+    }
 
     struct Bench(Engine);
 

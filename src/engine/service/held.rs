@@ -2,6 +2,7 @@
 
 use super::{Service, ServiceState};
 use crate::engine::action::Action;
+use crate::engine::check::{Check, Severity};
 use crate::engine::hold::HoldOrder;
 use crate::engine::moment::Moment;
 use crate::engine::notice::{Notice, OrderEnd};
@@ -34,6 +35,36 @@ impl Service {
     /// missing.
     pub(in crate::engine) fn is_held(&self) -> bool {
         !self.holds.is_empty() && !self.is_beyond_holds()
+    }
+
+    /// Whether a hold announces it once it is not drained.
+    pub(super) fn will_be_held(&self) -> bool {
+        !self.holds.is_empty() && self.enabled && !self.lacks_address()
+    }
+
+    /// The checks that would take it down without its hold.
+    pub(super) fn overridden_by_hold(&self) -> Vec<String> {
+        let takes_down = |check: &&Check| check.decides() && check.verdict() == Some(Severity::Down);
+        let overridden = self.checks.iter().filter(takes_down).filter(|_| self.is_pinned());
+        overridden.map(|check| check.name().to_owned()).collect()
+    }
+
+    /// Whether this check keeps a drain that waits for the checks.
+    pub(super) fn keeps_drains(&self, check: &Check) -> bool {
+        !(self.will_be_held() && self.overridden.iter().any(|name| name == check.name()))
+    }
+
+    /// Whether a hold announces it once it is not drained, and by new verdicts none of its checks takes it down but those that
+    /// the hold overrode before.
+    pub(super) fn passes_beside_hold(&self) -> bool {
+        if !self.will_be_held() || !self.has_looked() {
+            return false;
+        }
+        let keeps = |check: &Check| self.keeps_drains(check);
+        let mut deciding = self.checks.iter().filter(|check| check.decides());
+        deciding.clone().any(|check| !keeps(check))
+            && (deciding.all(|check| !keeps(check))
+                || self.worst_verdict_of(keeps).is_some_and(|worst| worst < Severity::Down))
     }
 
     /// Whether it is withdrawn for a reason that no hold overrides.

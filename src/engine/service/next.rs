@@ -171,7 +171,10 @@ impl Service {
                 self.drains.iter().any(|(_, drain)| drain.needs.iter().any(|name| name == check.name()));
             if is_needed { Severity::Degraded } else { Severity::Down }
         };
-        let rises = |check: &Check| check.rises(now, needed(check), self.shortest_interval());
+        let counts = |check: &Check| self.drains.is_empty() || self.keeps_drains(check);
+        let rises = |check: &Check| {
+            check.rises(now, needed(check), self.shortest_interval()).filter(|_| counts(check))
+        };
         let Some((last, text)) = self.ahead(rises, "passes") else {
             return Next::open(format!("{} once the checks decide{then}", self.returns()));
         };

@@ -78,6 +78,7 @@ impl Service {
             self.grace = before.grace.take().map(|grace| grace.translated(present));
         }
         std::mem::swap(&mut self.exits, &mut before.exits);
+        std::mem::swap(&mut self.overridden, &mut before.overridden);
         // `start` applies to a start of the helper, not to a reload: the last statement stands.
         self.stands_without_verdict = before.stands_without_verdict;
         self.acknowledged = before.acknowledged;

@@ -140,7 +140,13 @@ impl UnknownChecks {
 impl Service {
     /// The worst verdict of the checks; `None` while one that counts has no verdict and none is down.
     pub(super) fn worst_verdict(&self) -> Option<Severity> {
-        let counted = || self.checks.iter().filter(|check| !self.unknown_checks.ignores(check, &self.checks));
+        self.worst_verdict_of(|_| true)
+    }
+
+    /// The same of the checks that `count`.
+    pub(super) fn worst_verdict_of(&self, count: impl Fn(&Check) -> bool) -> Option<Severity> {
+        let is_ignored = |check: &Check| self.unknown_checks.ignores(check, &self.checks);
+        let counted = || self.checks.iter().filter(|check| count(check) && !is_ignored(check));
         let worst = counted().filter_map(Check::verdict).max();
         let all_in = counted().all(|check| check.verdict().is_some());
         worst.filter(|worst| all_in || *worst == Severity::Down)

@@ -156,7 +156,7 @@ fn is_suppressed_by_its_next_fall(pop: &Pop, helper: &mut Helper) {
 fn a_reload_that_enforces_does_not_suppress_what_serves() {
     let (pop, mut helper) = enforces_from_now_on();
     pop.told(&["reload"]);
-    helper.logs("changed: resolver (dampening; route kept)");
+    helper.logs("changed: resolver (dampening; route unchanged)");
     helper.logs("service resolver: dampening is enforced from now on; penalty 29");
     pop.server.is_asked_again(5);
     helper.has_said_no_more();

@@ -16,7 +16,7 @@ fn announce(hop: &str) -> String {
 fn another_next_hop_waits_for_a_verdict_as_the_checks_do() {
     let mut bench = Bench::up(HERE);
     bench.reload(ELSEWHERE);
-    let kept = "configuration reloaded: changed: a (next-hop 10.1.0.3, check answers; route kept)";
+    let kept = "configuration reloaded: changed: a (next-hop 10.1.0.3, check answers; route unchanged until a verdict)";
     assert!(bench.logged.contains(&kept.to_owned()), "{:?}", bench.logged);
     bench.finds(0, &[true]);
     assert_eq!(bench.commands(), [""; 0]);

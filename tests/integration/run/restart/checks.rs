@@ -104,6 +104,19 @@ fn a_check_that_failed_before_is_no_reason_for_a_rollback() {
     assert_eq!(fs::read_to_string(site.pop.file("etc/srv.conf")).unwrap(), "edited");
 }
 
+/// Its hold announced it before against this check, and does so again.
+#[test]
+fn a_check_that_a_hold_overrode_before_keeps_no_service_drained() {
+    let site = Site::new("stops; starts");
+    site.has_another_service_by_file();
+    site.pop.told(&["hold", "other", "--for", "1h", "--reason", "the check is wrong", "--wait"]);
+    let output = site.run(&[]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!((site.drains_of("other"), site.state_of("other")), (vec![], ServiceState::Up));
+    site.helper.logs("is over: no check takes it down but those that its hold overrides");
+}
+
 #[test]
 fn a_check_that_a_restart_breaks_is_a_reason_for_a_rollback() {
     let site = Site::with_a_broken_configuration("");
