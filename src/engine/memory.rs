@@ -61,6 +61,9 @@ pub(crate) struct Remembered {
     /// Its holds.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) holds: BTreeMap<Holder, RememberedOrder>,
+    /// The checks that a hold overrode when its drains began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) overridden: Vec<String>,
     /// Why the last reload of its server failed, until a reload or a restart succeeds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failed_reload: Option<Reason>,

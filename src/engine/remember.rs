@@ -71,6 +71,7 @@ impl Engine {
             prefixes: prefixes.into_iter().collect(),
             drains: service.drains.remember(now),
             holds: service.holds.remember(now),
+            overridden: service.overridden.clone(),
             failed_reload: service.failed_reload.clone(),
             lost_zones: service.lost_zones.clone(),
             disabled: service.is_disabled(),

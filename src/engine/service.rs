@@ -83,7 +83,7 @@ pub(crate) struct Service {
     pub(crate) holds: Orders,
     /// The checks that failed when its drains began, and that a hold overrode. They keep no drain that waits for the checks.
     #[serde(default)]
-    overridden: Vec<String>,
+    pub(super) overridden: Vec<String>,
     /// Why the last reload of its server failed, until a reload or a restart succeeds. Shown, and moves no route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failed_reload: Option<Reason>,

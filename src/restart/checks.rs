@@ -139,7 +139,11 @@ fn why_waiting(waiting: &[&Service], answers: bool, before: &FormerServices) -> 
         let is_unknown = |check: &CheckStatus| {
             check.unknown_for_seconds.is_some() && check.on_fail != Some(Severity::Observe)
         };
-        let counts = move |check: &&CheckStatus| before.blocks(service, check) || is_unknown(check);
+        // Those of a service that a hold announces keep it from nothing.
+        let waits_for_checks = service.state != ServiceState::Up;
+        let counts = move |check: &&CheckStatus| {
+            waits_for_checks && (before.blocks(service, check) || is_unknown(check))
+        };
         let checks = service.checks.iter().filter(counts).filter(|check| check.state != "up");
         checks.map(|check| found(service, check, before.former_failure(service, check).is_some()))
     });

@@ -130,8 +130,9 @@ impl ApiSession {
 }
 
 impl RouteEntry {
-    /// Takes the route of another configuration. While it is announced, or may be, a new next hop waits for a verdict: the checks
-    /// may have to show first that it leads to a server that answers.
+    /// Takes the route of another configuration. While the service wants it announced, or before its first decision if an earlier
+    /// announcement may stand, a new next hop waits for a verdict: the checks may have to show first that it leads to a server that
+    /// answers. A route that is to be withdrawn takes it at once.
     fn become_route(mut self, now: Moment, route: Route) -> Self {
         self.stale = false;
         self.given_up = false;
@@ -166,7 +167,9 @@ fn beside_stated(now: Moment, route: Route, stated: &[(Route, Advertisement)]) -
     let former = announced.first().filter(is_the_same).filter(|_| has_all);
     let former = former.map(|was| Route { neighbors: route.neighbors.clone(), ..(*was).clone() });
     let mut entry = RouteEntry::new(former.unwrap_or_else(|| route.clone()));
-    if let Some((_, stands)) = stated.first() {
+    // Another entry of `announce` may state something else.
+    let of_neighbors = stated.iter().find(|(was, _)| was.may_go_with(&route));
+    if let Some((_, stands)) = stated.iter().find(is_announced).or(of_neighbors).or(stated.first()) {
         entry.desire(now, stands);
     }
     entry.become_route(now, route)

@@ -123,6 +123,7 @@ impl Service {
         }
         self.drains = Orders::recall(now, &remembered.drains, age);
         self.holds = hold::recall(now, &remembered.holds, age);
+        self.overridden.clone_from(&remembered.overridden);
         self.failed_reload.clone_from(&remembered.failed_reload);
         self.lost_zones.clone_from(&remembered.lost_zones);
         if remembered.disabled && self.disable_file.is_some() {

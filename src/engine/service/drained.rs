@@ -20,9 +20,6 @@ pub(super) enum Disabled {
     Found,
 }
 
-/// When a drain ends that waits for the checks.
-pub(super) const ONCE_HEALTHY: &str = "once all checks have new verdicts and none takes the service down";
-
 impl Service {
     /// The disable-file has appeared or is gone, or still exists after a restart.
     pub(crate) fn disable(&mut self, now: Moment, disabled: bool, out: &mut Vec<Action>) {
@@ -33,6 +30,9 @@ impl Service {
             self.reset_checks(now);
         }
         let was_disabled = self.is_disabled();
+        if disabled {
+            self.note_overridden();
+        }
         self.disabled = if disabled { Disabled::Found } else { Disabled::No };
         if let Some(file) = self.disable_file.as_ref().filter(|_| was_disabled && !disabled) {
             let then = match self.is_drained() {
@@ -50,9 +50,7 @@ impl Service {
     pub(crate) fn drain(&mut self, now: Moment, order: Order, out: &mut Vec<Action>) {
         let Order { holder, reason, lasts, uid } = order.clone();
         out.push(Notice::Drained { service: self.name.clone(), holder, reason, lasts, uid }.into());
-        if !self.is_drained() {
-            self.overridden = self.overridden_by_hold();
-        }
+        self.note_overridden();
         self.drains.begin(now, order);
         out.push(Action::Save);
     }
@@ -68,17 +66,26 @@ impl Service {
         if self.drains.let_return(lift) {
             // Earlier outcomes may concern another server process than the present one.
             self.reset_checks(now);
-            let ends = match lift.checks.is_empty() {
-                _ if self.will_be_held() && !self.overridden.is_empty() => {
-                    "once all checks but those that its hold overrides have new verdicts, and none of these takes the service down"
-                }
-                true => ONCE_HEALTHY,
-                false => {
-                    "once all checks have new verdicts, none takes the service down, and none that its restart requires degrades it"
-                }
-            };
+            let ends = self.ends_once_healthy(!lift.checks.is_empty());
             out.push(Notice::Returning { service: self.name.clone(), ends }.into());
             out.push(Action::Save);
+        }
+    }
+
+    /// When a drain ends that waits for the checks; `needs` is true if it needs some that only degrade the service.
+    pub(super) fn ends_once_healthy(&self, needs: bool) -> &'static str {
+        match (self.will_be_held() && !self.overridden.is_empty(), needs) {
+            (false, false) => "once all checks have new verdicts and none takes the service down",
+            (false, true) => {
+                "once all checks have new verdicts, none takes the service down, and none that its restart requires degrades it"
+            }
+            (true, false) => {
+                "once all checks have new verdicts, and none takes the service down but those that its hold overrides"
+            }
+            (true, true) => {
+                "once all checks have new verdicts, none takes the service down but those that its hold overrides, and none that its \
+                 restart requires degrades it"
+            }
         }
     }
 

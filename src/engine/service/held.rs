@@ -42,11 +42,14 @@ impl Service {
         !self.holds.is_empty() && self.enabled && !self.lacks_address()
     }
 
-    /// The checks that would take it down without its hold.
-    pub(super) fn overridden_by_hold(&self) -> Vec<String> {
+    /// Its first drain begins: notes which checks would take it down without its hold.
+    pub(super) fn note_overridden(&mut self) {
+        if self.is_drained() {
+            return;
+        }
         let takes_down = |check: &&Check| check.decides() && check.verdict() == Some(Severity::Down);
         let overridden = self.checks.iter().filter(takes_down).filter(|_| self.is_pinned());
-        overridden.map(|check| check.name().to_owned()).collect()
+        self.overridden = overridden.map(|check| check.name().to_owned()).collect();
     }
 
     /// Whether this check keeps a drain that waits for the checks.
@@ -55,15 +58,17 @@ impl Service {
     }
 
     /// Whether a hold announces it once it is not drained, and by new verdicts none of its checks takes it down but those that
-    /// the hold overrode before.
+    /// the hold overrode before. Their verdicts are awaited, too: at the end of the hold the checks decide.
     pub(super) fn passes_beside_hold(&self) -> bool {
         if !self.will_be_held() || !self.has_looked() {
             return false;
         }
         let keeps = |check: &Check| self.keeps_drains(check);
-        let mut deciding = self.checks.iter().filter(|check| check.decides());
-        deciding.clone().any(|check| !keeps(check))
-            && (deciding.all(|check| !keeps(check))
+        let deciding = || self.checks.iter().filter(|check| check.decides());
+        let mut overridden = deciding().filter(|check| !keeps(check)).peekable();
+        overridden.peek().is_some()
+            && overridden.all(|check| check.verdict().is_some() || check.unknown.is_some())
+            && (!deciding().any(keeps)
                 || self.worst_verdict_of(keeps).is_some_and(|worst| worst < Severity::Down))
     }
 

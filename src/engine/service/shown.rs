@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::drained::{Disabled, ONCE_HEALTHY};
+use super::drained::Disabled;
 use super::{Service, ServiceState};
 use crate::engine::check::{Check, Severity};
 use crate::engine::dampening::window::counted_in_window;
@@ -132,7 +132,8 @@ impl Service {
         let stays = if announces { "stays announced as" } else { "stays withdrawn" };
         match (state, announces) {
             (ServiceState::Drained, _) if !self.drains.is_empty() => {
-                format!("its drain ends {ONCE_HEALTHY}")
+                let needs = self.drains.iter().any(|(_, drain)| !drain.needs.is_empty());
+                format!("its drain ends {}", self.ends_once_healthy(needs))
             }
             (ServiceState::Drained, true) => format!("drain ended; {stays} drained until its checks pass"),
             (ServiceState::Drained, false) => {

@@ -162,7 +162,8 @@ impl DnsProbe {
         }
     }
 
-    /// The lost questions of a pass. Those that rate limiting has dropped do not count.
+    /// Whether this probe, which passed, had to repeat its question. One that had to is not counted at all if rate limiting may be the
+    /// reason.
     fn loss(&self, lost: u32) -> Lost {
         let is_limited = || self.question.memory.limited_since(self.ends(), Instant::now()).is_some();
         match self.transport {

@@ -17,6 +17,29 @@ fn held() -> Bench {
 }
 
 /// An operator whose two checks are wrong corrects one of them.
+/// Neither a helper that is replaced during the restart, nor a disable-file before it, changes which checks the hold overrode.
+#[test]
+fn the_checks_that_a_hold_overrode_outlive_the_helper() {
+    let services = "a disable-file=/etc/off 192.0.2.1/32";
+    for disabled in [false, true] {
+        let mut bench = Bench::up(services);
+        bench.finds(0, &[false, false]);
+        bench.hold(0);
+        if disabled {
+            bench.handle(Event::DisableFile(ServiceId(0), true));
+        }
+        bench.drain(0, Lasts::UntilLifted);
+        let memory = bench.engine.remember(bench.now);
+        let mut next = Bench::started(memory, services, Duration::from_secs(1));
+        next.handle(Event::DisableFile(ServiceId(0), false));
+        let lift = Lift { holder: None, once_healthy: true, checks: vec![] };
+        next.handle(Event::Undrain(ServiceId(0), lift));
+        // The round under way began before, so its outcome says nothing.
+        next.finds(0, &[false, false, false]);
+        assert_eq!(next.states(), [("a", ServiceState::Up)], "{disabled}");
+    }
+}
+
 #[test]
 fn a_reload_with_a_new_check_withdraws_no_held_service() {
     let mut bench = held();

@@ -176,6 +176,34 @@ fn a_withdrawn_route_keeps_no_next_hop() {
     assert!(!said.iter().any(|line| line.contains("10.1.0.9")), "{said:?}");
 }
 
+/// Each entry of `announce` has its own advertisement for a state.
+#[test]
+fn a_new_neighbor_gets_what_stands_for_those_beside_it() {
+    let start = "a to=10.0.0.1/100 to=10.0.0.2/200 192.0.2.1/32";
+    let degraded = |withdrawn: usize, plan: &mut Plan| {
+        for (place, ladder) in plan.services[0].ladders.iter_mut().enumerate() {
+            let med = ladder.up.clone();
+            ladder.up = if place == withdrawn { Advertisement::Withdraw } else { med };
+        }
+    };
+    for withdrawn in 0..2 {
+        let mut bench = Bench::up("a 192.0.2.1/32");
+        for (query, neighbors) in [("localhost.", "10.0.0.2"), ("example.", "10.0.0.2 10.0.0.3")] {
+            bench.said.clear();
+            let mut plan = config(&format!("{start} query={query}")).plan();
+            plan.services[0].routes[1].neighbors =
+                neighbors.split(' ').map(|one| one.parse().unwrap()).collect();
+            degraded(withdrawn, &mut plan);
+            let reloaded = bench.engine.reload(bench.now, &plan);
+            bench.follow(&reloaded.actions);
+        }
+        let said = bench.commands();
+        let (gets, other) = if withdrawn == 0 { ("announce", "withdraw") } else { ("withdraw", "announce") };
+        assert!(!said.iter().any(|line| line.contains(other)), "{withdrawn}: {said:?}");
+        assert!(said.iter().all(|line| line.contains(gets)), "{withdrawn}: {said:?}");
+    }
+}
+
 /// Two neighbors with a next hop each become one entry of the configuration. Neither gets that of the other.
 #[test]
 fn neighbors_with_different_next_hops_get_the_configured_one() {
