@@ -32,6 +32,8 @@ pub(crate) const UNTOUCHED: &str = "failed: the server was not touched: ";
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum DecidedBy {
     Checks,
+    /// The checks, after dampening.
+    Dampening,
     Drain,
     Hold,
 }
@@ -41,6 +43,9 @@ impl DecidedBy {
     pub(crate) fn words(self, ends: &str) -> String {
         match self {
             Self::Checks => "not drained: the checks decide what is announced".to_owned(),
+            Self::Dampening => {
+                "not drained: the checks decide what is announced, once dampening releases it".to_owned()
+            }
             Self::Drain => format!("it stays drained{ends}"),
             Self::Hold => "it is held, whatever its checks say".to_owned(),
         }

@@ -9,7 +9,7 @@
 //! 2. The sockets of the address are read and nothing is dropped there, as the samples of the `listener` check show.
 //! 3. Others are read: in the last [five seconds](DURING), or since the failures began if that is shorter, this host has
 //!    read at least a [quarter](SHARE) as many queries of others a second as in the ten seconds before the failures. After
-//!    a refusal the time is at least a second. Over UDP these are the datagrams that the kernel counts less our own, over
+//!    a refusal the time is at least a second. Over UDP these are the datagrams that the kernel counts less our own, answered or not, over
 //!    TCP the connections. A firewall that drops what clients send, and not what the host sends to itself, does not pass
 //!    this. A server without clients does not either: there a false withdraw costs nothing.
 //! 4. A probe from the same source to the same server over the same transport has passed since the start of the helper.

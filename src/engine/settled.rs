@@ -164,6 +164,7 @@ impl Engine {
         let decided_by = match service.state() {
             service::ServiceState::Drained => DecidedBy::Drain,
             _ if service.is_held() => DecidedBy::Hold,
+            _ if service.dampening.keeps_withdrawn() => DecidedBy::Dampening,
             _ => DecidedBy::Checks,
         };
         let (service, until) = (service.name().to_owned(), service.until(now));

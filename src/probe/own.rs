@@ -12,8 +12,9 @@ use crate::engine::probe_only::Reads;
 use crate::netlink::snmp::{Counted, counted};
 use crate::sys::lock;
 
-/// Datagrams: an answered question, and its answer, are one each. A question without an answer may not have arrived. An
-/// answer for which a resolver asks other servers costs it [`LOOKUP`] more.
+/// Datagrams: an answered question, and its answer, are one each. A question to this host without an answer is one, too: its
+/// server has probably read it, as a resolver that cannot reach other servers does. If not, others seem to be fewer than they
+/// are, so a failure counts. An answer for which a resolver asks other servers costs it [`LOOKUP`] more.
 static DATAGRAMS: AtomicI64 = AtomicI64::new(0);
 
 /// The datagrams of other servers that a resolver reads for a name that is not in its cache, while the zones above it are:
@@ -68,10 +69,21 @@ impl Asked {
 
 /// A question over UDP that waits for its answer. The server may have read it.
 #[must_use]
-pub(super) struct Waiting;
+pub(super) struct Waiting {
+    /// Whether its server is on this host, and nothing has arrived for it yet.
+    is_unanswered_here: bool,
+}
+
+impl Waiting {
+    /// An answer has arrived, or the kernel has reported why there is none.
+    pub(super) fn end(mut self) {
+        self.is_unanswered_here = false;
+    }
+}
 
 impl Drop for Waiting {
     fn drop(&mut self) {
+        DATAGRAMS.fetch_add(i64::from(self.is_unanswered_here), Ordering::Relaxed);
         WAITING.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -81,11 +93,12 @@ fn count_question(server: IpAddr) {
     *lock(&BY_SERVER).entry(server).or_default() += 1;
 }
 
-/// A question was sent over UDP. It waits for its answer as long as the returned value lives.
-pub(super) fn note_question(server: IpAddr) -> Waiting {
+/// A question was sent over UDP to this server, which may be on this host (`is_here`). It waits for its answer as long as the
+/// returned value lives.
+pub(super) fn note_question(server: IpAddr, is_here: bool) -> Waiting {
     count_question(server);
     WAITING.fetch_add(1, Ordering::Relaxed);
-    Waiting
+    Waiting { is_unanswered_here: is_here }
 }
 
 /// How many questions this process, and the commands that reported theirs, have sent to all servers.
@@ -126,6 +139,20 @@ pub(super) fn reads_of_others() -> Option<Reads> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The kernel counts it, and no client has asked it. Other tests count beside this one.
+    #[test]
+    fn a_question_without_an_answer_is_one_datagram_of_our_own() {
+        let server = IpAddr::from([127, 0, 0, 1]);
+        let before = Asked::by_us();
+        (0..3000).for_each(|_| drop(note_question(server, true)));
+        let unanswered = Asked::by_us().beyond(before).datagrams;
+        let before = Asked::by_us();
+        (0..3000).for_each(|_| note_question(server, true).end());
+        (0..3000).for_each(|_| drop(note_question(server, false)));
+        let others = Asked::by_us().beyond(before).datagrams;
+        assert!(unanswered >= 3000 && others < 3000, "{unanswered} {others}");
+    }
 
     /// Other tests count beside this one.
     #[test]

@@ -65,8 +65,11 @@ impl Transaction<'_> {
             }
             Err(trouble) => {
                 let step = journal.fail(&trouble);
-                // The end of a long reason is cut, so the latest failure stands first.
-                let why = format!("{} failed, rollback too: {step}: {trouble}", self.what());
+                // The end of a long reason is cut, so the failure of the server that runs now stands first.
+                let why = match step {
+                    Step::Rollback => format!("{why}; no rollback: {trouble}"),
+                    _ => format!("{} failed, rollback too: {step}: {trouble}", self.what()),
+                };
                 self.stay_drained(&journal.returned, &with_files(&why, restored.as_deref())).await
             }
         }

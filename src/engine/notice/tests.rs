@@ -199,17 +199,20 @@ fn a_failed_restart_is_a_warning_that_names_the_prefix_the_reason_and_the_comman
     let reloaded = failed(RestartEnd::ReloadFailed);
     assert_eq!(reloaded.urgency(), Urgency::Warning);
     assert!(reloaded.to_string().ends_with("; not drained: the checks decide what is announced"));
-    let mut beside_a_drain = failed(RestartEnd::ReloadFailed);
-    let mut beside_a_hold = beside_a_drain.clone();
-    for (notice, decider) in [(&mut beside_a_drain, DecidedBy::Drain), (&mut beside_a_hold, DecidedBy::Hold)]
-    {
-        if let Notice::RestartFailed { decided_by, .. } = notice {
+    for (decider, words) in [
+        (
+            DecidedBy::Dampening,
+            "; not drained: the checks decide what is announced, once dampening releases it",
+        ),
+        (DecidedBy::Drain, "; it stays drained; for 4m more"),
+        (DecidedBy::Hold, "; it is held, whatever its checks say"),
+    ] {
+        let mut beside = failed(RestartEnd::ReloadFailed);
+        if let Notice::RestartFailed { decided_by, .. } = &mut beside {
             *decided_by = decider;
         }
+        assert!(beside.to_string().ends_with(words), "{beside}");
     }
-    assert!(beside_a_drain.to_string().ends_with("; it stays drained; for 4m more"), "{beside_a_drain}");
-    let held = "; it is held, whatever its checks say";
-    assert!(beside_a_hold.to_string().ends_with(held), "{beside_a_hold}");
     let back = failed(RestartEnd::RolledBack);
     assert_eq!(back.urgency(), Urgency::Warning);
     assert_eq!(

@@ -24,7 +24,7 @@ use super::request::{Arrival, Request};
 use super::response::Response;
 use super::{Rcode, Tls, Transport, https};
 use crate::outcome::{Cause, Failure};
-use crate::probe::locality::Locality;
+use crate::probe::locality::{Locality, Place};
 use crate::probe::own;
 
 thread_local! {
@@ -47,10 +47,14 @@ impl Path<'_> {
     /// Sends one datagram and receives until a response arrives; counts the other messages in `ignored`.
     pub(super) async fn udp(self, request: &Request, ignored: &mut Ignored) -> Answered {
         let (socket, start) = twice_if_missing(|| async move { self.send(request) }).await?;
-        let _waiting = own::note_question(self.server.ip());
+        let is_here = self.locality.place(self.server.ip()) != Place::Anywhere;
+        let waiting = own::note_question(self.server.ip(), is_here);
         // Registers the socket only after sending: the latency is then the server's alone.
         let socket = tokio::net::UdpSocket::from_std(socket)?;
-        Ok((self.response_on(&socket, request, ignored).await?, start.elapsed()))
+        let response = self.response_on(&socket, request, ignored).await;
+        // At a timeout the caller has dropped this future.
+        waiting.end();
+        Ok((response?, start.elapsed()))
     }
 
     /// Sends the request from a socket of its own; with the time of sending.

@@ -15,6 +15,18 @@ fn a_rollback_after_which_questions_are_refused_stays_drained() {
     refusing.join().unwrap();
 }
 
+/// What is wrong is no file that a rollback restores: the drain keeps the first reason.
+#[test]
+fn a_rollback_with_nothing_to_restore_keeps_the_cause_of_the_failure() {
+    let mut site = Site::with_a_snapshot();
+    site.restarts_by("exit 7");
+    let said = site.is_left_drained(&["--rollback"], "exited with status 7");
+    assert!(said.contains("the files on disk are the ones that the last successful restart saved"), "{said}");
+    let reason = &site.drains_of("resolver")[0].1;
+    let cause = "restart srv failed: restart: ";
+    assert!(reason.starts_with(cause) && reason.contains("; no rollback: the files on disk"), "{reason}");
+}
+
 /// The restart of a rollback is a restart whatever the attempt was, and this one has done nothing when it returns.
 #[test]
 fn a_rollback_has_to_replace_the_server() {
