@@ -231,25 +231,6 @@ impl Bench {
     }
 }
 
-/// As after a supplied check was pasted into the file.
-#[test]
-fn another_order_of_the_checks_is_named_and_changes_no_state() {
-    let services = "a unit=a.service 192.0.2.1/32";
-    let mut bench = Bench::up(services);
-    for _ in 0..2 {
-        let alive = CheckId { service: ServiceId(0), check: 1 };
-        bench.handle(Event::Outcome(alive, Outcome::pass(Duration::ZERO)));
-    }
-    let (before, mut plan) = (bench.states().first().map(|(_, state)| *state), config(services).plan());
-    plan.services[0].checks.reverse();
-    let reloaded = bench.engine.reload(bench.now, &plan);
-    bench.follow(&reloaded.actions);
-    let named = "configuration reloaded: changed: a (order of its checks; route unchanged)".to_owned();
-    assert!(bench.logged.contains(&named), "{:?}", bench.logged);
-    assert_eq!(bench.states().first().map(|(_, state)| *state), before);
-    assert_eq!(reloaded.kept.len(), 2);
-}
-
 #[test]
 fn reloading_the_same_configuration_changes_nothing() {
     let mut bench = Bench::up(TWO);

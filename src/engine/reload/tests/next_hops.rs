@@ -11,6 +11,13 @@ fn announce(hop: &str) -> String {
     format!("announce route 192.0.2.1/32 next-hop {hop} med 100")
 }
 
+/// No check has a result until after `unknown-after`.
+fn stays_unknown(bench: &mut Bench) {
+    finds_nothing_out(bench);
+    bench.passes(Duration::from_secs(31));
+    finds_nothing_out(bench);
+}
+
 /// A typo in it would be a black hole, announced without a check.
 #[test]
 fn another_next_hop_waits_for_a_verdict_as_the_checks_do() {
@@ -33,9 +40,7 @@ fn another_next_hop_waits_for_a_verdict_as_the_checks_do() {
 fn a_late_verdict_that_moves_the_next_hop_is_logged() {
     let mut bench = Bench::up(HERE);
     bench.reload(ELSEWHERE);
-    finds_nothing_out(&mut bench);
-    bench.passes(Duration::from_secs(31));
-    finds_nothing_out(&mut bench);
+    stays_unknown(&mut bench);
     bench.logged.clear();
     bench.finds(0, &[true, true]);
     let verdict = "service a: still up: required checks pass; announcing 192.0.2.1/32";
@@ -47,9 +52,7 @@ fn a_late_verdict_that_moves_the_next_hop_is_logged() {
 fn without_a_verdict_the_next_hop_stays_for_good() {
     let mut bench = Bench::up(HERE);
     bench.reload(ELSEWHERE);
-    finds_nothing_out(&mut bench);
-    bench.passes(Duration::from_secs(31));
-    finds_nothing_out(&mut bench);
+    stays_unknown(&mut bench);
     bench.passes(Duration::from_secs(3600));
     bench.reload("a hop=10.1.0.4 query=example. 192.0.2.1/32");
     bench.passes(Duration::from_secs(31));
@@ -149,9 +152,7 @@ fn the_next_helper_keeps_the_next_hop_until_it_has_a_verdict() {
         let mut before = Bench::up(&here);
         let memory = before.engine.remember(before.now);
         let mut bench = Bench::started(memory, &elsewhere, Duration::from_secs(1));
-        finds_nothing_out(&mut bench);
-        bench.passes(Duration::from_secs(31));
-        finds_nothing_out(&mut bench);
+        stays_unknown(&mut bench);
         let stated = bench.commands();
         assert!(!stated.is_empty() && stated.iter().all(|line| *line == announce("10.1.0.2")), "{stated:?}");
         bench.finds(0, &[true, true]);
@@ -167,9 +168,7 @@ fn a_withdrawn_route_keeps_no_next_hop() {
     bench.finds(1, &[false, false]);
     assert_eq!(bench.commands(), ["withdraw route 192.0.2.2/32"]);
     bench.reload("a hop=10.1.0.2 query=example. 192.0.2.1/32 192.0.2.2/32");
-    finds_nothing_out(&mut bench);
-    bench.passes(Duration::from_secs(31));
-    finds_nothing_out(&mut bench);
+    stays_unknown(&mut bench);
     bench.finds(0, &[true, true]);
     let said = bench.commands();
     assert!(said.iter().any(|line| line.contains("192.0.2.2/32 next-hop 10.1.0.2")), "{said:?}");

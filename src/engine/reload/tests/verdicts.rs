@@ -156,3 +156,22 @@ fn a_check_that_has_been_up_goes_on_to_degrade_with_another_interval() {
     assert_eq!(bench.commands(), [""; 0]);
     assert_eq!(bench.states(), [("a", ServiceState::Degraded)]);
 }
+
+/// As after a supplied check was pasted into the file.
+#[test]
+fn another_order_of_the_checks_is_named_and_changes_no_state() {
+    let services = "a unit=a.service 192.0.2.1/32";
+    let mut bench = Bench::up(services);
+    for _ in 0..2 {
+        let alive = CheckId { service: ServiceId(0), check: 1 };
+        bench.handle(Event::Outcome(alive, Outcome::pass(Duration::ZERO)));
+    }
+    let (before, mut plan) = (bench.states().first().map(|(_, state)| *state), config(services).plan());
+    plan.services[0].checks.reverse();
+    let reloaded = bench.engine.reload(bench.now, &plan);
+    bench.follow(&reloaded.actions);
+    let named = "configuration reloaded: changed: a (order of its checks; route unchanged)".to_owned();
+    assert!(bench.logged.contains(&named), "{:?}", bench.logged);
+    assert_eq!(bench.states().first().map(|(_, state)| *state), before);
+    assert_eq!(reloaded.kept.len(), 2);
+}
