@@ -54,7 +54,8 @@ pub(crate) fn run(options: &Run) -> anyhow::Result<Exit> {
         return Ok(Exit::Success);
     }
     let runtime = runtime_with_workers().context("cannot start the event loop")?;
-    let exit = runtime.block_on(serve(options, start == Start::Withdrawn));
+    let before = if start == Start::Withdrawn { Before::Withdrew } else { Before::Nothing };
+    let exit = runtime.block_on(serve(options, before));
     // Do not wait for tasks that hang.
     runtime.shutdown_background();
     exit
@@ -68,22 +69,32 @@ pub(crate) fn pause_before_exit() {
     }
 }
 
-/// Loads the configuration and runs the daemon. `withdrawn` means that all prefixes have been withdrawn before.
-async fn serve(options: &Run, mut withdrawn: bool) -> anyhow::Result<Exit> {
+/// What this process has done before it runs the daemon.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Before {
+    Nothing,
+    /// It has withdrawn all prefixes.
+    Withdrew,
+    /// It has withdrawn all prefixes without a configuration, and told how the helper before it ended.
+    Waited,
+}
+
+/// Loads the configuration and runs the daemon.
+async fn serve(options: &Run, mut before: Before) -> anyhow::Result<Exit> {
     let path = &options.configuration.config;
     let terminal = io::stdout().is_terminal();
     let pause = if terminal { Duration::ZERO } else { PAUSE_BEFORE_EXIT };
     let mut io = LoopIo::from_process(pause)?;
-    let (host, mut has_waited) = (host_name(), false);
+    let host = host_name();
     loop {
         // On a terminal the file may be a pipe.
         let loaded = if terminal { Config::load(path, &host) } else { Config::load_file(path, &host) };
         let error = match loaded {
             Ok(config) => {
-                if has_waited {
+                if before == Before::Waited {
                     log::info!("the configuration {} is valid now: starting", path.display());
                 }
-                return run_daemon(options, &config, None, withdrawn, &mut io).await;
+                return run_daemon(options, &config, None, before, &mut io).await;
             }
             Err(error) => error,
         };
@@ -93,12 +104,12 @@ async fn serve(options: &Run, mut withdrawn: bool) -> anyhow::Result<Exit> {
         }
         if let Some(kept) = last_good(options, &error, &host) {
             let broken = BrokenFile::new(path, &host, error, Some(kept.file));
-            return run_daemon(options, &kept.config, Some(broken), withdrawn, &mut io).await;
+            return run_daemon(options, &kept.config, Some(broken), before, &mut io).await;
         }
-        match withdrawn::wait(options, error, &mut io).await {
+        match withdrawn::wait(options, error, before == Before::Waited, &mut io).await {
             WaitEnd::Exit if !options.exit_on_bad_config => return Ok(Exit::Success),
             WaitEnd::Exit | WaitEnd::TimeOver => return Ok(Exit::Config),
-            WaitEnd::ReadAgain => (withdrawn, has_waited) = (true, true),
+            WaitEnd::ReadAgain => before = Before::Waited,
         }
     }
 }
@@ -139,13 +150,13 @@ fn last_good(options: &Run, error: &ConfigError, host: &str) -> Option<SavedConf
     None
 }
 
-/// Runs the daemon. If all prefixes have been `withdrawn` before, earlier states do not matter. If the last good
+/// Runs the daemon. If all prefixes have been withdrawn `before`, earlier states do not matter. If the last good
 /// configuration is in force, `broken` is the configuration file.
 async fn run_daemon(
     options: &Run,
     config: &Config,
     broken: Option<BrokenFile>,
-    withdrawn: bool,
+    before: Before,
     io: &mut LoopIo,
 ) -> anyhow::Result<Exit> {
     let path = &options.configuration.config;
@@ -154,7 +165,7 @@ async fn run_daemon(
     let state = options.state.as_ref().unwrap_or(&config.state);
     let mut store = (!on_terminal).then(|| Store::new(state, path));
     let (mut memory, age) = store.as_mut().map(Store::load).unwrap_or_default();
-    if withdrawn {
+    if before != Before::Nothing {
         memory.forget_states();
     }
     let recorder = options.record.as_ref().map(|file| {
@@ -174,7 +185,12 @@ async fn run_daemon(
     // The file that is in force.
     let source = broken.as_ref().and_then(BrokenFile::last_good).unwrap_or(path).to_owned();
     log_start(config, &source);
-    let lost = store.as_ref().and_then(Store::lost_helper);
+    let lost = match before {
+        Before::Nothing | Before::Withdrew => {
+            store.as_ref().and_then(|store| store.lost_helper(before == Before::Withdrew))
+        }
+        Before::Waited => None,
+    };
     if let Some(lost) = &lost {
         log::warn!("{lost}");
     }
@@ -183,14 +199,14 @@ async fn run_daemon(
     if let (Some(saver), None) = (&mut saver, &broken) {
         saver.set_config(config);
     }
-    let instead = broken.as_ref().map(|file| format!("; {}", file.trouble()));
+    let instead = broken.as_ref().map(|file| format!("; {}", file.trouble())).unwrap_or_default();
+    let runs = format!("{} from {}{instead}", counted(config.services.len(), "service"), source.display());
     let mut observer = RunObserver::new(config, recorder, saver, broken);
     let state_file = store.as_ref().map(|store| store.file().to_owned());
     let history = state_file.as_deref().map(beside);
     let subject = Subject::new(absolute(path), host_name(), history.clone(), config);
     let control = if on_terminal { None } else { control(config, &subject) };
-    let history =
-        history.map(|file| start_history(file, lost.as_deref(), config, &source, instead.as_deref()));
+    let history = history.map(|file| start_history(file, lost.as_deref(), &config.node.name, &runs));
     let kept = state_file.zip(history.as_ref());
     let incidents = kept.map(|(state, history)| Incidents::start(&state, history));
     let mut daemon = Daemon::new(config, io, store, memory, age);
@@ -224,26 +240,13 @@ fn log_start(config: &Config, source: &Path) {
     }
 }
 
-/// Opens the history and notes the start in it, what runs instead of the file, and how the helper before was `lost`.
-fn start_history(
-    file: PathBuf,
-    lost: Option<&str>,
-    config: &Config,
-    source: &Path,
-    instead: Option<&str>,
-) -> History {
+/// Opens the history and notes in it how the helper before was `lost`, and the start on this node with what it runs.
+fn start_history(file: PathBuf, lost: Option<&str>, node: &str, runs: &str) -> History {
     let history = History::start(file);
     if let Some(lost) = lost {
         history.note(Entry::new(SystemTime::now(), Kind::Stop, None, lost).as_ref());
     }
-    let text = format!(
-        "dnsherald {} on {}: {} from {}{}",
-        env!("CARGO_PKG_VERSION"),
-        config.node.name,
-        counted(config.services.len(), "service"),
-        source.display(),
-        instead.unwrap_or_default()
-    );
+    let text = format!("dnsherald {} on {node}: {runs}", env!("CARGO_PKG_VERSION"));
     history.note(Entry::new(SystemTime::now(), Kind::Start, None, &text).as_ref());
     history
 }

@@ -278,7 +278,11 @@ impl Notice {
                 Urgency::Notice
             }
             Self::Stated(stated) if stated.planned || !stated.moved => Urgency::Info,
-            Self::Stated(stated) if stated.returns || stated.state == ServiceState::Up => Urgency::Notice,
+            Self::Stated(stated)
+                if stated.returns || matches!(stated.state, ServiceState::Up | ServiceState::Starting) =>
+            {
+                Urgency::Notice
+            }
             Self::StaleWithdrawn { silence: None, .. } => Urgency::Notice,
             Self::Detected { understood, spoken, .. } if understood == spoken => Urgency::Info,
             Self::Check { .. }

@@ -28,13 +28,14 @@ impl Engine {
         self.note_removed(out);
         for place in 0..self.services.len() {
             let state = self.services[place].state();
-            if state == service::ServiceState::Starting {
-                continue;
-            }
             let Some(how) = self.confirmation(place) else {
                 self.report_beside_refused(now, place, out);
                 continue;
             };
+            if state == service::ServiceState::Starting {
+                self.report_without_verdict(now, place, how, out);
+                continue;
+            }
             // A state that was acknowledged once stays acknowledged.
             let news = match self.settled[place] {
                 Some((before, _)) if before != state => true,
@@ -59,6 +60,21 @@ impl Engine {
                     Confirmation::Said => Action::Said(ServiceId(place)),
                 });
             }
+        }
+    }
+
+    /// Logs the statement of a service that has no verdict yet, as with `start = "withdraw"`.
+    fn report_without_verdict(
+        &mut self,
+        now: Moment,
+        place: usize,
+        how: Confirmation,
+        out: &mut Vec<Action>,
+    ) {
+        if self.entries_of(place).any(RouteEntry::is_unreported) {
+            self.report(now, place, how, false, out);
+            let routes = self.routes_of(place);
+            self.api_session.report(routes);
         }
     }
 

@@ -120,15 +120,18 @@ pub(super) async fn run(
         let _ = writeln!(out, "{}", text::json(serde_json::to_string(&report)?));
         return Ok(exit(end.outcome));
     }
-    let _ = writeln!(out, "{name}: {}", summary(backend, &end, options.unattended, &took));
+    let _ = writeln!(out, "{name}: {}", summary(backend, &end, &show.steps, options.unattended, &took));
     Ok(exit(end.outcome))
 }
 
 /// The last line.
-fn summary(backend: &Backend, end: &End, unattended: bool, took: &Shown) -> String {
+fn summary(backend: &Backend, end: &End, steps: &[Done], unattended: bool, took: &Shown) -> String {
     let (name, holder, drained) = (&backend.name, &backend.holder, end.drained.join(", "));
     match (end.outcome, end.drain_ends) {
         (Outcome::Restarted, _) => format!("done after {took}"),
+        (Outcome::Untouched, _) if steps.iter().any(|done| done.step == Step::Drain) => {
+            "not touched; its drain has ended: what it drained returns once the checks pass".to_owned()
+        }
         (Outcome::Untouched, _) => "not touched, everything is as before".to_owned(),
         (Outcome::LeftDrained, Some(limit)) => format!(
             "no recovery, and the helper could not be told: the drain ends by itself within {}, and the services then \

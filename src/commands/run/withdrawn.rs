@@ -1,10 +1,11 @@
 //! Runs without a configuration: withdraws all prefixes that may be announced, and waits for a valid file.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::broken::BrokenFile;
-use super::control;
+use super::{control, start_history};
 use crate::cli::Run;
 use crate::commands::host_name;
 use crate::config::cite::ConfigError;
@@ -14,8 +15,10 @@ use crate::daemon::deadman::PAUSE_BEFORE_EXIT;
 use crate::daemon::document::Subject;
 use crate::daemon::store::Store;
 use crate::daemon::{Daemon, Ending, LoopIo, Observer, Supervisor};
+use crate::engine::memory::Memory;
+use crate::engine::notice::prefixes::Prefixes;
+use crate::history::file::beside;
 use crate::status::Trouble;
-use crate::text::counted;
 
 /// Why the wait for a valid file has ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -28,40 +31,61 @@ pub(super) enum WaitEnd {
     ReadAgain,
 }
 
-/// Withdraws all prefixes that may be announced, and waits for a valid file.
-pub(super) async fn wait(options: &Run, error: ConfigError, io: &mut LoopIo) -> WaitEnd {
+/// Withdraws all prefixes that may be announced, and waits for a valid file. With `again` this process has waited before,
+/// and has told how the helper before it ended.
+pub(super) async fn wait(options: &Run, error: ConfigError, again: bool, io: &mut LoopIo) -> WaitEnd {
     let path = &options.configuration.config;
     let salvage = Salvage::from_file(path);
     let state = options.state.clone().unwrap_or_else(|| salvage.state.clone());
-    let (memory, _) = Store::new(&state, path).load();
+    let mut store = Store::new(&state, path);
+    let (memory, _) = store.load();
+    let lost = store.lost_helper(false).filter(|_| !again);
+    if let Some(lost) = &lost {
+        log::warn!("{lost}");
+    }
     let announced: Vec<_> = memory.announced().cloned().collect();
     let config = salvage.withdrawing(&host_name(), announced);
-    let until = if options.exit_on_bad_config {
-        format!("exiting in {PAUSE_BEFORE_EXIT:?} unless {} is valid by then", path.display())
-    } else {
-        format!("waiting until {} is valid", path.display())
-    };
-    match config.services.iter().map(|service| service.routes.len()).sum::<usize>() {
-        0 => log::error!(
-            "without a configuration: neither {} nor the state in {} names a prefix; earlier announcements, if any, \
-             stay; {until}",
-            path.display(),
-            state.display()
-        ),
-        routes => log::warn!("without a configuration: withdrawing {}, {until}", counted(routes, "prefix")),
-    }
+    let does = log_withdraws(options, &state, &config);
+    // The directory may be misread from a broken file: none is made.
+    let history = state.is_dir().then(|| beside(store.file()));
+    let runs = format!("{}; {does}", error.summary());
+    let writer = history.clone().map(|file| start_history(file, lost.as_deref(), &host_name(), &runs));
     let exit_at = options.exit_on_bad_config.then(|| Instant::now() + PAUSE_BEFORE_EXIT);
     let was_gone = error.is_gone();
     let file = BrokenFile::new(path, &host_name(), error, None);
     let mut withdrawn = WaitForConfig { was_gone, file, exit_at, is_over: false };
-    let subject = Subject::new(absolute(path), host_name(), None, &config);
+    let subject = Subject::new(absolute(path), host_name(), history, &config);
     let control = control(&config, &subject);
-    let mut daemon = Daemon::new(&config, io, None, memory, Duration::ZERO);
-    (daemon.subject, daemon.control) = (subject, control);
+    // The drains and holds of the state belong to its services, which are not known now.
+    let mut daemon = Daemon::new(&config, io, None, Memory::default(), Duration::ZERO);
+    (daemon.subject, daemon.control, daemon.history) = (subject, control, writer);
     match daemon.run(&mut withdrawn).await {
         Ending::Exit => WaitEnd::Exit,
         Ending::Stopped if withdrawn.is_over => WaitEnd::TimeOver,
         Ending::Stopped => WaitEnd::ReadAgain,
+    }
+}
+
+/// Logs which prefixes are withdrawn, and until when. Returns that.
+fn log_withdraws(options: &Run, state: &Path, config: &Config) -> String {
+    let path = options.configuration.config.display();
+    let until = match options.exit_on_bad_config {
+        true => format!("exiting in {PAUSE_BEFORE_EXIT:?} unless {path} is valid by then"),
+        false => format!("waiting until {path} is valid"),
+    };
+    let routes = config.services.iter().flat_map(|service| &service.routes);
+    let prefixes: Prefixes = routes.map(|route| route.prefix.to_string()).collect();
+    if prefixes.is_empty() {
+        let does = format!(
+            "neither {path} nor the state in {} names a prefix; earlier announcements, if any, stay; {until}",
+            state.display()
+        );
+        log::error!("without a configuration: {does}");
+        does
+    } else {
+        let does = format!("withdrawing {prefixes}, {until}");
+        log::warn!("without a configuration: {does}");
+        does
     }
 }
 

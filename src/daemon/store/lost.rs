@@ -11,17 +11,25 @@ use crate::sys::procfs::ProcStat;
 
 impl Store {
     /// The sentence that the helper before was killed or crashed; `None` if it wrote that it ended, ended with the host,
-    /// still runs, or is not known. Call it after [`Store::load`], and before the first save.
+    /// still runs, or is not known. With `withdrawn` this helper has withdrawn its routes. Call it after [`Store::load`], and
+    /// before the first save.
     #[must_use]
-    pub(crate) fn lost_helper(&self) -> Option<String> {
+    pub(crate) fn lost_helper(&self, withdrawn: bool) -> Option<String> {
         let loaded = self.loaded.as_ref().filter(|loaded| loaded.lacks_its_process())?;
         // It may have ended in order since the state was loaded.
         let text = read(&self.file).ok()?;
         let last = Document::parse(&text, &self.configuration).ok()?;
         (last.running == Some(true) && last.process == loaded.process).then(|| {
+            let routes = match withdrawn {
+                true => "",
+                false => {
+                    "; unless ExaBGP was restarted since, it keeps its routes as that helper left them until this one \
+                     states them"
+                }
+            };
             format!(
                 "the helper before (process {}, which last saved its state at {}) did not end in order: it was killed or crashed, \
-                 or could not write its state when it ended; unless ExaBGP was restarted since, it keeps its routes as that helper left them until this one states them",
+                 or could not write its state when it ended{routes}",
                 last.process,
                 time_of_day(last.timestamp.wall())
             )

@@ -242,7 +242,7 @@ impl Service {
                     .to_owned()
             }
             ServiceState::Starting if self.checks.is_empty() => {
-                "withdrawn until the configuration can be used".to_owned()
+                "no usable configuration; its known prefixes are withdrawn until there is one".to_owned()
             }
             ServiceState::Starting if self.stated == Some(Stated::Withdraw) => {
                 "no verdict yet; its prefixes are withdrawn until there is one".to_owned()

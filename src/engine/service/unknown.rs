@@ -319,7 +319,8 @@ mod tests {
         assert_eq!(started(&plan), "no verdict yet; its prefixes are withdrawn until there is one");
         // As while the configuration is unusable.
         plan.services[0].checks.clear();
-        assert_eq!(started(&plan), "withdrawn until the configuration can be used");
+        let shown = "no usable configuration; its known prefixes are withdrawn until there is one";
+        assert_eq!(started(&plan), shown);
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn exit_on_bad_config_withdraws_first() {
     let mut helper = pop.helper_with(&["--exit-on-bad-config"], ideal("5.0.15"));
     helper.opens();
     helper.says_all((0..2).map(withdraw));
-    helper.logs("withdrawing 2 prefixes, exiting in 15s unless ");
+    helper.logs("withdrawing 192.0.2.53/32, 198.18.0.1/32, exiting in 15s unless ");
     helper.hears_all(&b"done\n".repeat(40_000));
     assert!(helper.is_alive());
     helper.is_sent("TERM");

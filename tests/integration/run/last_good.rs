@@ -183,7 +183,29 @@ fn a_missing_file_withdraws() {
     one_dies_suddenly_while_announced(&pop);
     fs::remove_file(pop.configuration_file()).unwrap();
     let state = pop.file("state");
-    withdraws(&pop, &["--state", state.to_str().unwrap()], "cannot read the configuration");
+    let mut helper = withdraws(&pop, &["--state", state.to_str().unwrap()], "cannot read the configuration");
+    helper.logs("without a configuration: withdrawing 192.0.2.53/32, waiting until ");
+    let stated = "(no configuration): WITHDRAWN 192.0.2.53/32 (acknowledged): no usable configuration; its known prefixes \
+                  are withdrawn until there is one";
+    helper.logs(stated);
+    assert!(!helper.log().contains("takes over"), "{}", helper.log());
+    // The file that returns names the sockets of this helper.
+    pop.is_configured(&pop.configuration());
+    helper.logs("is valid now: starting");
+    helper.opens();
+    helper.says(ANNOUNCE);
+    let history = pop.told(&["history"]);
+    let (before, since) =
+        history.split_once("did not end in order").expect("the history tells how the helper before ended");
+    assert!(!before.contains("WITHDRAWN") && !since.contains("did not end in order"), "{history}");
+    let told = [
+        "restore it, or name another with -c FILE; withdrawing 192.0.2.53/32, waiting until ",
+        stated,
+        "1 service from ",
+        "starting -> up",
+    ];
+    let places = told.map(|text| since.find(text).unwrap_or_else(|| panic!("{text}: {history}")));
+    assert!(places.is_sorted(), "{history}");
 }
 
 #[test]
@@ -191,7 +213,7 @@ fn exit_on_bad_config_uses_no_other_configuration() {
     let pop = Pop::new();
     one_dies_suddenly_while_announced(&pop);
     pop.is_configured(&broken(&pop));
-    withdraws(&pop, &["--exit-on-bad-config"], "without a configuration: withdrawing 1 prefix, exiting");
+    withdraws(&pop, &["--exit-on-bad-config"], "without a configuration: withdrawing 192.0.2.53/32, exiting");
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl Site {
     fn is_refused(&mut self, why: &str) {
         let output = self.restart("--rollback");
         let said = String::from_utf8_lossy(&output.stdout);
-        assert!(said.contains(why) && said.contains("not touched"), "{why}: {said}");
+        assert!(said.contains(why) && said.contains("not touched, everything is as before"), "{why}: {said}");
         assert_eq!(output.status.code(), Some(1), "{said}");
         self.helper.has_said_no_more();
         assert_eq!(self.pop.status().services[0].drains, []);
