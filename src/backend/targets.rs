@@ -18,7 +18,7 @@ pub(crate) struct Target {
     pub(crate) server: SocketAddr,
     /// The address that queries are sent from.
     pub(crate) source: IpAddr,
-    /// The addresses of this host: a query to one of them does not leave it.
+    /// The addresses of this host, as far as they concern its query: a query to one of them does not leave it.
     pub(crate) locality: Arc<Locality>,
     /// Whether this is a service address, which clients query.
     pub(crate) is_service: bool,
@@ -43,14 +43,13 @@ pub(crate) struct Targets {
 
 impl Target {
     /// A management address; its queries come from itself.
-    #[must_use]
     pub(crate) fn management(address: IpAddr) -> Self {
         let server = SocketAddr::new(address, PORT);
-        Self { server, source: address, locality: Arc::default(), is_service: false }
+        let locality = Arc::new(Locality { management: vec![address], ..Locality::default() });
+        Self { server, source: address, locality, is_service: false }
     }
 
     /// A service address; its queries come from the management address of its family, or without one from itself.
-    #[must_use]
     pub(crate) fn service(address: IpAddr, locality: &Arc<Locality>) -> Self {
         let of_family = |other: &&IpAddr| other.is_ipv4() == address.is_ipv4();
         let source = locality.management.iter().find(of_family).copied().unwrap_or(address);
@@ -74,7 +73,6 @@ impl Target {
 
 impl Targets {
     /// Every address once, the management addresses first.
-    #[must_use]
     pub(crate) fn all(&self) -> Vec<&Target> {
         let mut all: Vec<&Target> = vec![];
         for target in
@@ -88,7 +86,6 @@ impl Targets {
     }
 
     /// The names of all zones that the services need, without duplicates, in lower case.
-    #[must_use]
     pub(crate) fn zone_names(&self) -> Vec<String> {
         let mut names: Vec<String> = vec![];
         for query in self.services.iter().flat_map(|service| &service.zones) {
@@ -119,6 +116,7 @@ impl Targets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::locality::Place;
 
     #[test]
     fn a_service_address_is_asked_from_the_management_address_of_its_family() {
@@ -126,7 +124,10 @@ mod tests {
         let locality = Arc::new(Locality { management: vec![address("10.1.0.2")], ..Locality::default() });
         assert_eq!(Target::service(address("192.0.2.53"), &locality).source, address("10.1.0.2"));
         assert_eq!(Target::service(address("2001:db8::53"), &locality).source, address("2001:db8::53"));
-        assert_eq!(Target::management(address("10.1.0.2")).source, address("10.1.0.2"));
+        let management = Target::management(address("10.1.0.2"));
+        assert_eq!(management.source, address("10.1.0.2"));
+        // So its query without an answer counts as our own.
+        assert_eq!(management.locality.place(management.server.ip()), Place::Management);
     }
 
     #[test]

@@ -60,7 +60,7 @@ const SCRIPT: [(u64, &str, Fault); 12] = [
     (1800, "loses every third packet; no state changes, because fall is 3", Fault::LoseEvery(3)),
     (1000, "loses no more packets", Fault::None),
     (800, "refuses every question; after the third fall dampening suppresses the service", Fault::Refuse),
-    (3500, "is back; the service returns when the penalty has decayed", Fault::None),
+    (3500, "is back; it returns after its suppression, once its checks have passed for longer", Fault::None),
     (0, "", Fault::None),
 ];
 

@@ -90,8 +90,8 @@ fn write_process_id(options: &Options) -> Result<(), Refusal> {
     })
 }
 
-/// Writes a file. For root, only a regular file with a single name and not through symlinks: the directory may belong
-/// to ExaBGP's user.
+/// Writes a file. For root, refuses a path that is itself a symlink, and a regular file with several names: the directory
+/// may belong to ExaBGP's user. A device, or a pipe with a reader, is written as it is.
 fn write_for_root(path: &Path, text: &str) -> io::Result<()> {
     if !is_root() {
         return fs::write(path, text);
@@ -212,7 +212,7 @@ async fn serve(
     } else if let Some(addresses) = observer.addresses
         && !addresses.remove_within(REMOVE_LIMIT)
     {
-        log::warn!("stopped by a signal while `ip` is slow: added addresses may remain");
+        log::warn!("exiting while `ip` is slow: added addresses may remain");
     }
     Ok(Exit::Success)
 }

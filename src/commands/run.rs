@@ -27,7 +27,7 @@ use crate::daemon::store::Store;
 use crate::daemon::{Daemon, LoopIo};
 use crate::engine::api_session::Parent;
 use crate::exit::Exit;
-use crate::history::file::{History, beside};
+use crate::history::file::{History, beside, read};
 use crate::history::{Entry, Kind};
 use crate::program::adopt_orphans;
 use crate::sys::resources::{raise_descriptor_limit, runtime_with_workers};
@@ -54,8 +54,7 @@ pub(crate) fn run(options: &Run) -> anyhow::Result<Exit> {
         return Ok(Exit::Success);
     }
     let runtime = runtime_with_workers().context("cannot start the event loop")?;
-    let before = if start == Start::Withdrawn { Before::Withdrew } else { Before::Nothing };
-    let exit = runtime.block_on(serve(options, before));
+    let exit = runtime.block_on(serve(options, start == Start::Withdrawn));
     // Do not wait for tasks that hang.
     runtime.shutdown_background();
     exit
@@ -69,32 +68,22 @@ pub(crate) fn pause_before_exit() {
     }
 }
 
-/// What this process has done before it runs the daemon.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Before {
-    Nothing,
-    /// It has withdrawn all prefixes.
-    Withdrew,
-    /// It has withdrawn all prefixes without a configuration, and told how the helper before it ended.
-    Waited,
-}
-
-/// Loads the configuration and runs the daemon.
-async fn serve(options: &Run, mut before: Before) -> anyhow::Result<Exit> {
+/// Loads the configuration and runs the daemon. `withdrawn` means that all prefixes have been withdrawn before.
+async fn serve(options: &Run, mut withdrawn: bool) -> anyhow::Result<Exit> {
     let path = &options.configuration.config;
     let terminal = io::stdout().is_terminal();
     let pause = if terminal { Duration::ZERO } else { PAUSE_BEFORE_EXIT };
     let mut io = LoopIo::from_process(pause)?;
-    let host = host_name();
+    let (host, mut has_waited) = (host_name(), false);
     loop {
         // On a terminal the file may be a pipe.
         let loaded = if terminal { Config::load(path, &host) } else { Config::load_file(path, &host) };
         let error = match loaded {
             Ok(config) => {
-                if before == Before::Waited {
+                if has_waited {
                     log::info!("the configuration {} is valid now: starting", path.display());
                 }
-                return run_daemon(options, &config, None, before, &mut io).await;
+                return run_daemon(options, &config, None, withdrawn, &mut io).await;
             }
             Err(error) => error,
         };
@@ -104,12 +93,12 @@ async fn serve(options: &Run, mut before: Before) -> anyhow::Result<Exit> {
         }
         if let Some(kept) = last_good(options, &error, &host) {
             let broken = BrokenFile::new(path, &host, error, Some(kept.file));
-            return run_daemon(options, &kept.config, Some(broken), before, &mut io).await;
+            return run_daemon(options, &kept.config, Some(broken), withdrawn, &mut io).await;
         }
-        match withdrawn::wait(options, error, before == Before::Waited, &mut io).await {
+        match withdrawn::wait(options, error, withdrawn, &mut io).await {
             WaitEnd::Exit if !options.exit_on_bad_config => return Ok(Exit::Success),
             WaitEnd::Exit | WaitEnd::TimeOver => return Ok(Exit::Config),
-            WaitEnd::ReadAgain => before = Before::Waited,
+            WaitEnd::ReadAgain => (withdrawn, has_waited) = (true, true),
         }
     }
 }
@@ -150,13 +139,13 @@ fn last_good(options: &Run, error: &ConfigError, host: &str) -> Option<SavedConf
     None
 }
 
-/// Runs the daemon. If all prefixes have been withdrawn `before`, earlier states do not matter. If the last good
+/// Runs the daemon. If all prefixes have been `withdrawn` before, earlier states do not matter. If the last good
 /// configuration is in force, `broken` is the configuration file.
 async fn run_daemon(
     options: &Run,
     config: &Config,
     broken: Option<BrokenFile>,
-    before: Before,
+    withdrawn: bool,
     io: &mut LoopIo,
 ) -> anyhow::Result<Exit> {
     let path = &options.configuration.config;
@@ -165,7 +154,7 @@ async fn run_daemon(
     let state = options.state.as_ref().unwrap_or(&config.state);
     let mut store = (!on_terminal).then(|| Store::new(state, path));
     let (mut memory, age) = store.as_mut().map(Store::load).unwrap_or_default();
-    if before != Before::Nothing {
+    if withdrawn {
         memory.forget_states();
     }
     let recorder = options.record.as_ref().map(|file| {
@@ -185,12 +174,7 @@ async fn run_daemon(
     // The file that is in force.
     let source = broken.as_ref().and_then(BrokenFile::last_good).unwrap_or(path).to_owned();
     log_start(config, &source);
-    let lost = match before {
-        Before::Nothing | Before::Withdrew => {
-            store.as_ref().and_then(|store| store.lost_helper(before == Before::Withdrew))
-        }
-        Before::Waited => None,
-    };
+    let lost = store.as_ref().and_then(|store| store.lost_helper(withdrawn));
     if let Some(lost) = &lost {
         log::warn!("{lost}");
     }
@@ -246,9 +230,19 @@ fn start_history(file: PathBuf, lost: Option<&str>, node: &str, runs: &str) -> H
     if let Some(lost) = lost {
         history.note(Entry::new(SystemTime::now(), Kind::Stop, None, lost).as_ref());
     }
-    let text = format!("dnsherald {} on {node}: {runs}", env!("CARGO_PKG_VERSION"));
-    history.note(Entry::new(SystemTime::now(), Kind::Start, None, &text).as_ref());
+    history.note(Entry::new(SystemTime::now(), Kind::Start, None, &start_text(node, runs)).as_ref());
     history
+}
+
+fn start_text(node: &str, runs: &str) -> String {
+    format!("dnsherald {} on {node}: {runs}", env!("CARGO_PKG_VERSION"))
+}
+
+/// Whether this start on this host is the newest in the history.
+fn is_newest_start(file: &Path, runs: &str) -> bool {
+    let Ok(log) = read(file) else { return false };
+    let newest = log.entries.iter().rev().find(|entry| entry.kind == Kind::Start);
+    newest.is_some_and(|entry| entry.text == start_text(&host_name(), runs))
 }
 
 /// Opens the control sockets. The helper also runs without them.

@@ -145,5 +145,12 @@ mod tests {
         let told = Description(&config(&format!("{HOST}role = \"resolver\""))).to_string();
         assert!(told.contains("must be read: 192.0.2.53:53 udp"), "{told}");
         assert!(told.contains("overload: observe, partly-hung: degraded"), "{told}");
+        // `stalled` is soft: it takes the service down after `fall` failures.
+        let check =
+            "[[service.check]]\nname = \"listener\"\nfall = 10\nfast-interval = \"1s\"\nlistener = {}\n";
+        let told = Description(&config(&format!("{HOST}role = \"resolver\"\n{check}"))).to_string();
+        let times =
+            "detected in 300ms, of a server that works or whose process is not known in 10s 300ms, return";
+        assert!(told.contains(times), "{told}");
     }
 }

@@ -29,13 +29,11 @@ pub(crate) struct Salvage {
 
 impl Salvage {
     /// Reads a file. The result is empty if the path is not a regular file or cannot be read.
-    #[must_use]
     pub(crate) fn from_file(path: &Path) -> Self {
         Self::from_text(&String::from_utf8_lossy(&bytes_of_file(path).unwrap_or_default()))
     }
 
     /// Reads as much as possible. Looks for quoted words, because the structure of the file may be broken.
-    #[must_use]
     pub(crate) fn from_text(text: &str) -> Self {
         let legible = toml::from_str::<ControlOnly>(text).unwrap_or_default().control;
         let lines = || text.lines().map(|line| line.split_once('#').map_or(line, |(code, _comment)| code));
@@ -62,10 +60,13 @@ impl Salvage {
     pub(crate) fn withdrawing(self, host: &str, more: impl IntoIterator<Item = Route>) -> Config {
         let mut routes: Vec<Route> = vec![];
         for route in self.routes.into_iter().chain(more) {
-            let is_same = |known: &Route| {
-                known.prefix == route.prefix && known.path_information == route.path_information
+            // A withdraw to every neighbor includes that to some.
+            let includes = |known: &Route| {
+                known.prefix == route.prefix
+                    && known.path_information == route.path_information
+                    && (known.neighbors.is_empty() || known.neighbors == route.neighbors)
             };
-            if !routes.iter().any(is_same) {
+            if !routes.iter().any(includes) {
                 routes.push(route);
             }
         }
@@ -178,6 +179,18 @@ mod tests {
         let prefixes: Vec<_> =
             config.services[0].routes.iter().map(|route| route.prefix.to_string()).collect();
         assert_eq!(prefixes, ["192.0.2.53/32", "2001:db8::/48"]);
+    }
+
+    #[test]
+    fn withdraws_from_the_neighbors_that_had_the_route() {
+        let one = route("192.0.2.53/32").unwrap();
+        let to = |neighbor: [u8; 4]| Route { neighbors: vec![neighbor.into()], ..one.clone() };
+        let withdrawn = |text: &str| {
+            let config = Salvage::from_text(text).withdrawing("host", [[10, 0, 0, 1], [10, 0, 0, 2]].map(to));
+            config.services[0].routes.clone()
+        };
+        assert_eq!(withdrawn(""), [[10, 0, 0, 1], [10, 0, 0, 2]].map(to));
+        assert_eq!(withdrawn("prefixes = [\"192.0.2.53/32\"]"), std::slice::from_ref(&one));
     }
 
     #[test]

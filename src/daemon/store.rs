@@ -144,7 +144,6 @@ pub(crate) struct WriteWaiter {
 
 impl WriteWaiter {
     /// Waits until all state is written, at most `limit`. Returns whether it is.
-    #[must_use]
     pub(crate) fn wait_written(&self, limit: Duration) -> bool {
         self.newest.wait_idle(limit) && lock(&self.failure).is_none()
     }
@@ -225,6 +224,18 @@ impl Store {
         self.has_saved
     }
 
+    /// Saves that this helper withdraws every route and starts no service, so the next one adopts nothing. The rest stays as
+    /// it was loaded, with its age. Call it after [`Store::load`].
+    pub(crate) fn save_withdrawn(&mut self) {
+        let Some(mut document) = self.loaded.clone() else { return };
+        document.services.forget_states();
+        document.generation = document.generation.saturating_add(1);
+        // The next helper has nothing to tell of the end of this one.
+        (document.process, document.running) = (std::process::id(), Some(false));
+        self.begin();
+        self.newest.supersede(Job { document, seen_changes: self.told });
+    }
+
     /// Starts the thread that writes the state and reads changes of another helper.
     pub(crate) fn begin(&mut self) {
         if std::mem::replace(&mut self.has_begun, true) {
@@ -253,7 +264,6 @@ impl Store {
     }
 
     /// Why saved state is not on disk, if it is not.
-    #[must_use]
     pub(crate) fn unwritten(&self) -> Option<String> {
         let waits = || {
             let waited = self.newest.busy_for().filter(|waited| *waited >= SLOW)?;
@@ -263,13 +273,11 @@ impl Store {
     }
 
     /// Returns a handle to wait for the write on another thread.
-    #[must_use]
     pub(crate) fn write_waiter(&self) -> WriteWaiter {
         WriteWaiter { newest: Arc::clone(&self.newest), failure: Arc::clone(&self.failure) }
     }
 
     /// Waits until the writer has no work, at most `limit`. Returns why saved state is not on disk then, if it is not.
-    #[must_use]
     pub(crate) fn unwritten_after(&self, limit: Duration) -> Option<String> {
         let late = || format!("the disk of {} has not answered for {}", self.file.display(), Shown(limit));
         let is_late = !self.newest.wait_idle(limit);

@@ -153,6 +153,12 @@ impl Memory {
         }
     }
 
+    /// A memory with the routes that ExaBGP may announce, and nothing else of their services.
+    pub(crate) fn with_routes_only(&self) -> Self {
+        let routes = Remembered { announced: self.announced().cloned().collect(), ..Remembered::default() };
+        Self { services: BTreeMap::from([(NO_LONGER_CONFIGURED.to_owned(), routes)]) }
+    }
+
     /// Forgets drains that end with the helper that began them.
     pub(crate) fn forget_drains_of_that_run(&mut self) {
         for service in self.services.values_mut() {

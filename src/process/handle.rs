@@ -1,4 +1,4 @@
-//! A process by its pidfd, with its name, cgroups and age at the time it was opened.
+//! A process by its pidfd, with its name, its age, and the cgroups that it had when it was opened.
 
 use std::fmt;
 use std::fs;

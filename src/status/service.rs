@@ -18,7 +18,8 @@ use crate::text::{foreign, joined, ordered, sentence};
 pub(crate) struct Next {
     /// The change, in words; a time in them is written as in `at`.
     pub(crate) text: String,
-    /// The earliest time; absent if it depends on an operator, or on the results of checks.
+    /// The earliest time, or where the text says so the latest; absent if it depends on an operator, or on the results of
+    /// checks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) at: Option<Time>,
     /// The time until then.
@@ -102,13 +103,11 @@ const fn yes() -> bool {
 impl Service {
     /// Whether a holder, the disable-file or the configuration drains it. After the drain its state stays `drained`
     /// until its checks have passed again.
-    #[must_use]
     pub(crate) fn is_drained(&self) -> bool {
         !self.enabled || self.disabled || !self.drains.is_empty()
     }
 
     /// Whether it stays drained even if its checks pass.
-    #[must_use]
     pub(crate) fn is_drained_for_good(&self) -> bool {
         !self.enabled || self.disabled || self.drains.iter().any(|drain| !drain.returning)
     }
@@ -136,21 +135,18 @@ impl Service {
     }
 
     /// Whether a prefix of it is to be announced: the attributes of `degraded` may be a withdraw.
-    #[must_use]
     pub(crate) fn is_announced(&self) -> bool {
         self.is_serving() && self.prefixes.iter().any(Prefix::announces)
     }
 
     /// Why it is not announced, and the remedy, as the end of a sentence; `None` if it is announced, or returns if its
     /// checks pass anew.
-    #[must_use]
     pub(crate) fn why_not_announced(&self) -> Option<String> {
         self.why_withdrawn(None)
     }
 
     /// What the end of its holds did, as the end of a sentence: the prefixes that it announced `before` and withdraws now,
     /// and why; else as [`why_not_announced`](Self::why_not_announced).
-    #[must_use]
     pub(crate) fn after_holds(&self, before: Option<&Self>) -> Option<String> {
         let former = before.map_or(&[][..], |before| &before.prefixes);
         let is_lost = |prefix: &&Prefix| {
@@ -224,7 +220,6 @@ impl Service {
     }
 
     /// Whether a missing address keeps it withdrawn, whatever holds it.
-    #[must_use]
     pub(crate) fn lacks_address(&self) -> bool {
         !self.is_serving() && self.missing_address().is_some()
     }
@@ -329,7 +324,6 @@ pub(crate) enum AnswerResult {
 
 impl Prefix {
     /// Whether the desired state is an announcement.
-    #[must_use]
     pub(crate) fn announces(&self) -> bool {
         self.desired.as_deref().is_some_and(announces)
     }
@@ -343,7 +337,6 @@ impl Prefix {
     }
 
     /// Whether ExaBGP has acknowledged the desired state.
-    #[must_use]
     pub(crate) fn is_settled(&self) -> bool {
         self.desired.is_some() && self.desired == self.acknowledged
     }
@@ -351,7 +344,6 @@ impl Prefix {
 
 /// Whether a `desired` or `acknowledged` is an announcement. Toward named neighbors these words precede it, each with an
 /// address.
-#[must_use]
 pub(crate) fn announces(text: &str) -> bool {
     let mut words = text.split_whitespace();
     words.find(|word| matches!(*word, "announce" | "withdraw")) == Some("announce")

@@ -38,7 +38,7 @@ impl fmt::Display for TraceError {
 impl std::error::Error for TraceError {}
 
 impl Header {
-    /// Reads the lines before the first event. The error is about the first line whose value is invalid.
+    /// Reads the header lines before the first event or outcome. The error is about the first line whose value is invalid.
     pub(crate) fn read(text: &str) -> Result<Self, TraceError> {
         let mut header = Self::default();
         let mut configuration = String::new();
@@ -63,6 +63,8 @@ impl Header {
                 }
                 "seed" => header.seed = seed(rest).map_err(error)?,
                 "engine" => header.engine = Some(rest.to_owned()),
+                // A line for the reader.
+                _ if matches!(split_word(rest).0, ">" | "!") => {}
                 _ => break,
             }
         }
@@ -392,5 +394,12 @@ mod tests {
             assert_eq!(Header::read(&header.to_string()), Ok(header));
         }
         assert_eq!(Header::default().to_string(), "");
+    }
+
+    /// A line for the reader is no event, so header lines may follow it.
+    #[test]
+    fn a_remark_does_not_end_the_header() {
+        let header = Header::read("0 ! a note\n0 > a command\nseed 7\n0 start\nhost late\n").unwrap();
+        assert_eq!((header.seed, header.host), (7, None));
     }
 }

@@ -100,7 +100,7 @@ fn check_config_shows_values_lines_and_times() {
     for expected in [
         "interval 1s, fast-interval 100ms, timeout 500ms, rise 5, fall 3",
         "up        neighbor * announce route 192.0.2.53/32 next-hop 10.1.0.2 med 100 community [ 64512:100 ]",
-        "a closed port is detected in 1s 200ms, a hang in 2s 500ms, return takes 5s plus the latency of the last answer",
+        "at worst a closed port or an error answered at once is detected in 1s 200ms, a slow error or a hang in 2s 500ms, return takes 5s plus the latency of the last answer",
         "the lines below assume ExaBGP 4.2.22 to 5, `neighbor *`; older: no selector, 6: `peer *`",
         "192.0.2.53:53 tcp localhost. A from 10.1.0.2: NOERROR or NXDOMAIN",
     ] {

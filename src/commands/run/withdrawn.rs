@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::broken::BrokenFile;
-use super::{control, start_history};
+use super::{control, is_newest_start, start_history};
 use crate::cli::Run;
 use crate::commands::host_name;
 use crate::config::cite::ConfigError;
@@ -15,7 +15,6 @@ use crate::daemon::deadman::PAUSE_BEFORE_EXIT;
 use crate::daemon::document::Subject;
 use crate::daemon::store::Store;
 use crate::daemon::{Daemon, Ending, LoopIo, Observer, Supervisor};
-use crate::engine::memory::Memory;
 use crate::engine::notice::prefixes::Prefixes;
 use crate::history::file::beside;
 use crate::status::Trouble;
@@ -31,37 +30,40 @@ pub(super) enum WaitEnd {
     ReadAgain,
 }
 
-/// Withdraws all prefixes that may be announced, and waits for a valid file. With `again` this process has waited before,
-/// and has told how the helper before it ended.
-pub(super) async fn wait(options: &Run, error: ConfigError, again: bool, io: &mut LoopIo) -> WaitEnd {
+/// Withdraws all prefixes that may be announced, and waits for a valid file. `withdrawn` means that this process has withdrawn
+/// them before.
+pub(super) async fn wait(options: &Run, error: ConfigError, withdrawn: bool, io: &mut LoopIo) -> WaitEnd {
     let path = &options.configuration.config;
     let salvage = Salvage::from_file(path);
     let state = options.state.clone().unwrap_or_else(|| salvage.state.clone());
     let mut store = Store::new(&state, path);
     let (memory, _) = store.load();
-    let lost = store.lost_helper(false).filter(|_| !again);
+    let lost = store.lost_helper(withdrawn);
     if let Some(lost) = &lost {
         log::warn!("{lost}");
     }
-    let announced: Vec<_> = memory.announced().cloned().collect();
-    let config = salvage.withdrawing(&host_name(), announced);
-    let does = log_withdraws(options, &state, &config);
+    let config = salvage.withdrawing(&host_name(), memory.announced().cloned());
+    let runs = format!("{}; {}", error.summary(), log_withdraws(options, &state, &config));
     // The directory may be misread from a broken file: none is made.
     let history = state.is_dir().then(|| beside(store.file()));
-    let runs = format!("{}; {does}", error.summary());
-    let writer = history.clone().map(|file| start_history(file, lost.as_deref(), &host_name(), &runs));
+    // With `--exit-on-bad-config` ExaBGP starts one helper after another.
+    let unwritten = history.clone().filter(|file| !is_newest_start(file, &runs));
+    let writer = unwritten.map(|file| start_history(file, lost.as_deref(), &host_name(), &runs));
+    if history.is_some() {
+        store.save_withdrawn();
+    }
     let exit_at = options.exit_on_bad_config.then(|| Instant::now() + PAUSE_BEFORE_EXIT);
     let was_gone = error.is_gone();
     let file = BrokenFile::new(path, &host_name(), error, None);
-    let mut withdrawn = WaitForConfig { was_gone, file, exit_at, is_over: false };
+    let mut waiting = WaitForConfig { was_gone, file, exit_at, is_over: false };
     let subject = Subject::new(absolute(path), host_name(), history, &config);
     let control = control(&config, &subject);
     // The drains and holds of the state belong to its services, which are not known now.
-    let mut daemon = Daemon::new(&config, io, None, Memory::default(), Duration::ZERO);
+    let mut daemon = Daemon::new(&config, io, None, memory.with_routes_only(), Duration::ZERO);
     (daemon.subject, daemon.control, daemon.history) = (subject, control, writer);
-    match daemon.run(&mut withdrawn).await {
+    match daemon.run(&mut waiting).await {
         Ending::Exit => WaitEnd::Exit,
-        Ending::Stopped if withdrawn.is_over => WaitEnd::TimeOver,
+        Ending::Stopped if waiting.is_over => WaitEnd::TimeOver,
         Ending::Stopped => WaitEnd::ReadAgain,
     }
 }

@@ -110,10 +110,10 @@ fn describe_detection(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result 
             writeln!(f, "    {}, {}", shown(Cause::Overload), shown(Cause::PartlyHung))?;
             writeln!(
                 f,
-                "    a hang with queries is detected in {}, of a server that works or whose process is not known in {} \
-                 more, return takes at most {returns}",
+                "    a hang with queries is detected in {}, of a server that works or whose process is not known in {}, \
+                 return takes at most {returns}",
                 Period(DETECTED),
-                Period(listener.stall)
+                Period(DETECTED + listener.stall + timing.fast_interval * (timing.thresholds.fall.get() - 1))
             )
         }
         Probe::Route(_) => writeln!(
@@ -127,8 +127,8 @@ fn describe_detection(f: &mut fmt::Formatter<'_>, check: &Check) -> fmt::Result 
         Probe::Dns(_) | Probe::Command(_) | Probe::Lookup(_) | Probe::Nothing => {
             writeln!(
                 f,
-                "    at worst an error or a closed port is detected in {}, a hang in {}, return takes {returns} plus the \
-                 latency of the last answer",
+                "    at worst a closed port or an error answered at once is detected in {}, a slow error or a hang in {}, \
+                 return takes {returns} plus the latency of the last answer",
                 Period(timing.detects_refusal()),
                 Period(detects_hang(check))
             )?;

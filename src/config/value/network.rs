@@ -80,8 +80,8 @@ fn require_unicast(address: IpAddr) -> Result<IpAddr, String> {
     Err(format!("`{address}` is {kind}, expected the address of one host"))
 }
 
-/// Refuses link-local addresses, which need an interface (RFC 4007, section 6) that the file cannot express: the kernel
-/// cannot send from or to them, and other hosts cannot reach such a next hop.
+/// Refuses link-local addresses, which need an interface (RFC 4007, section 6) that a bare address does not name, unlike a
+/// [`Server`]: the kernel cannot send from or to them, and other hosts cannot reach such a next hop.
 fn require_unscoped(address: IpAddr) -> Result<IpAddr, String> {
     match address {
         IpAddr::V6(v6) if v6.is_unicast_link_local() => Err(format!(

@@ -1,4 +1,4 @@
-//! The next change of a service, and its earliest time.
+//! The next change of a service, and its time: the earliest, or where the words say so the latest.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,8 @@ use crate::text::joined;
 pub(crate) struct Next {
     /// The words before the time; the whole sentence if there is none.
     before: String,
-    /// The earliest time; `None` if it depends on an operator, or on the outcomes of the checks.
+    /// The earliest time, or where the words say so the latest; `None` if it depends on an operator, or on the outcomes of the
+    /// checks.
     at: Option<Moment>,
     /// The words after the time, with punctuation.
     after: String,
@@ -32,7 +33,7 @@ impl Next {
         Self { before: before.into(), at: Some(at), after: after.into() }
     }
 
-    /// The earliest time; `None` if it is not known.
+    /// Its time, if there is one.
     pub(crate) const fn at(&self) -> Option<Moment> {
         self.at
     }

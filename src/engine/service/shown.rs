@@ -122,7 +122,9 @@ impl Service {
             // The failure of then is over, and the checks that would have to pass have no result.
             return self.what_stands(self.state) + &self.unknown_suffix();
         }
-        self.entry_reason.clone().unwrap_or_else(|| self.explain())
+        // Without a verdict another statement may stand than at the entry.
+        let at_entry = self.entry_reason.clone().filter(|_| self.state != ServiceState::Starting);
+        at_entry.unwrap_or_else(|| self.explain())
     }
 
     /// Says which announcement or withdraw stands until the checks pass.

@@ -5,7 +5,9 @@ use std::os::unix::net::UnixDatagram;
 
 use dnsherald::responder::Fault;
 
-use crate::support::helper::{ANNOUNCE, DEADLINE, Helper, Plan, Pop, WITHDRAW, announce, ideal, withdraw};
+use crate::support::helper::{
+    ANNOUNCE, DEADLINE, Helper, Parent, Plan, Pop, WITHDRAW, announce, answer_of, ideal, withdraw,
+};
 
 const TYPO: (&str, &str) = ("rise = 2", "rize = 2");
 
@@ -307,4 +309,58 @@ fn a_drain_waits_for_the_server_of_the_last_good_configuration() {
     assert!(drain.status.success(), "{errors}");
     assert!(said.contains("\nsrv: waited "), "{said}");
     assert!(errors.contains("using the last good configuration in "), "{errors}");
+}
+
+/// The routes of one prefix to several neighbors are told apart, also by a helper that knows them from the state alone.
+#[test]
+fn a_missing_file_withdraws_from_each_neighbor() {
+    let pop = Pop::new();
+    let entries =
+        ["10.0.0.1", "10.0.0.2"].map(|to| format!("{{ neighbors = [\"{to}\"], up = {{ med = 100 }} }}"));
+    let announce = format!("announce = [{}]", entries.join(", "));
+    pop.is_configured(&pop.configuration().replace("up = { med = 100 }", &announce));
+    let to = |line: &str| ["10.0.0.1", "10.0.0.2"].map(|neighbor| line.replace('*', neighbor));
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.says_all(to(ANNOUNCE));
+    pop.remembers("\"acknowledged\": \"up\"");
+    helper.dies_suddenly();
+    fs::remove_file(pop.configuration_file()).unwrap();
+    let state = pop.file("state");
+    // ExaBGP refuses the withdraws, so its neighbors may still have the routes.
+    let parent: Parent = Box::new(|line| {
+        let refuses = line.contains("withdraw");
+        Some(if refuses { "error\n".to_owned() } else { answer_of("5.0.15", line) })
+    });
+    let mut next = pop.helper_with(&["--state", state.to_str().unwrap()], parent);
+    next.opens();
+    next.says_all(to(WITHDRAW));
+    next.logs("refused `neighbor 10.0.0.2 withdraw route 192.0.2.53/32`");
+    next.is_sent("TERM");
+    next.logs("stop requested: withdrawing 192.0.2.53/32");
+}
+
+/// With `--exit-on-bad-config` ExaBGP starts one helper after another.
+#[test]
+fn what_a_helper_without_a_configuration_withdrew_is_told_once_and_not_adopted() {
+    let pop = Pop::with(Plan { service: "start = \"adopt\"", ..Plan::default() });
+    one_dies_suddenly_while_announced(&pop);
+    pop.is_configured(&broken(&pop));
+    let lost = "did not end in order";
+    for is_first in [true, false] {
+        let mut helper = withdraws(&pop, &["--exit-on-bad-config"], "WITHDRAWN 192.0.2.53/32 (acknowledged)");
+        assert_eq!(helper.log().contains(lost), is_first, "{}", helper.log());
+        helper.is_sent("TERM");
+        assert_eq!(helper.exits().code(), Some(78));
+    }
+    pop.is_configured(&pop.configuration());
+    pop.server.becomes(Fault::Closed);
+    let mut helper = pop.helper(ideal("5.0.15"));
+    helper.opens();
+    helper.logs("starting -> down");
+    assert!(!helper.log().contains("adopting") && !helper.log().contains(lost), "{}", helper.log());
+    let history = pop.told(&["history"]);
+    for told in [lost, "withdrawing 192.0.2.53/32, exiting in 15s unless ", "(no configuration): WITHDRAWN"] {
+        assert_eq!(history.matches(told).count(), 1, "{told}: {history}");
+    }
 }

@@ -22,9 +22,12 @@ fn is_command(text: &str) -> bool {
     if text.starts_with('#') || text == "system version 0" {
         return true;
     }
-    let selected = ["neighbor * ", "peer * "].into_iter().find_map(|selector| text.strip_prefix(selector));
-    let words: Vec<_> = selected.unwrap_or(text).split(' ').collect();
-    match words[..] {
+    let words: Vec<_> = text.split(' ').collect();
+    let command = match &words[..] {
+        ["neighbor" | "peer", to, command @ ..] if *to == "*" || to.parse::<IpAddr>().is_ok() => command,
+        command => command,
+    };
+    match *command {
         ["announce", "route", prefix, "next-hop", hop, "med", med] => {
             is_prefix(prefix) && hop.parse::<IpAddr>().is_ok() && med.parse::<u32>().is_ok()
         }
@@ -40,10 +43,23 @@ fn is_prefix(text: &str) -> bool {
 
 #[test]
 fn the_grammar_knows_what_is_none() {
-    for line in ["", "announce\n", "# x", "neighbor * withdraw route 192.0.2.53\n", "done\n", "# ä\n"] {
+    for line in [
+        "",
+        "announce\n",
+        "# x",
+        "neighbor * withdraw route 192.0.2.53\n",
+        "peer x withdraw route 192.0.2.53/32\n",
+        "done\n",
+        "# ä\n",
+    ] {
         assert!(problem(line.as_bytes()).is_some(), "{line:?}");
     }
-    for line in ["# x\n", "peer * withdraw route 192.0.2.53/32\n", "announce eor ipv4 unicast\n"] {
+    for line in [
+        "# x\n",
+        "peer * withdraw route 192.0.2.53/32\n",
+        "neighbor 10.0.0.1 withdraw route 192.0.2.53/32\n",
+        "announce eor ipv4 unicast\n",
+    ] {
         assert_eq!(problem(line.as_bytes()), None);
     }
 }
