@@ -291,13 +291,11 @@ pub(crate) struct Trouble {
 
 impl Trouble {
     /// A trouble without a remedy.
-    #[must_use]
     pub(crate) fn new(why: impl Into<String>) -> Self {
         Self { why: why.into(), remedy: None, untouched: false }
     }
 
     /// Adds a remedy, unless it is empty.
-    #[must_use]
     pub(crate) fn with(why: impl Into<String>, remedy: impl Into<String>) -> Self {
         let remedy = remedy.into();
         Self { remedy: (!remedy.is_empty()).then_some(remedy), ..Self::new(why) }

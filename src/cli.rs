@@ -173,7 +173,6 @@ pub(crate) enum Command {
 
 impl Command {
     /// The default log level, how lines reach standard error, and their form.
-    #[must_use]
     pub(crate) const fn logging(&self) -> (LevelFilter, Way, LogFormat) {
         match self {
             Self::Run(options) => (LevelFilter::Info, Way::Aside, options.log_format),
@@ -183,7 +182,6 @@ impl Command {
     }
 
     /// Whether the command must ignore stray signals: ExaBGP starts it, or it waits for a server or a helper.
-    #[must_use]
     pub(crate) const fn ignores_stray_signals(&self) -> bool {
         matches!(
             self,

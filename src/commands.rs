@@ -99,7 +99,6 @@ fn dispatch(command: &Command) -> anyhow::Result<Exit> {
 }
 
 /// The name of this host, for messages.
-#[must_use]
 pub(crate) fn host_name() -> String {
     let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     name.unwrap_or_else(|| "unknown".to_owned())

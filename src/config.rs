@@ -216,7 +216,6 @@ impl Service {
     }
 
     /// Whether this backend serves it.
-    #[must_use]
     pub(crate) fn is_of(&self, backend: &Backend) -> bool {
         self.backend.as_ref().is_some_and(|own| own.name == backend.name)
     }
@@ -245,7 +244,6 @@ impl Config {
     }
 
     /// The addresses to query this backend at, and the zones that its services need.
-    #[must_use]
     pub(crate) fn targets_of(&self, backend: &Backend) -> Targets {
         let own: Vec<_> =
             self.services.iter().filter_map(|service| service.addresses.clone()).flatten().collect();
@@ -265,7 +263,6 @@ impl Config {
     }
 
     /// Whether no service is enabled. Then nothing is probed or announced.
-    #[must_use]
     pub(crate) fn is_idle(&self) -> bool {
         !self.services.iter().any(|service| service.enabled)
     }
@@ -304,7 +301,6 @@ impl Config {
 }
 
 /// Makes a path absolute without resolving symlinks, because their targets may change or disappear at any time.
-#[must_use]
 pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

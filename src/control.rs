@@ -123,7 +123,6 @@ pub enum Request {
 
 impl Request {
     /// The service that it names; `None` if it concerns all, or none.
-    #[must_use]
     pub(crate) fn service(&self) -> Option<&str> {
         match self {
             Self::Drain { service, .. }
@@ -179,7 +178,6 @@ pub(crate) struct Expiry(u64);
 
 impl Expiry {
     /// [`VALID`] from now.
-    #[must_use]
     pub(crate) fn soon() -> Self {
         Self::after(since_boot(), VALID)
     }

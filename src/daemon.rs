@@ -137,7 +137,6 @@ pub(crate) struct Daemon<'a> {
 
 impl<'a> Daemon<'a> {
     /// Creates a daemon for this configuration. Without a store it remembers nothing.
-    #[must_use]
     pub(crate) fn new(
         config: &Config,
         io: &'a mut LoopIo,

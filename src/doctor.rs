@@ -86,7 +86,6 @@ pub(crate) struct NotChecked {
 
 impl Report {
     /// Makes every check.
-    #[must_use]
     pub(crate) fn from_facts(facts: &Facts) -> Self {
         let (mut findings, mut not_checked, mut checked) = (vec![], vec![], 0);
         for (check, examine) in CHECKS {
@@ -102,7 +101,6 @@ impl Report {
     }
 
     /// The severity of the worst finding.
-    #[must_use]
     pub(crate) fn worst(&self) -> Option<Severity> {
         self.findings.first().map(|finding| finding.severity)
     }

@@ -99,7 +99,6 @@ enum Phase {
 
 impl Engine {
     /// An engine at its start. `memory` was saved by an earlier one, `age` ago.
-    #[must_use]
     pub(crate) fn new(plan: &Plan, parent: Parent, memory: Memory, age: Duration) -> Self {
         let mut prelude = vec![];
         let mut succession = Succession::new(&memory, &plan.services);

@@ -55,13 +55,11 @@ pub(crate) struct Route {
 
 impl Route {
     /// Whether a withdraw of one route also withdraws the other.
-    #[must_use]
     pub(crate) fn is_the_same_as(&self, other: &Self) -> bool {
         self.has_the_prefix_of(other) && self.neighbors == other.neighbors
     }
 
     /// Whether a withdraw of the other route may remove this one from a neighbor that both have.
-    #[must_use]
     pub(crate) fn may_go_with(&self, other: &Self) -> bool {
         let is_for_all = self.neighbors.is_empty() || other.neighbors.is_empty();
         let is_shared = || self.neighbors.iter().any(|neighbor| other.neighbors.contains(neighbor));
@@ -69,13 +67,11 @@ impl Route {
     }
 
     /// Whether this neighbor receives it.
-    #[must_use]
     pub(crate) fn is_for(&self, neighbor: &IpAddr) -> bool {
         self.neighbors.is_empty() || self.neighbors.contains(neighbor)
     }
 
     /// Whether both are one route to a neighbor that receives both.
-    #[must_use]
     pub(crate) fn has_the_prefix_of(&self, other: &Self) -> bool {
         (self.prefix, self.path_information) == (other.prefix, other.path_information)
     }
@@ -92,7 +88,6 @@ pub(crate) enum Advertisement {
 
 impl Advertisement {
     /// Whether it attracts traffic.
-    #[must_use]
     pub(crate) const fn announces(&self) -> bool {
         matches!(self, Self::Announce(_))
     }
@@ -112,7 +107,6 @@ pub(crate) enum Dialect {
 
 impl Dialect {
     /// Its number in a configuration: `api = 4`, 5 or 6.
-    #[must_use]
     pub(crate) const fn api(self) -> &'static str {
         match self {
             Self::Plain => "4",
@@ -123,7 +117,6 @@ impl Dialect {
 
     /// The dialect that a configuration names: by the number of [`Self::api`], or by the version of an ExaBGP with
     /// its dots, from 3.4 to 6.
-    #[must_use]
     pub(crate) fn from_api(text: &str) -> Option<Self> {
         let by_number = [Self::Plain, Self::Neighbor, Self::Peer].into_iter().find(|it| it.api() == text);
         by_number.or_else(|| {
@@ -145,7 +138,6 @@ impl Dialect {
     }
 
     /// The beginning of its announcements.
-    #[must_use]
     pub(crate) const fn form(self) -> &'static str {
         match self {
             Self::Plain => "announce route",

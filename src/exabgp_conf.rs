@@ -89,13 +89,11 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    #[must_use]
     pub(crate) fn is_ours(&self) -> bool {
         self.command().is_some()
     }
 
     /// The words after the program, if that is dnsherald, also behind a wrapper such as `env` or `nice`.
-    #[must_use]
     pub(crate) fn command(&self) -> Option<&[String]> {
         let name = |word: &String| word.rsplit('/').next().unwrap_or_default().to_owned();
         // A program of another name, such as `dnsherald-0.1`, is known only in the first place.
@@ -147,7 +145,6 @@ pub(crate) struct Neighbor {
 
 impl Neighbor {
     /// Its name in messages: `neighbor 10.1.0.1`.
-    #[must_use]
     pub(crate) fn name(&self) -> String {
         match self.peer {
             Peer::Address(address) => format!("neighbor {address}"),
@@ -157,7 +154,6 @@ impl Neighbor {
     }
 
     /// The family of its session, if it is known.
-    #[must_use]
     pub(crate) fn session_is_v6(&self) -> Option<bool> {
         match self.peer {
             Peer::Address(address) => Some(address.is_ipv6()),
@@ -167,7 +163,6 @@ impl Neighbor {
     }
 
     /// Whether it is this router, or may be; `None` if its own address is unclear.
-    #[must_use]
     pub(crate) fn is(&self, router: IpAddr) -> Option<bool> {
         match self.peer {
             Peer::Address(address) => Some(address == router),
@@ -177,7 +172,6 @@ impl Neighbor {
     }
 
     /// Whether it is a router of another AS; `None` if a number is not a plain one.
-    #[must_use]
     pub(crate) fn is_external(&self) -> Option<bool> {
         match (&self.local_as, &self.peer_as) {
             (Setting::Set(local), Setting::Set(peer)) => Some(local != peer),
@@ -186,13 +180,11 @@ impl Neighbor {
     }
 
     /// Whether it exchanges unicast routes of this family; `None` if that is unclear.
-    #[must_use]
     pub(crate) fn has_family(&self, family: Family) -> Option<bool> {
         Some(self.families.or(vec![Family::V4, Family::V6])?.contains(&family))
     }
 
     /// Whether it lists this process; `None` if that is unclear.
-    #[must_use]
     pub(crate) fn lists(&self, process: &str) -> Option<bool> {
         Some(self.processes.or(vec![])?.iter().any(|name| name == process))
     }
@@ -200,7 +192,6 @@ impl Neighbor {
 
 impl Conf {
     /// Reads the text of a file, at most [`MAX_SIZE`] octets of it.
-    #[must_use]
     pub(crate) fn read(text: &str) -> Self {
         let tree = blocks::tree(text);
         let mut conf = Self { not_understood: tree.faults, ..Self::default() };
@@ -209,7 +200,6 @@ impl Conf {
     }
 
     /// Whether all of it is understood, so that what is not above is not in the file.
-    #[must_use]
     pub(crate) fn is_complete(&self) -> bool {
         self.not_understood.is_empty()
     }

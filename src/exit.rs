@@ -30,7 +30,6 @@ pub enum Exit {
 
 impl Exit {
     /// The number for the parent process.
-    #[must_use]
     pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Success => 0,
@@ -44,7 +43,6 @@ impl Exit {
     }
 
     /// The word of monitoring plugins for this status.
-    #[must_use]
     pub(crate) const fn plugin_word(self) -> &'static str {
         match self {
             Self::Success => "OK",

@@ -58,7 +58,6 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     /// Creates a refusal of valid options that cannot be applied on this host.
-    #[must_use]
     pub(crate) fn new(message: String, options: &Options) -> Self {
         Self { error: refuse(message), wait: options.wait }
     }
@@ -70,7 +69,6 @@ impl Refusal {
     }
 
     /// The exit status of the process.
-    #[must_use]
     pub(crate) fn exit(&self) -> Exit {
         if self.error.use_stderr() { Exit::Usage } else { Exit::Success }
     }

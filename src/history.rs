@@ -82,21 +82,18 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// At a time that can be written; else none.
-    #[must_use]
     pub(crate) fn new(at: SystemTime, kind: Kind, service: Option<&str>, text: &str) -> Option<Self> {
         let (service, text) = (service.map(ToOwned::to_owned), text.chars().take(LONGEST).collect());
         Some(Self { v: VERSION, at: Time::new(at)?, kind, service, text })
     }
 
     /// What a notice of the engine comes to; `None` for one that is only for the log.
-    #[must_use]
     pub(crate) fn from_notice(notice: &Notice, at: SystemTime) -> Option<Self> {
         let (kind, service) = kind_of(notice)?;
         Self::new(at, kind, service, &notice.to_string())
     }
 
     /// As a line of the file.
-    #[must_use]
     pub(crate) fn line(&self) -> String {
         json(serde_json::to_string(self).unwrap_or_default()) + "\n"
     }
@@ -146,7 +143,6 @@ pub(crate) struct Log {
 
 impl Log {
     /// Reads every line that can be read.
-    #[must_use]
     pub(crate) fn parse(text: &str) -> Self {
         #[derive(Deserialize)]
         struct Version {
@@ -164,7 +160,6 @@ impl Log {
     }
 
     /// What a reader should know of the file, in sentences.
-    #[must_use]
     pub(crate) fn remarks(&self, now: SystemTime) -> Vec<String> {
         let ahead = self.entries.iter().filter(|entry| entry.at.system() > now).count();
         let lines = |number| counted(number, "line");

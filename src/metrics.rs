@@ -35,7 +35,6 @@ pub(crate) struct Outlets {
 }
 
 /// The metrics of a helper at the moment of this document.
-#[must_use]
 pub(crate) fn exposition(document: Document) -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Page(document)));

@@ -32,7 +32,6 @@ pub enum Outcome {
 
 impl Outcome {
     /// A pass after `latency`.
-    #[must_use]
     pub(crate) const fn pass(latency: Duration) -> Self {
         Self::Pass { latency, lost: Lost::NONE }
     }
@@ -91,7 +90,6 @@ impl Lost {
     pub(crate) const NONE: Self = Self { lost: 0, of: 0 };
 
     /// The share that was lost, in parts of `whole`, rounded up.
-    #[must_use]
     pub(crate) fn share_of(self, whole: u64) -> u64 {
         match self.of {
             0 => 0,
@@ -118,7 +116,6 @@ pub struct Failure {
 
 impl Failure {
     /// A failure of `cause`, explained by `detail`.
-    #[must_use]
     pub(crate) fn new(cause: Cause, detail: impl Into<String>) -> Self {
         Self { cause, detail: detail.into() }
     }
@@ -247,13 +244,11 @@ words! {
 
 impl Cause {
     /// Whether a server that works, and has too much to do, fails for this cause.
-    #[must_use]
     pub(crate) const fn is_of_overload(self) -> bool {
         matches!(self, Self::LostInOverload | Self::Overload | Self::RateLimited | Self::Slow | Self::Stalled)
     }
 
     /// Whether one failure of this cause settles the matter, without `fall` repetitions.
-    #[must_use]
     pub(crate) const fn is_definite(self) -> bool {
         matches!(self.class(), Class::Hard)
     }

@@ -46,7 +46,6 @@ pub(crate) type Played<'a> = (&'static str, &'a Timeline);
 type Variant<'a, T> = (&'static str, &'a T);
 
 /// Draws the picture of one timeline, or of several on one axis.
-#[must_use]
 pub(crate) fn draw(title: &str, played: &[Played<'_>]) -> String {
     let end = played.iter().map(|(_, timeline)| timeline.end).max().unwrap_or(Moment::START);
     let begin = played.iter().map(|(_, timeline)| timeline.begin).min().unwrap_or(Moment::START);

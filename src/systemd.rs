@@ -51,7 +51,6 @@ pub(crate) struct Unit {
 
 impl Unit {
     /// Reads lines of `Key=value` in any order. A missing property is empty.
-    #[must_use]
     pub(crate) fn parse(text: &str) -> Self {
         let values: BTreeMap<_, _> = ordered(text.lines().filter_map(|line| line.split_once('=')));
         let value = |key| values.get(key).copied().unwrap_or_default().trim().to_owned();
@@ -114,7 +113,6 @@ impl Unit {
 }
 
 /// Whether systemd runs this host.
-#[must_use]
 pub(crate) fn is_booted() -> bool {
     // As sd_booted(3) has it.
     Path::new("/run/systemd/system").is_dir()

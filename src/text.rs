@@ -73,13 +73,11 @@ pub(crate) fn show(character: char, out: &mut String) {
 }
 
 /// One line of at most [`LONGEST`] characters. What is left out at the end is shown as `…`.
-#[must_use]
 pub(crate) fn foreign(text: &str) -> String {
     foreign_within(text, LONGEST)
 }
 
 /// One line of at most `longest` characters, escapes included. What is left out at the end is shown as `…`.
-#[must_use]
 pub(crate) fn foreign_within(text: &str, longest: usize) -> String {
     let mut shown = String::new();
     let mut length = 0;
@@ -97,7 +95,6 @@ pub(crate) fn foreign_within(text: &str, longest: usize) -> String {
 }
 
 /// Octets that are supposed to be text, on one line of any length. Those that are no UTF-8 are shown as `\xff`.
-#[must_use]
 pub(crate) fn foreign_octets(octets: &[u8]) -> String {
     let mut shown = String::with_capacity(octets.len());
     for chunk in octets.utf8_chunks() {
@@ -108,13 +105,11 @@ pub(crate) fn foreign_octets(octets: &[u8]) -> String {
 }
 
 /// One line of at most [`LONGEST_SENTENCE`] characters. What is left out at the end is shown as `…`.
-#[must_use]
 pub(crate) fn sentence(text: &str) -> String {
     foreign_within(text, LONGEST_SENTENCE)
 }
 
 /// At most [`MOST_LINES`] lines of at most [`LONGEST_SENTENCE`] characters. What is left out is shown as `…`.
-#[must_use]
 pub(crate) fn sentences(text: &str) -> String {
     let mut lines = text.split('\n');
     let mut shown: Vec<_> = lines.by_ref().take(MOST_LINES).map(sentence).collect();
@@ -125,7 +120,6 @@ pub(crate) fn sentences(text: &str) -> String {
 }
 
 /// The whole text with its line breaks and tabs; every other doubtful character is escaped.
-#[must_use]
 pub(crate) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
@@ -147,7 +141,6 @@ pub(crate) fn parse_json<T: serde::de::DeserializeOwned>(octets: &[u8]) -> serde
 
 /// A JSON document whose doubtful characters are `\u` escapes. `document` has to be JSON already: there such characters
 /// stand in strings only, except for its line breaks.
-#[must_use]
 pub(crate) fn json(document: String) -> String {
     let is_fine = |character: char| character == '\n' || !is_doubtful(character);
     if document.chars().all(is_fine) {
@@ -167,7 +160,6 @@ pub(crate) fn json(document: String) -> String {
 }
 
 /// Standard output of a command, which people read.
-#[must_use]
 pub(crate) fn stdout() -> Printed<io::Stdout> {
     Printed(io::stdout())
 }
@@ -183,7 +175,6 @@ pub(crate) fn print_painted(text: &str) -> io::Result<()> {
 }
 
 /// Standard error of a command, which people read.
-#[must_use]
 pub(crate) fn stderr() -> Printed<io::Stderr> {
     Printed(io::stderr())
 }

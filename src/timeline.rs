@@ -86,7 +86,6 @@ impl ServiceTrack {
 
 impl Timeline {
     /// Creates a row for each check, service and prefix of the configuration. Nothing is known of the time before `begin`.
-    #[must_use]
     pub(crate) fn new(config: &Config, begin: Moment) -> Self {
         Self { services: config.services.iter().map(ServiceTrack::new).collect(), begin, end: begin }
     }

@@ -123,7 +123,6 @@ pub(crate) enum Answering {
 
 impl Answering {
     /// The parent of the helper.
-    #[must_use]
     pub(crate) fn parent(&self) -> Parent {
         match self {
             Self::Recorded(parent) => *parent,

@@ -101,7 +101,6 @@ pub(super) async fn zone(query: Query, target: &Target, timeout: Duration) -> Zo
 
 impl Zone {
     /// Whether the zone is served authoritatively.
-    #[must_use]
     pub(crate) fn is_served(&self) -> bool {
         self.serial.is_some() && self.trouble.is_none()
     }
@@ -112,13 +111,11 @@ impl Zone {
     }
 
     /// Whether both are about the same zone at the same address.
-    #[must_use]
     pub(crate) fn is_of(&self, other: &Self) -> bool {
         (&self.zone, self.server) == (&other.zone, other.server)
     }
 
     /// Whether this answer is no worse than an earlier one: authoritative, and its serial is not older (RFC 1982).
-    #[must_use]
     pub(crate) fn is_no_worse_than(&self, earlier: &Self) -> bool {
         match (self.serial, earlier.serial) {
             (_, None) => true,

@@ -17,7 +17,6 @@ const ELSE: Duration = Duration::from_secs(40);
 const MARGIN: Duration = Duration::from_secs(5);
 
 /// The longest time of a drain that waits so long for a quiet server.
-#[must_use]
 pub(crate) fn longest_drain(wait: Duration) -> Duration {
     wait + ELSE
 }
@@ -64,7 +63,6 @@ fn word(text: &str) -> String {
 }
 
 /// The stop commands of a unit and its drop-ins in the output of `systemctl cat`, without ours.
-#[must_use]
 pub(crate) fn stop_commands(unit_text: &str) -> Vec<String> {
     let mut commands = vec![];
     let mut in_service = false;
@@ -105,7 +103,6 @@ fn whole_lines(text: &str) -> Vec<String> {
 
 /// The drop-in for a unit with these stop commands. `program` is dnsherald with its options, `drains` the longest time
 /// that its commands take, `stop` the time limit of each command of the unit.
-#[must_use]
 pub(crate) fn drop_in(
     unit: &str,
     program: &[String],

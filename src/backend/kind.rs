@@ -58,13 +58,11 @@ words! {
 
 impl Kind {
     /// The facts that are known without asking the server.
-    #[must_use]
     pub(crate) fn facts(self) -> &'static Facts {
         self.driver().facts()
     }
 
     /// Its role, if it can have only one.
-    #[must_use]
     pub(crate) fn only_role(self) -> Option<Role> {
         match self.facts().roles {
             [role] => Some(*role),

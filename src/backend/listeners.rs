@@ -53,7 +53,6 @@ impl fmt::Display for Listener {
 }
 
 /// All listeners on this port, by address.
-#[must_use]
 pub(crate) fn on_port(port: u16) -> Vec<Listener> {
     let read = |transport| {
         let mut sockets = vec![];
@@ -67,13 +66,11 @@ pub(crate) fn on_port(port: u16) -> Vec<Listener> {
 }
 
 /// The processes with any of these sockets that this user may see: root sees all, other users their own.
-#[must_use]
 pub(crate) fn holders(inodes: &[u64]) -> Vec<i32> {
     held(inodes).into_iter().map(|(pid, _)| pid).collect()
 }
 
 /// The same, each with the sockets that it holds.
-#[must_use]
 pub(crate) fn held(inodes: &[u64]) -> Vec<(i32, Vec<u64>)> {
     let links: HashMap<_, _> =
         inodes.iter().map(|inode| (PathBuf::from(format!("socket:[{inode}]")), *inode)).collect();

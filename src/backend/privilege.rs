@@ -55,13 +55,11 @@ fn group(facts: &Facts, what: &str) -> Option<String> {
 }
 
 /// Whether this user is root.
-#[must_use]
 pub(crate) fn is_root() -> bool {
     geteuid().is_root()
 }
 
 /// The polkit rule that permits these verbs on the unit to this user.
-#[must_use]
 pub(crate) fn polkit(unit: &str, verbs: &[&str]) -> String {
     let user = user();
     let verbs: Vec<_> = verbs.iter().map(|verb| format!("\"{verb}\"")).collect();

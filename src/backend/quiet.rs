@@ -49,7 +49,6 @@ pub(crate) enum Quietness {
 
 impl QuietDetector {
     /// Starts at time zero.
-    #[must_use]
     pub(crate) fn new(quiet: Quiet, own: ProbeRates) -> Self {
         Self { quiet, own, samples: VecDeque::new() }
     }

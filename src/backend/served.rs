@@ -145,7 +145,6 @@ impl Served {
 
     /// The zones that are worse than `before`: pairs of the earlier and the present result. A record may be older than a
     /// change of the addresses: one that does not answer is then no worse, if the zone is served at another one.
-    #[must_use]
     pub(crate) fn worse_than<'a>(&'a self, before: &'a Self) -> Vec<(&'a Zone, &'a Zone)> {
         let pairs =
             before.all().filter_map(|earlier| Some((earlier, self.all().find(|now| now.is_of(earlier))?)));
@@ -160,7 +159,6 @@ impl Served {
 
     /// Describes the zones that are worse than `before`, and the zones of the services that are not served, whether or
     /// not they were served before, unless that is [excused](Self::is_excused).
-    #[must_use]
     pub(crate) fn complaints(&self, before: &Self) -> Vec<Complaint> {
         let worse = self.worse_than(before);
         let is_worse = |zone: &&Zone| worse.iter().any(|(_, now)| std::ptr::eq(*now, *zone));

@@ -97,7 +97,6 @@ pub(crate) struct Quiet {
 
 impl Quiet {
     /// The longest possible wait, with counters or without.
-    #[must_use]
     pub(crate) fn longest(&self) -> Duration {
         self.max_wait.max(self.settle)
     }
@@ -115,20 +114,17 @@ pub(crate) struct Heal {
 }
 
 impl Backend {
-    #[must_use]
     pub(crate) fn driver(&self) -> &'static dyn Driver {
         self.kind.driver()
     }
 
     /// The facts that are known without asking the server.
-    #[must_use]
     pub(crate) fn facts(&self) -> &'static Facts {
         self.driver().facts()
     }
 
     /// Where to find its main process; `None` if neither a pid file nor a unit is known. Without systemd the unit is
     /// ignored: it would contradict the pid file.
-    #[must_use]
     pub(crate) fn process_source(&self) -> Option<ProcessSource> {
         let unit = self.unit.clone().filter(|_| self.pid_file.is_none() || is_booted());
         ProcessSource::new(self.pid_file.clone(), unit).ok()

@@ -47,7 +47,6 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// The first process of each server, with its name.
-    #[must_use]
     pub(crate) fn servers(&self) -> Vec<(i32, &str)> {
         let mut servers: Vec<Vec<&Holder>> = vec![];
         for holder in &self.holders {
@@ -79,7 +78,6 @@ fn are_one(one: &Holder, other: &Holder) -> bool {
 }
 
 /// The addresses among these listeners with several sockets, and the processes that hold them.
-#[must_use]
 pub(crate) fn shared(mut listeners: Vec<Listener>) -> Vec<Shared> {
     listeners.retain(|listener| listener.inodes.len() > 1);
     // One look at all processes.
@@ -116,7 +114,6 @@ fn unit_of(pid: i32) -> Option<String> {
 }
 
 /// A sentence for each group of servers that share addresses, with those addresses.
-#[must_use]
 pub(crate) fn several_servers<'a>(shared: impl IntoIterator<Item = &'a Shared>) -> Vec<String> {
     // The places of the same servers.
     let mut found: Vec<(String, Vec<String>)> = vec![];

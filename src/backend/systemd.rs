@@ -46,7 +46,6 @@ pub(crate) async fn restart(unit: &str, limit: Duration) -> Result<(), Trouble> 
 }
 
 /// The command that restarts a unit.
-#[must_use]
 pub(crate) fn restart_program(unit: &str) -> Program {
     Program::new("systemctl", &["restart", "--no-ask-password", "--", unit])
 }

@@ -49,7 +49,6 @@ pub(crate) struct Point {
 
 impl Point {
     /// Where it ends.
-    #[must_use]
     pub(crate) fn end(self) -> SystemTime {
         self.time.checked_add(self.unit).unwrap_or(self.time)
     }

@@ -7,7 +7,6 @@ use nix::unistd::{Uid, User, getuid};
 use crate::engine::drain::Holder;
 
 /// Returns the user behind `sudo`, else the user of this process.
-#[must_use]
 pub(super) fn caller() -> Holder {
     let name = |uid| User::from_uid(uid).ok().flatten().map(|user| user.name);
     holder(env::var("SUDO_USER").ok(), getuid(), name)

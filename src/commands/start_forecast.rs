@@ -25,7 +25,6 @@ pub(super) struct StartForecast {
 
 impl StartForecast {
     /// Computes it for the configuration of the file at `path`. Reads the state and the disable-files; changes nothing.
-    #[must_use]
     pub(super) fn new(config: &Config, path: &Path) -> Self {
         let mut store = Store::new(&config.state, path);
         let denied =
@@ -48,7 +47,6 @@ impl StartForecast {
     }
 
     /// The state and reason of the service at this index.
-    #[must_use]
     pub(super) fn of_service(&self, place: usize) -> Option<&str> {
         self.services.get(place)?.as_deref()
     }

@@ -27,7 +27,6 @@ pub(crate) struct Source<'a> {
 
 impl Source<'_> {
     /// Creates an error about the bytes of `span`.
-    #[must_use]
     pub(crate) fn fault(&self, span: Range<usize>, message: impl Into<String>) -> Fault {
         let start = floor_char_boundary(self.text, span.start);
         let before = &self.text[..start];
@@ -53,7 +52,6 @@ impl Source<'_> {
     }
 
     /// Combines all errors of the file in the order of their places, without duplicates.
-    #[must_use]
     pub(crate) fn error(&self, mut faults: Vec<Fault>) -> ConfigError {
         faults.sort_by_key(|fault| fault.span().start);
         let mut said = HashSet::new();
@@ -100,7 +98,6 @@ pub(crate) struct Fault {
 
 impl Fault {
     /// The bytes of its place; empty if it concerns the whole file.
-    #[must_use]
     pub(crate) fn span(&self) -> Range<usize> {
         self.place.as_ref().map_or(0..0, |place| place.span.clone())
     }
@@ -120,7 +117,6 @@ struct Place {
 
 impl ConfigError {
     /// The file could not be read.
-    #[must_use]
     pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Self {
         let advice = match error.kind() {
             io::ErrorKind::NotFound => "; restore it, or name another with -c FILE",
@@ -139,19 +135,16 @@ impl ConfigError {
 
     /// Whether the file does not exist. An operator who removes it wants nothing announced; other errors do not show
     /// what the operator wants.
-    #[must_use]
     pub(crate) const fn is_gone(&self) -> bool {
         matches!(self.unread, Some(io::ErrorKind::NotFound))
     }
 
     /// Whether this user lacks the permission to read the file.
-    #[must_use]
     pub(crate) const fn is_denied(&self) -> bool {
         matches!(self.unread, Some(io::ErrorKind::PermissionDenied))
     }
 
     /// The first line, with the number of further errors. The remaining lines show the place.
-    #[must_use]
     pub(crate) fn summary(&self) -> String {
         let shown = self.to_string();
         let first = shown.lines().next().unwrap_or_default();
@@ -162,7 +155,6 @@ impl ConfigError {
     }
 
     /// The file is not UTF-8. Shows the first invalid byte.
-    #[must_use]
     pub(crate) fn not_text(path: &Path, error: &FromUtf8Error) -> Self {
         let at = error.utf8_error().valid_up_to();
         let byte = error.as_bytes().get(at).copied().unwrap_or_default();

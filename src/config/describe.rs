@@ -148,7 +148,6 @@ const DESCRIBED: usize = 4;
 
 /// What a check asks and expects, one sentence for each probe. Every user of the host may read it, so that of a command
 /// only the first word is named.
-#[must_use]
 pub(crate) fn questions(check: &Check) -> Vec<String> {
     let one = |text: String| vec![text];
     match &check.probe {

@@ -7,7 +7,6 @@ use crate::text::fnv::fnv64;
 
 impl Config {
     /// The parts of the configuration that the engine needs.
-    #[must_use]
     pub(crate) fn plan(&self) -> Plan {
         Plan {
             exabgp: self.exabgp,

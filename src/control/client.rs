@@ -65,7 +65,6 @@ impl Client {
 
     /// Whether a helper listens here, or may: it may be busy, or its sockets not accessible to this user. Do not call
     /// it on a runtime.
-    #[must_use]
     pub(crate) fn is_there(&self) -> bool {
         let connected = async { timeout(CLIENT_TIMEOUT, connected(&status_socket(&self.directory))).await };
         match block_on(connected) {
@@ -113,7 +112,6 @@ impl Client {
     }
 
     /// Whether there is a socket: of a running helper, or of one that was killed and may be replaced.
-    #[must_use]
     pub(crate) fn has_a_socket(&self) -> bool {
         control_socket(&self.directory).exists()
     }

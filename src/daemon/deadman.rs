@@ -48,7 +48,6 @@ impl Deadman {
     }
 
     /// Writes to any file.
-    #[must_use]
     pub(crate) fn new(output: File) -> Arc<Self> {
         Arc::new(Self {
             output,

@@ -100,7 +100,6 @@ impl ScanTime {
 
 impl DisableFiles {
     /// The disable-files of this configuration, in the state that the engine knows.
-    #[must_use]
     pub(crate) fn new(config: &Config, engine: &Engine) -> Self {
         let scan_time =
             if config.compat.look_before_each_round { ScanTime::BeforeRounds } else { ScanTime::EachTurn };

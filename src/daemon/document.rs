@@ -50,7 +50,6 @@ impl Asked {
 
 impl Subject {
     /// Of a helper that was started with the file `configuration` on the host of this name.
-    #[must_use]
     pub(crate) fn new(
         configuration: PathBuf,
         host: String,

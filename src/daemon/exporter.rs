@@ -31,7 +31,6 @@ pub(crate) struct Exporter {
 
 impl Exporter {
     /// Starts these outlets.
-    #[must_use]
     pub(crate) fn new(outlets: &Outlets) -> Self {
         let mut exporter = Self {
             outlets: Outlets::default(),

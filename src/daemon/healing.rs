@@ -104,7 +104,6 @@ pub(crate) struct Healers {
 
 impl Healers {
     /// Creates the healers of a configuration that comes from this file.
-    #[must_use]
     pub(crate) fn new(config: &Config, configuration: &Path) -> Self {
         let mut healers = vec![];
         for backend in &config.backends {

@@ -44,7 +44,6 @@ pub(crate) struct Hook {
 
 impl Hook {
     /// Creates a hook from a program and its arguments, quoted for the shell.
-    #[must_use]
     pub(crate) fn from_words(words: &[String], state: &str, service: &str, reason: &str) -> Self {
         let quoted: Vec<_> = words.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect();
         Self {
@@ -87,7 +86,6 @@ pub(crate) struct Hooks {
 
 impl Hooks {
     /// Starts the task with an empty queue. Must run on a tokio runtime with I/O and time enabled.
-    #[must_use]
     pub(crate) fn start() -> Self {
         Self::within(Limits::USUAL)
     }
@@ -112,7 +110,6 @@ impl Hooks {
     }
 
     /// How many hooks ended with each result.
-    #[must_use]
     pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
         let Counts { succeeded, failed, dropped } = &self.queue.counts;
         let counts = [("succeeded", succeeded), ("failed", failed), ("dropped", dropped)];

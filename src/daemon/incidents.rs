@@ -74,7 +74,6 @@ pub(crate) struct Incidents {
 
 impl Incidents {
     /// Starts the writer of files beside this state file. It tells the history of each.
-    #[must_use]
     pub(crate) fn start(state: &Path, history: &History) -> Self {
         let queue = Arc::new(Handoff::new(MAX_PENDING));
         let writer = Writer { state: state.to_owned(), history: history.notes(), is_failing: false };

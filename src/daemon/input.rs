@@ -59,13 +59,11 @@ impl Input {
     }
 
     /// Reads lines from a channel.
-    #[must_use]
     pub(crate) fn channel(lines: mpsc::UnboundedReceiver<String>) -> Self {
         Self::from_source(Source::Channel(lines))
     }
 
     /// Never returns a line; for a terminal.
-    #[must_use]
     pub(crate) fn nothing() -> Self {
         Self::from_source(Source::Nothing)
     }

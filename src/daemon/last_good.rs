@@ -75,7 +75,6 @@ impl LastGood {
 
     /// All candidates for a file that cannot be used: in the given state directory, else in the one that the file names
     /// and in the default one.
-    #[must_use]
     pub(crate) fn places(given: Option<&Path>, configuration: &Path) -> Vec<Self> {
         let state = Salvage::from_file(configuration).state;
         let mut states =
@@ -115,7 +114,6 @@ impl LastGood {
     }
 
     /// The socket directory that it names, even if the configuration is invalid.
-    #[must_use]
     pub(crate) fn control(&self) -> Option<PathBuf> {
         store::read(&self.file).ok().map(|text| Salvage::from_text(&text).control)
     }

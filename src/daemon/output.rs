@@ -60,7 +60,6 @@ impl Output {
     }
 
     /// Sends lines to a channel.
-    #[must_use]
     pub(crate) fn channel(lines: mpsc::UnboundedSender<String>) -> Self {
         Self::from_sink(Sink::Channel(lines))
     }

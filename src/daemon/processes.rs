@@ -52,13 +52,11 @@ impl Processes {
     }
 
     /// The watch of this process, if a check watches it.
-    #[must_use]
     pub(super) fn watch_at(&self, source: &ProcessSource) -> Option<Arc<Watch>> {
         self.watched.get(source).map(|watched| Arc::clone(&watched.watch))
     }
 
     /// The watch that answers this probe; `None` if it is no probe of a process.
-    #[must_use]
     pub(crate) fn watch_of(&self, probe: &Probe) -> Option<Arc<Watch>> {
         let Probe::Process(probe) = probe else { return None };
         self.watch_at(&probe.source)

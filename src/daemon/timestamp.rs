@@ -33,7 +33,6 @@ struct Uptime {
 
 impl Timestamp {
     /// The current time.
-    #[must_use]
     pub(crate) fn now() -> Self {
         let boot = fs::read_to_string(BOOT_ID).ok().map(|text| text.trim().to_owned());
         Self {
@@ -53,14 +52,12 @@ impl Timestamp {
     }
 
     /// The time from the boot to this timestamp; `None` if it is of another boot.
-    #[must_use]
     pub(crate) fn since_this_boot(&self) -> Option<Duration> {
         let (then, now) = (self.uptime.as_ref()?, Self::now().uptime?);
         (then.boot == now.boot).then_some(Duration::from_millis(then.milliseconds))
     }
 
     /// By the wall clock of then.
-    #[must_use]
     pub(crate) fn wall(&self) -> SystemTime {
         UNIX_EPOCH.checked_add(Duration::from_millis(self.saved_at)).unwrap_or(UNIX_EPOCH)
     }

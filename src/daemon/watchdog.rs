@@ -55,7 +55,6 @@ pub(crate) struct Watchdog {
 
 impl Watchdog {
     /// Configures it from the environment of this process.
-    #[must_use]
     pub(crate) fn from_environment() -> Self {
         let Some(address) = env::var_os(SOCKET).as_deref().and_then(address) else { return Self::default() };
         let time = env::var(TIME).ok().and_then(|text| match text.parse::<Period>() {
@@ -99,7 +98,6 @@ impl Watchdog {
     }
 
     /// The time since the last keep-alive message; `None` before the first, and if none are sent.
-    #[must_use]
     pub(super) fn age(&self, now: Instant) -> Option<Duration> {
         let sent_at = self.keep_alive_at?.checked_sub(self.period?)?;
         Some(now.saturating_duration_since(sent_at))

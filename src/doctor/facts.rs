@@ -193,7 +193,6 @@ impl fmt::Display for Helper<'_> {
 }
 
 /// The configuration that a process runs with; `None` if it is not `dnsherald run`. ExaBGP works in `/`.
-#[must_use]
 pub(crate) fn configuration_of(process: &Process) -> Option<PathBuf> {
     let words = process.command()?;
     if !words.iter().any(|word| word == "run") {
@@ -219,7 +218,6 @@ impl Facts {
     }
 
     /// The processes that run dnsherald: those with this configuration if there are any, else all.
-    #[must_use]
     pub(crate) fn helpers(&self) -> Vec<Helper<'_>> {
         let of_file = |(path, conf): (_, _)| {
             let conf: &Conf = conf;
@@ -235,13 +233,11 @@ impl Facts {
     }
 
     /// Whether this process runs dnsherald with this configuration, or with options of its own.
-    #[must_use]
     pub(crate) fn runs(&self, process: &Process) -> bool {
         process.is_ours() && configuration_of(process).is_none_or(|path| path == self.config_path)
     }
 
     /// Where the settings of the helper are, for remedies.
-    #[must_use]
     pub(crate) fn settings_place(&self) -> String {
         match &self.config {
             Ok(config) if config.origin.is_none() => "the options of `dnsherald healthcheck`".to_owned(),
@@ -276,13 +272,11 @@ impl Facts {
     }
 
     /// The first number of the version of ExaBGP.
-    #[must_use]
     pub(crate) fn major(&self) -> Option<u32> {
         self.version.as_ref().ok()?.split('.').next()?.parse().ok()
     }
 
     /// The dialect of ExaBGP, if it can be told from its version.
-    #[must_use]
     pub(crate) fn dialect(&self) -> Option<Dialect> {
         let version = self.version.as_ref().ok()?;
         let end = version.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(version.len());

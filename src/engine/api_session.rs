@@ -158,7 +158,6 @@ impl Wish<'_> {
 impl ApiSession {
     /// Nothing is sent and nothing is desired yet. An earlier helper `announced` these routes, and ExaBGP may still
     /// announce them: those among `routes` are marked so, the others follow as left behind.
-    #[must_use]
     pub(crate) fn new(settings: Settings, routes: Vec<Route>, announced: Vec<Route>) -> Self {
         Self {
             random: settings.seed | 1,

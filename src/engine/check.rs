@@ -75,7 +75,6 @@ pub(crate) struct Check {
 
 impl Check {
     /// A check without outcomes, due at once.
-    #[must_use]
     pub(crate) fn new(name: String, timing: Timing, on_fail: OnFail) -> Self {
         // With `fall = { failures, of }`, half as many failures among the last rounds degrade, so that the milder effect
         // comes first. The check shows `down` as soon as it degrades.

@@ -85,7 +85,6 @@ pub(crate) enum HookState {
 
 impl HookState {
     /// The state of a service with one check in this state.
-    #[must_use]
     pub(crate) const fn new(disabled: bool, check: hysteresis::CheckState) -> Self {
         match check {
             _ if disabled => Self::Disabled,
@@ -98,13 +97,11 @@ impl HookState {
     }
 
     /// Whether a route is stated in this state.
-    #[must_use]
     pub(crate) const fn has_route(self) -> bool {
         matches!(self, Self::Up | Self::Down | Self::Disabled)
     }
 
     /// The value of `STATE`.
-    #[must_use]
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Init => "INIT",

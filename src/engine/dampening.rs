@@ -101,7 +101,6 @@ pub(crate) struct Dampening {
 
 impl Dampening {
     /// A clean record.
-    #[must_use]
     pub(crate) const fn new(policy: Policy) -> Self {
         Self {
             policy,

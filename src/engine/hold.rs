@@ -80,7 +80,6 @@ impl From<HoldOrder> for Order {
 }
 
 /// Restores holds that were saved `ago`. A missing or late end becomes [`LONGEST`] from now.
-#[must_use]
 pub(crate) fn recall(now: Moment, remembered: &BTreeMap<Holder, RememberedOrder>, ago: Duration) -> Orders {
     let mut bounded = remembered.clone();
     for order in bounded.values_mut() {

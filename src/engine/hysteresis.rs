@@ -82,7 +82,6 @@ pub(crate) enum CheckState {
 
 impl CheckState {
     /// The name of the state, without the count.
-    #[must_use]
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
@@ -139,7 +138,6 @@ pub(crate) struct Hysteresis {
 
 impl Hysteresis {
     /// No result yet.
-    #[must_use]
     pub(crate) fn new(thresholds: Thresholds) -> Self {
         Self {
             thresholds,

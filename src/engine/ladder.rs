@@ -29,7 +29,6 @@ pub(crate) enum Stated {
 
 impl Stated {
     /// The statement in `state`; `None` before the first decision.
-    #[must_use]
     pub(crate) const fn from_state(state: ServiceState) -> Option<Self> {
         match state {
             ServiceState::Starting => None,
@@ -43,7 +42,6 @@ impl Ladder {
     pub(crate) const STATES: usize = 4;
 
     /// A ladder that announces in no state.
-    #[must_use]
     pub(crate) const fn withdrawn() -> Self {
         use Advertisement::Withdraw;
         Self { up: Withdraw, degraded: Withdraw, down: Withdraw, drained: Withdraw }

@@ -17,19 +17,16 @@ impl Moment {
     pub const START: Self = Self(0);
 
     /// The moment `since_start` after the beginning, rounded down to the microsecond.
-    #[must_use]
     pub(crate) fn after_start(since_start: Duration) -> Self {
         Self(u64::try_from(since_start.as_micros()).unwrap_or(u64::MAX))
     }
 
     /// The time since `earlier`; zero if `earlier` is later.
-    #[must_use]
     pub(crate) const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 
     /// The time since the start of the engine.
-    #[must_use]
     pub(crate) const fn since_start(self) -> Duration {
         Duration::from_micros(self.0)
     }

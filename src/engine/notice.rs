@@ -253,7 +253,6 @@ pub(crate) enum RouteState {
 
 impl RouteState {
     /// Whether an advertisement announces or withdraws.
-    #[must_use]
     pub(crate) const fn new(advertisement: &Advertisement) -> Self {
         if advertisement.announces() { Self::Announced } else { Self::Withdrawn }
     }

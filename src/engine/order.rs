@@ -294,7 +294,6 @@ impl Orders {
 
     /// Restores orders that were saved `ago`. An order that has expired since ends at once. Orders until exit are restored,
     /// too, because a reload needs them; the store removes those of an earlier helper.
-    #[must_use]
     pub(crate) fn recall(now: Moment, remembered: &BTreeMap<Holder, RememberedOrder>, ago: Duration) -> Self {
         let recalled = |order: &RememberedOrder| ActiveOrder {
             reason: order.reason.clone(),

@@ -147,7 +147,6 @@ impl<T: Any + PartialEq + fmt::Debug + Send + Sync> Comparable for T {
 
 impl Opaque {
     /// Wraps a value.
-    #[must_use]
     pub(crate) fn new(value: impl Any + PartialEq + fmt::Debug + Send + Sync) -> Self {
         Self(Arc::new(value))
     }

@@ -109,7 +109,6 @@ pub(crate) enum OthersServed {
 
 /// Whether others are served while a probe fails. Sockets that are not read, and a kernel that counts far fewer queries,
 /// rule it out. The counters of the server only stand in for what cannot be seen; they overrule nothing.
-#[must_use]
 pub(crate) const fn served(sockets: Sockets, kernel: Evidence, counters: Evidence) -> Option<OthersServed> {
     match (sockets, kernel, counters) {
         (Sockets::NotRead, ..) | (_, Evidence::Against, _) => None,

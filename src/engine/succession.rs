@@ -44,7 +44,6 @@ pub(super) struct Inheritance {
 
 impl<'a> Succession<'a> {
     /// From `memory` to these services.
-    #[must_use]
     pub(super) fn new(memory: &'a Memory, services: &'a [Service]) -> Self {
         let mut owners = HashMap::new();
         for (name, remembered) in &memory.services {

@@ -34,7 +34,6 @@ pub(crate) enum Family {
 
 impl Family {
     /// The family of an address.
-    #[must_use]
     pub(crate) const fn from_address(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(_) => Self::V4,
@@ -43,7 +42,6 @@ impl Family {
     }
 
     /// The words of ExaBGP for its unicast routes.
-    #[must_use]
     pub(crate) const fn words(self) -> &'static str {
         match self {
             Self::V4 => "ipv4 unicast",
@@ -52,7 +50,6 @@ impl Family {
     }
 
     /// The name for messages: IPv4, IPv6.
-    #[must_use]
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::V4 => "IPv4",
@@ -63,13 +60,11 @@ impl Family {
 
 impl Dialect {
     /// The command that puts `advertisement` in force for `route`.
-    #[must_use]
     pub(crate) fn advertise(self, route: &Route, advertisement: &Advertisement) -> String {
         self.command(route, advertisement, "")
     }
 
     /// The same command as `exabgp healthcheck` sends it: a withdraw also names the next hop.
-    #[must_use]
     pub(crate) fn advertise_as_healthcheck(self, route: &Route, advertisement: &Advertisement) -> String {
         self.command(route, advertisement, &format!(" next-hop {}", route.next_hop))
     }
@@ -99,7 +94,6 @@ impl Dialect {
     }
 
     /// The End-of-RIB marker: the initial routes of a family are complete (RFC 4724, section 2).
-    #[must_use]
     pub(crate) fn end_of_rib(self, family: Family, neighbors: &[IpAddr]) -> String {
         format!("{}announce eor {}", self.selector(neighbors), family.words())
     }

@@ -2,7 +2,6 @@
 
 /// The name of the NOTIFICATION in the reason that ExaBGP gives for the end of a session, if there is one: by error code
 /// (RFC 4271, section 4.5), for Cease by subcode (RFC 4486, RFC 8538).
-#[must_use]
 pub(crate) fn name(reason: &str) -> Option<&'static str> {
     let (_, numbers) = reason.split_once('(')?;
     let (numbers, _) = numbers.split_once(')')?;

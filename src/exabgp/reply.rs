@@ -46,7 +46,6 @@ pub(crate) struct Version {
 
 impl Version {
     /// The grammar it understands.
-    #[must_use]
     pub(crate) fn dialect(&self) -> Dialect {
         if self.json {
             return Dialect::Peer;
@@ -58,7 +57,6 @@ impl Version {
     }
 
     /// Whether it acknowledges commands: ExaBGP 3 does not.
-    #[must_use]
     pub(crate) fn acknowledges(&self) -> bool {
         !self.text.starts_with("3.")
     }
@@ -72,7 +70,6 @@ impl fmt::Display for Version {
 
 impl Reply {
     /// Parses one line without its line break.
-    #[must_use]
     pub(crate) fn from_line(line: &str) -> Self {
         let line = line.trim();
         let words: Vec<_> = line.split_whitespace().take(4).collect();

@@ -13,7 +13,6 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Reads a file of sections and lines `key = value` (Python's configparser).
-    #[must_use]
     pub(crate) fn read(text: &str) -> Self {
         let (mut settings, mut in_api) = (Self::default(), false);
         for line in text.lines() {

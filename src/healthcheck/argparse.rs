@@ -37,7 +37,6 @@ impl Word {
     }
 
     /// Puts the place of the word in front of a message.
-    #[must_use]
     pub(crate) fn at_place(&self, message: &str) -> String {
         match &self.place {
             Some(place) => format!("{place}: {message}"),
@@ -90,7 +89,6 @@ pub(crate) struct OptionTable(Vec<Name>);
 impl OptionTable {
     /// Collects the options of `command`, which must be built. Options under the heading `ours` cannot be abbreviated,
     /// so that they make no abbreviation of the original ambiguous.
-    #[must_use]
     pub(crate) fn new(command: &Command, ours: &str) -> Self {
         let mut names = vec![];
         for option in command.get_arguments() {

@@ -17,13 +17,11 @@ const CHECK: &str = "check";
 
 impl Options {
     /// The service name for the log and the hooks.
-    #[must_use]
     pub(crate) fn service_name(&self) -> String {
         self.name.clone().unwrap_or_else(|| "healthcheck".to_owned())
     }
 
     /// Builds the configuration that advertises `advertised` on the host of this name.
-    #[must_use]
     pub(crate) fn configuration(&self, advertised: &Advertised, host: &str) -> Config {
         let ladder = Ladder {
             up: advertised.up.clone(),

@@ -22,7 +22,6 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Word>, String> {
 }
 
 /// The error about a file that cannot be read.
-#[must_use]
 pub(crate) fn unreadable(path: &Path, error: &io::Error) -> String {
     format!("cannot read the configuration file {}: {error}", path.display())
 }

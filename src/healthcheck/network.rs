@@ -37,7 +37,6 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
 pub(crate) const MOST_ADDRESSES: u32 = 1 << 16;
 
 /// Splits `network` into single addresses. Returns `None` if there are more than `most`.
-#[must_use]
 pub(crate) fn addresses(network: &IpNet, most: u32) -> Option<Vec<IpNet>> {
     let longest = network.max_prefix_len();
     let count = 1_u32.checked_shl((longest - network.prefix_len()).into())?;
@@ -66,7 +65,6 @@ pub(crate) struct Interface(String);
 
 impl Interface {
     /// Its name.
-    #[must_use]
     pub(crate) fn name(&self) -> &str {
         &self.0
     }

@@ -11,7 +11,6 @@ use super::arguments::{Arguments, NAME, OURS};
 
 impl Arguments {
     /// All options, as a clap command.
-    #[must_use]
     pub(crate) fn described() -> Command {
         let mut command = Self::command();
         command.build();

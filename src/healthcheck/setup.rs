@@ -64,13 +64,11 @@ struct Wanted {
 
 impl Addresses {
     /// All addresses of the networks of `--ip`. Logs a warning about networks that are too large, and skips them.
-    #[must_use]
     pub(crate) fn from_given(given: &Given, setup: &Setup) -> Self {
         Self::new(wanted(&given.networks, &given.interfaces), setup)
     }
 
     /// Addresses that were [`found`] on the interface, to restore them if they disappear.
-    #[must_use]
     pub(crate) fn from_interface(found: &[IpNet], setup: &Setup) -> Self {
         let single = found.iter().filter(|network| network.prefix_len() == network.max_prefix_len());
         let wanted = single.map(|network| Wanted { address: network.addr(), interface: LOOPBACK.to_owned() });

@@ -26,7 +26,6 @@ const MAX_READ: u64 = 16 << 20;
 const KEPT: (usize, usize) = (3, 4);
 
 /// The history file that belongs to a state file.
-#[must_use]
 pub(crate) fn beside(state: &Path) -> PathBuf {
     state.with_extension("history")
 }
@@ -79,7 +78,6 @@ pub(crate) struct Notes {
 
 impl History {
     /// Starts the thread that writes to this file.
-    #[must_use]
     pub(crate) fn start(path: PathBuf) -> Self {
         let lines = Arc::new(Handoff::new(MAX_PENDING));
         let shown = path.display().to_string();

@@ -27,7 +27,6 @@ pub(crate) enum Urgency {
 
 impl Urgency {
     /// The urgency of a message on its way to the log.
-    #[must_use]
     pub(crate) fn from_record(record: &Record<'_>) -> Self {
         match record.level() {
             Level::Error => Self::Error,
@@ -57,13 +56,11 @@ impl Urgency {
     }
 
     /// Its number in syslog.
-    #[must_use]
     pub(crate) const fn severity(self) -> u8 {
         self as u8
     }
 
     /// The name in a log of data, as syslog and `journalctl -p` have it.
-    #[must_use]
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Error => "err",
@@ -75,7 +72,6 @@ impl Urgency {
     }
 
     /// The word in a log without severities; at most five characters.
-    #[must_use]
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Error => "ERROR",

@@ -11,7 +11,6 @@ impl Facility {
     pub(crate) const DAEMON: Self = Self(3);
 
     /// The number; a message carries it multiplied by eight.
-    #[must_use]
     pub(crate) const fn number(self) -> u8 {
         self.0
     }

@@ -32,7 +32,6 @@ pub(crate) struct Syslog {
 }
 
 /// The ident: `healthcheck-NAME[PID]`, or `healthcheck[PID]` without a name.
-#[must_use]
 pub(crate) fn ident(name: Option<&str>) -> String {
     let name = name.filter(|name| !name.is_empty()).map(|name| format!("-{name}")).unwrap_or_default();
     format!("healthcheck{name}[{}]", std::process::id())

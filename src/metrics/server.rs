@@ -59,7 +59,6 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts the thread that listens at this address. An address that cannot be used is logged once and tried again.
-    #[must_use]
     pub(crate) fn start(address: SocketAddr, wishes: mpsc::Sender<Wish>) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let work = move || {

@@ -31,7 +31,6 @@ enum Job {
 
 impl Textfile {
     /// Starts the writer of this file. Without a thread it writes nothing, and the log says so.
-    #[must_use]
     pub(crate) fn start(file: PathBuf) -> Self {
         let jobs = Arc::new(Handoff::new(0));
         let shown = file.display().to_string();

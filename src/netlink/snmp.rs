@@ -14,7 +14,6 @@ pub(crate) struct Counted {
 }
 
 /// Reads the counters; `None` if the kernel does not show them. A kernel without IPv6 has none of it.
-#[must_use]
 pub(crate) fn counted() -> Option<Counted> {
     let both = fs::read_to_string("/proc/self/net/snmp").ok()?;
     let of_ipv6 = fs::read_to_string("/proc/self/net/snmp6").unwrap_or_default();

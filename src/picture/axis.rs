@@ -50,7 +50,6 @@ pub(super) struct Axis {
 
 impl Axis {
     /// A picture of a moment shows a second.
-    #[must_use]
     pub(super) fn new(begin: Moment, end: Moment, columns: u32) -> Self {
         let span = end.since(begin);
         Self { begin, span: if span.is_zero() { Duration::from_secs(1) } else { span }, columns }

@@ -32,13 +32,11 @@ pub(super) struct Plot {
 }
 
 /// Whether a service has had a penalty.
-#[must_use]
 pub(super) fn has_penalty(service: &ServiceTrack) -> bool {
     service.penalty.is_on() && service.penalty.peak() > 0.0
 }
 
 /// The thresholds of a penalty: text and value, the higher first.
-#[must_use]
 pub(super) fn limits(service: &ServiceTrack) -> [(String, f64); 2] {
     let policy = &service.penalty.policy;
     [("suppress", policy.suppress), ("reuse", policy.reuse)]

@@ -43,7 +43,6 @@ pub(super) struct Look {
 }
 
 /// The look of a state.
-#[must_use]
 pub(super) const fn look(sign: Sign) -> Look {
     let (height, fill, meaning) = match sign {
         Sign::Good => (1.0, "class=\"good\"", "up, announced"),

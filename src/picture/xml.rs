@@ -3,7 +3,6 @@
 use crate::text::is_doubtful;
 
 /// Escapes text for an element or an attribute. Characters that XML forbids or that nothing shows are replaced.
-#[must_use]
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -22,7 +21,6 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 /// The width of text in cells of a monospaced font. Characters behind the scripts of Europe may take two.
-#[must_use]
 pub(super) fn cells(text: &str) -> usize {
     text.chars().map(wide).sum()
 }
@@ -32,7 +30,6 @@ const fn wide(character: char) -> usize {
 }
 
 /// Breaks text into lines of at most `most` cells, at a space or behind a sign where there is one.
-#[must_use]
 pub(super) fn broken(text: &str, most: usize) -> Vec<String> {
     let mut lines = vec![];
     let mut line = String::new();

@@ -84,7 +84,6 @@ pub(crate) struct CommandProbe {
 
 impl CommandProbe {
     /// A shell command that passes with exit status 0 and may leave processes behind.
-    #[must_use]
     pub(crate) const fn shell(text: String, timeout: Option<Duration>) -> Self {
         Self {
             line: CommandLine::Shell(text),

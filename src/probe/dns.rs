@@ -80,7 +80,6 @@ pub enum Transport {
 
 impl Transport {
     /// The port of a server where none is given.
-    #[must_use]
     pub(crate) const fn port(self) -> u16 {
         match self {
             Self::Udp | Self::Tcp => 53,
@@ -90,7 +89,6 @@ impl Transport {
     }
 
     /// The protocol of the sockets that carry it.
-    #[must_use]
     pub(crate) const fn protocol(self) -> Protocol {
         match self {
             Self::Udp => Protocol::Udp,
@@ -99,7 +97,6 @@ impl Transport {
     }
 
     /// Whether it uses TLS, so that the server shows a certificate.
-    #[must_use]
     pub(crate) const fn is_encrypted(self) -> bool {
         matches!(self, Self::Tls | Self::Https)
     }

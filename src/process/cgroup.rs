@@ -26,7 +26,6 @@ pub(crate) struct Membership(Vec<String>);
 
 impl Membership {
     /// The cgroups of the process of this number.
-    #[must_use]
     pub(crate) fn from_pid(pid: i32) -> Self {
         Self::read(&fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default())
     }
@@ -63,7 +62,6 @@ impl Membership {
 
 /// The processes of a unit. Empty if it has no cgroup here: it does not run, or has another name, or systemd does not
 /// run this host.
-#[must_use]
 pub(crate) fn processes_of(unit: &str, roots: &[&str]) -> Vec<i32> {
     let directory = roots.iter().find_map(|root| directory_of(unit, Path::new(root)));
     let listed = directory.and_then(|directory| fs::read_to_string(directory.join("cgroup.procs")).ok());
@@ -92,7 +90,6 @@ fn slices_in(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// The processes whose parent is not among them. If it is one, it is the main process.
-#[must_use]
 pub(crate) fn eldest(pids: &[i32]) -> Vec<i32> {
     let alive = |pid: &i32| ProcStat::read(Pid::from_raw(*pid)).filter(|process| !process.is_dead());
     let processes: Vec<_> = pids.iter().filter_map(alive).collect();

@@ -74,7 +74,6 @@ enum Candidate {
 
 impl Finder {
     /// Has not searched yet.
-    #[must_use]
     pub(crate) fn new(source: ProcessSource) -> Self {
         Self { source, turn: Arc::default(), last_missing: Mutex::default(), last_judged: Mutex::default() }
     }

@@ -14,7 +14,6 @@ use crate::sys::procfs::ProcStat;
 const MAX_THREADS: usize = 512;
 
 /// The work of this process and its descendants; `None` if it is unknown.
-#[must_use]
 pub(crate) fn of_process(pid: i32) -> Option<Work> {
     let mut work = Work { used: Duration::ZERO, runnable: false, stopped: true };
     let (mut processes, mut threads) = (vec![pid], 0);

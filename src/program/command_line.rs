@@ -12,14 +12,12 @@ pub(crate) struct Program {
 
 impl Program {
     /// From words, of which the first is the program. `None` if there is none, or if it is empty.
-    #[must_use]
     pub(crate) fn from_words(words: &[String]) -> Option<Self> {
         let (name, arguments) = words.split_first()?;
         (!name.is_empty()).then(|| Self { name: name.clone(), arguments: arguments.to_vec() })
     }
 
     /// A program and its arguments.
-    #[must_use]
     pub(crate) fn new(name: &str, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
         Self { name: name.to_owned(), arguments }

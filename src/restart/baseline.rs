@@ -108,7 +108,6 @@ impl Baseline {
 }
 
 /// The listeners at port 53 and at the ports of the DNS checks of the services of this backend.
-#[must_use]
 pub(crate) fn listeners_of(config: &Config, backend: &Backend) -> Vec<Listener> {
     let checks = config.services_of(backend).flat_map(|service| &service.checks);
     let probes = checks.flat_map(|check| match &check.probe {

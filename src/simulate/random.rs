@@ -24,7 +24,6 @@ pub(crate) struct Random(u64);
 
 impl Random {
     /// The series of this seed and this name.
-    #[must_use]
     pub(crate) fn new(seed: u64, name: &str) -> Self {
         Self(seed ^ fnv64(name.as_bytes()))
     }

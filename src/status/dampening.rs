@@ -49,7 +49,6 @@ pub struct Dampening {
 
 impl Dampening {
     /// Why a service whose checks pass is withdrawn, in words that follow "it is"; `None` if dampening does not withdraw it.
-    #[must_use]
     pub(crate) fn why_withdrawn(&self) -> Option<String> {
         if let Some(reuse_in) = self.reuse_in_seconds {
             return Some(format!("suppressed for {} more", shown(reuse_in)));
@@ -64,7 +63,6 @@ impl Dampening {
     }
 
     /// What the operator does about [`why_withdrawn`](Self::why_withdrawn). A suppressed service may fail, so that it does not return at once.
-    #[must_use]
     pub(crate) fn remedy(&self, service: &str) -> String {
         let purpose = if self.reuse_in_seconds.is_some() { "to end it" } else { "to return at once" };
         format!("{purpose}: dnsherald undampen {service}")

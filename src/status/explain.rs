@@ -89,7 +89,6 @@ impl Step {
 
 /// The chains of the services in this document: of all, or of the one with this name; `None` if there is none. With
 /// `file_is_broken` a restart of the helper could not use its configuration file.
-#[must_use]
 pub(crate) fn explain(
     document: &Document,
     name: Option<&str>,

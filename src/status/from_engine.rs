@@ -23,7 +23,6 @@ use crate::text::ordered;
 
 impl Document {
     /// The document of the engine at the moment of `clock`, for this configuration file and this host name.
-    #[must_use]
     pub(crate) fn from_engine(engine: &Engine, clock: &Clock, node: &str, configuration: &Path) -> Self {
         let now = clock.now();
         let session = engine.api_session();

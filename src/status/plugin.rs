@@ -30,7 +30,6 @@ impl Findings {
 
 /// The exit status and the line, without its line break. With success, every service attracts traffic, and ExaBGP has
 /// acknowledged that, or has had at most [`SETTLING_SECONDS`] for it. `ahead` is what a restart of the helper would do with a file that it cannot use.
-#[must_use]
 pub(crate) fn line(document: &Document, ahead: Option<&str>) -> (Exit, String) {
     let mut found = Findings(vec![]);
     find_in_helper(document, &mut found);

@@ -21,7 +21,6 @@ impl Time {
     const LAST: Duration = Duration::from_secs(253_402_300_799);
 
     /// `None` for a time before 1970 or after 9999, which cannot be written.
-    #[must_use]
     pub(crate) fn new(time: SystemTime) -> Option<Self> {
         let since_1970 = time.duration_since(UNIX_EPOCH).ok()?;
         (since_1970 <= Self::LAST).then_some(Self(time))
@@ -34,7 +33,6 @@ impl Time {
     }
 
     /// Seconds since 1970, as metrics count; `None` for an earlier time.
-    #[must_use]
     pub(crate) fn since_1970(self) -> Option<Duration> {
         self.0.duration_since(UNIX_EPOCH).ok()
     }
@@ -70,19 +68,16 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// At the moment `now` the wall clock shows `wall`.
-    #[must_use]
     pub(crate) const fn new(now: Moment, wall: SystemTime) -> Self {
         Self { now, wall }
     }
 
     /// The moment of the engine.
-    #[must_use]
     pub(crate) const fn now(&self) -> Moment {
         self.now
     }
 
     /// The time of day at `moment`; `None` if it cannot be written.
-    #[must_use]
     pub(crate) fn at(&self, moment: Moment) -> Option<Time> {
         if moment > self.now {
             self.time_after(moment.since(self.now))
@@ -92,13 +87,11 @@ impl Clock {
     }
 
     /// The time of day a period before; `None` if it cannot be written.
-    #[must_use]
     pub(crate) fn time_before(&self, period: Duration) -> Option<Time> {
         self.wall.checked_sub(period).and_then(Time::new)
     }
 
     /// The time of day after a period; `None` if it cannot be written.
-    #[must_use]
     pub(crate) fn time_after(&self, period: Duration) -> Option<Time> {
         self.wall.checked_add(period).and_then(Time::new)
     }

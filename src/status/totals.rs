@@ -43,7 +43,6 @@ pub(crate) struct Totals {
 
 impl Totals {
     /// Whether nothing was counted.
-    #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }

@@ -26,7 +26,6 @@ pub(crate) struct View {
 
 impl View {
     /// For this document, in lines of `width` characters. A document without its time counts as written now.
-    #[must_use]
     pub(crate) fn new(document: &Document, width: usize, zone: Zone) -> Self {
         let at = document.at.map_or_else(SystemTime::now, super::time::Time::system);
         Self { width: width.max(NARROWEST), is_colored: false, zone, at }
@@ -39,7 +38,6 @@ impl View {
     }
 
     /// The column of the text about a name.
-    #[must_use]
     pub(super) const fn value_column(&self) -> usize {
         if self.width >= USUAL { 26 } else { 18 }
     }

@@ -57,7 +57,6 @@ struct State<T> {
 
 impl<T> Handoff<T> {
     /// An empty queue with room for items of this total weight.
-    #[must_use]
     pub(crate) const fn new(room: usize) -> Self {
         let state = State { items: VecDeque::new(), weight: 0, busy: None, closed: false };
         Self { state: Mutex::new(state), changed: Condvar::new(), room }

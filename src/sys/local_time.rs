@@ -48,7 +48,6 @@ impl fmt::Display for Local {
 
 impl Zone {
     /// The zone in which the user of this process reads times.
-    #[must_use]
     pub(crate) fn from_this_host() -> Self {
         let zone = match std::env::var_os("TZ") {
             Some(name) => name.to_str().and_then(Self::named),

@@ -38,7 +38,6 @@ pub(crate) enum Missing {
 
 impl Missing {
     /// Returns the present shortage, or `None` if a helper can start.
-    #[must_use]
     pub(crate) fn look() -> Option<Self> {
         let free = free_descriptors();
         if free < DESCRIPTORS {

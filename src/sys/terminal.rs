@@ -29,7 +29,6 @@ impl Size {
     const USUAL: Self = Self { columns: 80, rows: 24 };
 
     /// The size of the terminal on standard output; 80 by 24 without a terminal that reports one.
-    #[must_use]
     pub(crate) fn from_stdout() -> Self {
         let size = tcgetwinsize(io::stdout()).ok().filter(|size| size.ws_col > 0 && size.ws_row > 0);
         size.map_or(Self::USUAL, |size| Self { columns: size.ws_col.into(), rows: size.ws_row.into() })
@@ -37,14 +36,12 @@ impl Size {
 }
 
 /// Whether standard output is a terminal that can move its cursor.
-#[must_use]
 pub(crate) fn can_be_drawn_on() -> bool {
     io::stdout().is_terminal()
         && std::env::var_os("TERM").is_some_and(|kind| !kind.is_empty() && kind != "dumb")
 }
 
 /// Whether standard output is a terminal with colors, and the user wants them (<https://no-color.org>).
-#[must_use]
 pub(crate) fn has_colors() -> bool {
     can_be_drawn_on() && std::env::var_os("NO_COLOR").is_none_or(|word| word.is_empty())
 }

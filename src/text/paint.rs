@@ -18,7 +18,6 @@ pub(crate) enum Paint {
 
 impl Paint {
     /// The line without its color, and that color.
-    #[must_use]
     pub(crate) fn from_line(line: &str) -> (Self, &str) {
         let is_it = |paint: &Self| line.starts_with(paint.on("").trim_end_matches(END));
         let Some(paint) = [Self::Good, Self::Warning, Self::Bad].into_iter().find(is_it) else {
@@ -29,7 +28,6 @@ impl Paint {
     }
 
     /// The line between its escape sequences. The line itself must be escaped already.
-    #[must_use]
     pub(crate) fn on(self, line: &str) -> String {
         let code = match self {
             Self::Plain => return line.to_owned(),

@@ -34,7 +34,6 @@ impl FromStr for Period {
 
 impl Period {
     /// Formats the period without spaces: "1m30s".
-    #[must_use]
     pub(crate) fn in_one_word(self) -> String {
         self.to_string().replace(' ', "")
     }

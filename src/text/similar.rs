@@ -4,7 +4,6 @@
 const MAX_WRONG: usize = 2;
 
 /// The only known name that differs least from `name`: by at most two letters, and by less than half of the shorter name.
-#[must_use]
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let close = known.into_iter().filter_map(|known| {
         let wrong = wrong_letters(name, known);

@@ -38,7 +38,6 @@ macro_rules! words {
             $visibility const ALL: &[Self] = &[$(Self::$variant),+];
 
             /// The word by which configuration, traces and JSON name it.
-            #[must_use]
             pub(crate) const fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }

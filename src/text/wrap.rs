@@ -2,7 +2,6 @@
 
 /// Breaks `text` at blanks where a line would have more than `width` characters; further lines are indented by
 /// `indent`. A word that is longer than a line stays whole, so that it can be copied.
-#[must_use]
 pub(crate) fn wrapped(text: &str, width: usize, indent: usize) -> Vec<String> {
     let mut lines = vec![];
     let mut line = String::new();

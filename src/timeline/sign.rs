@@ -33,7 +33,6 @@ impl Sign {
     ];
 
     /// The character of a timeline in text.
-    #[must_use]
     pub(crate) const fn symbol(self) -> char {
         match self {
             Self::Good => '#',

@@ -56,7 +56,6 @@ impl Segment {
 
 impl FlightRecorder {
     /// With room for this many bytes of events.
-    #[must_use]
     pub(crate) fn new(room: usize, names: Names) -> Self {
         Self { room, names: Arc::new(names), segments: VecDeque::new() }
     }
@@ -101,13 +100,11 @@ impl FlightRecorder {
     }
 
     /// All that is recorded; `None` before the first event. The header is that of the helper; the engine is added.
-    #[must_use]
     pub(crate) fn excerpt(&self, header: &Header) -> Option<Excerpt> {
         self.since(0, header)
     }
 
     /// At least the last minute, unless more than half of the room was needed for it; at most the last two.
-    #[must_use]
     pub(crate) fn last_minute(&self, header: &Header) -> Option<Excerpt> {
         self.since(self.segments.len().saturating_sub(NEWEST), header)
     }
@@ -130,13 +127,11 @@ pub(crate) struct Excerpt {
 
 impl Excerpt {
     /// The bytes of the events.
-    #[must_use]
     pub(crate) fn size(&self) -> usize {
         self.parts.iter().map(|(_, events)| events.size()).sum()
     }
 
     /// The trace.
-    #[must_use]
     pub(crate) fn text(self) -> String {
         let Self { header, engine, names, parts } = self;
         let header = Header { engine: Some(engine.snapshot()), memory: None, ..header };

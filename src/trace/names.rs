@@ -21,13 +21,11 @@ impl Names {
     }
 
     /// The name of the service.
-    #[must_use]
     pub(crate) fn service(&self, id: ServiceId) -> &str {
         self.services.get(id.0).map_or("?", |(name, _)| name)
     }
 
     /// `service/check`.
-    #[must_use]
     pub(crate) fn check(&self, id: CheckId) -> String {
         let check = self.services.get(id.service.0).and_then(|(_, checks)| checks.get(id.check));
         format!("{}/{}", self.service(id.service), check.map_or("?", String::as_str))

@@ -42,7 +42,6 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// Starts a trace whose header has everything that a replay needs. Logs an error if it cannot be written.
-    #[must_use]
     pub(crate) fn start(path: &Path, header: &Header, names: Names) -> Self {
         let recorder = Self { path: path.to_owned(), lines: Arc::new(Handoff::new(MAX_PENDING)), names };
         let header = format!("{ORIGIN}\n{header}");

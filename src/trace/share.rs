@@ -12,7 +12,6 @@ impl Share {
     const WHOLE: u32 = 1_000_000;
 
     /// Between 0 and 1.
-    #[must_use]
     pub(crate) fn as_probability(self) -> f64 {
         f64::from(self.0) / f64::from(Self::WHOLE)
     }

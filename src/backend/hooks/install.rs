@@ -27,7 +27,6 @@ pub(crate) enum Installed {
 }
 
 /// The path of the drop-in of this unit.
-#[must_use]
 pub(crate) fn place_of(unit: &str) -> PathBuf {
     Path::new(UNITS).join(format!("{unit}.d")).join("dnsherald.conf")
 }

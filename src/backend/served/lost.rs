@@ -34,7 +34,6 @@ impl fmt::Display for Complaint {
 
 impl Complaint {
     /// Describes a zone that is worse than before.
-    #[must_use]
     pub(crate) fn worse(earlier: &Zone, now: &Zone) -> Self {
         Self::with_serials(now, earlier.serial, "")
     }

@@ -25,7 +25,6 @@ pub(crate) fn remark(action: &Action) -> Option<String> {
 }
 
 /// The trace with the actions of each line below it. Annotating twice changes nothing.
-#[must_use]
 pub(crate) fn annotate(config: &Config, text: &str, trace: &Trace) -> String {
     struct Annotator {
         /// The line of the trace that each remark follows, and the remark.

@@ -70,7 +70,6 @@ impl Source {
     }
 
     /// The name of the trace.
-    #[must_use]
     pub(super) fn name(&self) -> String {
         match self {
             Self::Written(name, _) => name.clone(),
@@ -79,7 +78,6 @@ impl Source {
     }
 
     /// The title of a picture: the name of a written trace without its directory, or how a trace was generated.
-    #[must_use]
     pub(super) fn title(&self) -> String {
         match self {
             Self::Written(name, _) => name.rsplit('/').next().unwrap_or(name).to_owned(),
@@ -88,7 +86,6 @@ impl Source {
     }
 
     /// The line that tells how a trace was generated, to generate it again; empty for a written one.
-    #[must_use]
     pub(super) fn heading(&self) -> String {
         match self {
             Self::Written(..) => String::new(),
@@ -97,7 +94,6 @@ impl Source {
     }
 
     /// The seed of a generated trace.
-    #[must_use]
     pub(super) const fn seed(&self) -> Option<u64> {
         match self {
             Self::Written(..) => None,

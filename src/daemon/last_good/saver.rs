@@ -29,7 +29,6 @@ pub(crate) struct Saver {
 
 impl Saver {
     /// Uses this state directory, or that of the configuration if none is given.
-    #[must_use]
     pub(crate) fn new(state: Option<PathBuf>) -> Self {
         Self { state, pending: None, newest: None, failure: Failure::default() }
     }

@@ -13,7 +13,6 @@ impl Store {
     /// The sentence that the helper before was killed or crashed; `None` if it wrote that it ended, ended with the host,
     /// still runs, or is not known. With `withdrawn` this helper has withdrawn its routes. Call it after [`Store::load`], and
     /// before the first save.
-    #[must_use]
     pub(crate) fn lost_helper(&self, withdrawn: bool) -> Option<String> {
         let loaded = self.loaded.as_ref().filter(|loaded| loaded.lacks_its_process())?;
         // It may have ended in order since the state was loaded.

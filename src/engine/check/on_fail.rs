@@ -27,7 +27,6 @@ pub(crate) struct OnFail {
 
 impl OnFail {
     /// The same severity for every failure. Unknown outcomes count as nothing.
-    #[must_use]
     pub(crate) const fn always(severity: Severity) -> Self {
         Self {
             otherwise: severity,

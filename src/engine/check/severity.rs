@@ -19,7 +19,6 @@ pub(crate) enum Severity {
 
 impl Severity {
     /// The word in a configuration.
-    #[must_use]
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Observe => "observe",

@@ -92,7 +92,6 @@ impl Policy {
     }
 
     /// No dampening.
-    #[must_use]
     pub(crate) const fn off() -> Self {
         Self(Values {
             mode: Mode::Off,

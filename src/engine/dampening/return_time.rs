@@ -66,14 +66,12 @@ pub(crate) struct ReturnTime {
 
 impl ReturnTime {
     /// No fall.
-    #[must_use]
     pub(crate) const fn new() -> Self {
         Self { falls: Recent::new(), stage: Stage::Free }
     }
 
     /// Restored from an earlier helper: the ages of its falls, saved `ago`, and the number of the fall that had
     /// withdrawn the service, 0 if none had.
-    #[must_use]
     pub(crate) fn restored(now: Moment, ages: &[Duration], ago: Duration, withdrawn_by: u32) -> Self {
         let falls = Recent::restored(now, ages, ago);
         let is_withdrawn = withdrawn_by > 0 && falls.count(now) > 0;
@@ -154,7 +152,6 @@ impl ReturnTime {
 
 /// The time from the end of a fault to the return, after this number of falls in the window. `rises_in` is the time
 /// without any fall; `longest` is `max-rise-time`, which never shortens it.
-#[must_use]
 pub(crate) fn takes(falls: u32, rises_in: Duration, longest: Duration) -> Duration {
     let doubled = 2_u32.saturating_pow(falls.saturating_sub(1));
     rises_in.saturating_mul(doubled).min(longest.max(rises_in))

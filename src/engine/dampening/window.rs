@@ -25,13 +25,11 @@ pub(crate) struct Recent {
 
 impl Recent {
     /// No event.
-    #[must_use]
     pub(crate) const fn new() -> Self {
         Self { forgotten_at: vec![] }
     }
 
     /// Events of an earlier helper, which saved their ages `ago`.
-    #[must_use]
     pub(crate) fn restored(now: Moment, ages: &[Duration], ago: Duration) -> Self {
         let left = ages.iter().filter_map(|age| WINDOW.checked_sub(age.saturating_add(ago)));
         let mut forgotten_at: Vec<_> = left.map(|left| now + left).collect();

@@ -22,7 +22,6 @@ impl Holder {
     }
 
     /// The default holder: the operator at the command line.
-    #[must_use]
     pub(crate) fn operator() -> Self {
         Self("operator".to_owned())
     }

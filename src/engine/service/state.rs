@@ -23,13 +23,11 @@ pub enum ServiceState {
 
 impl ServiceState {
     /// Whether a service serves in this state: up or degraded. What it advertises then is the plan's.
-    #[must_use]
     pub(crate) const fn serves(self) -> bool {
         matches!(self, Self::Up | Self::Degraded)
     }
 
     /// Whether it serves again after it was down or drained, even if only as degraded.
-    #[must_use]
     pub(crate) const fn returns_from(self, before: Self) -> bool {
         self.serves() && matches!(before, Self::Down | Self::Drained)
     }

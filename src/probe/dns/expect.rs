@@ -56,7 +56,6 @@ pub(crate) struct Expectation {
 
 impl Expectation {
     /// Any response passes.
-    #[must_use]
     pub(crate) fn anything() -> Self {
         Self { rcodes: Rcodes::any_but([]), ..Self::default() }
     }

@@ -26,7 +26,6 @@ pub(crate) struct Flag {
 
 impl Flag {
     /// Whether the header meets the expectation.
-    #[must_use]
     pub(crate) fn holds(self, header: &Metadata) -> bool {
         set_in(header).any(|bit| bit == self.bit) == self.set
     }

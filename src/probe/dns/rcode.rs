@@ -100,13 +100,11 @@ impl Default for Rcodes {
 
 impl Rcodes {
     /// Only these.
-    #[must_use]
     pub(crate) fn one_of(codes: impl IntoIterator<Item = Rcode>) -> Self {
         Self { codes: codes.into_iter().collect(), excluded: false }
     }
 
     /// All except these; an empty list means every code.
-    #[must_use]
     pub(crate) fn any_but(codes: impl IntoIterator<Item = Rcode>) -> Self {
         Self { codes: codes.into_iter().collect(), excluded: true }
     }

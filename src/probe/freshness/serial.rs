@@ -1,20 +1,17 @@
 //! Serial numbers of zones (RFC 1982).
 
 /// Whether serial `a` is newer than `b` (RFC 1982 section 3.2, 32 bits). Of two serials exactly 2^31 apart neither is.
-#[must_use]
 pub(crate) const fn is_newer(a: u32, b: u32) -> bool {
     let ahead = a.wrapping_sub(b);
     ahead != 0 && ahead < 1 << 31
 }
 
 /// The newest of some serials; of two that cannot be compared, the first.
-#[must_use]
 pub(super) fn newest(serials: impl IntoIterator<Item = u32>) -> Option<u32> {
     serials.into_iter().reduce(|newest, serial| if is_newer(serial, newest) { serial } else { newest })
 }
 
 /// The newest serial that more than half of `of` servers have reached, those without an answer included.
-#[must_use]
 pub(super) fn reached_by_most(serials: &[u32], of: usize) -> Option<u32> {
     let has_most = |serial: &u32| {
         let reached = serials.iter().filter(|other| !is_newer(*serial, **other)).count();

@@ -49,7 +49,6 @@ impl fmt::Debug for Watch {
 
 impl Watch {
     /// Has no process yet. Calls `on_exit` with a sentence about each exit, on the runtime that probes.
-    #[must_use]
     pub(crate) fn new(source: ProcessSource, on_exit: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self {
             finder: Finder::new(source),

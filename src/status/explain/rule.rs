@@ -36,7 +36,6 @@ pub(crate) enum Rule {
 
 impl Rule {
     /// The first that applies.
-    #[must_use]
     pub(super) fn from_service(service: &Service) -> Self {
         let down = service.checks.iter().any(|check| check.severity == Some(Severity::Down));
         match service.state {
