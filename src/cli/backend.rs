@@ -80,8 +80,8 @@ pub(crate) struct BackendRestart {
     /// End the command after this time, such as 30m: TERM to its process group, and KILL 10 seconds later
     #[arg(long, value_name = "TIME", requires = "command", value_parser = limit)]
     pub(crate) limit: Option<Period>,
-    /// If the server does not recover, restore the configuration of the last good restart and restart the server once;
-    /// neither --command nor --reload is repeated
+    /// If the restart, the reload or the command fails, or the server does not recover, restore the configuration of the last
+    /// good restart and restart the server once; neither --command nor --reload is repeated
     ///
     /// A check that failed before with the same cause is no reason, unless every service of the server was down before, or an
     /// earlier restart or reload may have broken what it asks.

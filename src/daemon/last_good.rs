@@ -1,7 +1,7 @@
 //! Stores the last good configuration, for a start at which the file cannot be used.
 //!
 //! ```text
-//!   first verdicts ──► <state>/<file name>-<hash of its path>.last-good.toml ──► start with a broken file
+//!   first verdicts ──► <state>/<file name without extension>-<hash of its path>.last-good.toml ──► start with a broken file
 //! ```
 //!
 //! The stored file is the text of the configuration after two comment lines. The second line binds it to the absolute

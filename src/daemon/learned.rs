@@ -45,7 +45,8 @@ impl Daemon<'_> {
                 over |= self.handle(event, supervisor);
             }
         }
-        // Write the state again, so that the file has the orders that are in force here.
+        // Write the state again, so that the file has the orders that are in force here. The writer also asks for that by an
+        // empty list, when the file has lost the state of this helper.
         self.unsaved = true;
         over
     }

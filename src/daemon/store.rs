@@ -1,4 +1,5 @@
-//! The state that survives a restart, in `<state>/<configuration file name>-<hash of its path>.json`.
+//! The state that survives a restart, in `<state>/NAME-<hash of its path>.json`, where NAME is that of the configuration file
+//! without its extension.
 //!
 //! A thread writes a new file and renames it, so the file is always complete. If power fails before it reaches the
 //! disk, the previous file is read, `….json.before`. A foreign file only costs a warning, and a hanging disk only the
@@ -256,7 +257,7 @@ impl Store {
     }
 
     /// Waits for changes of drains and holds by another helper with this configuration file, as during a reload of
-    /// ExaBGP.
+    /// ExaBGP. An empty list asks to save again: the file has lost the state of this helper.
     pub(crate) async fn learn(&mut self) -> Vec<Change> {
         let Some(changes) = self.learned.1.recv().await else { return std::future::pending().await };
         self.told += changes.len();

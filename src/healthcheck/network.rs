@@ -32,8 +32,8 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
     Ok(network)
 }
 
-/// Largest number of addresses into which a network is split. Each address costs a command to ExaBGP and a call of
-/// `ip`.
+/// Largest number of single addresses: of all networks together that `--deaggregate-networks` advertises, each of which is a
+/// command to ExaBGP, and of each network that is set up, each of which is a call of `ip`.
 pub(crate) const MOST_ADDRESSES: u32 = 1 << 16;
 
 /// Splits `network` into single addresses. Returns `None` if there are more than `most`.

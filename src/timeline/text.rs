@@ -1,13 +1,14 @@
 //! Draws a timeline in text.
 //!
 //! ```text
-//! 0s                                  60s
-//! resolver/answers  ./########\____________//###
-//! resolver          ..########_____________.####
-//! 192.0.2.53/32     ..########______________####
+//!                   0s                                                        1m
+//! resolver/answers  /#####\_____________________////############################
+//! resolver          .######_________________________############################
+//! 192.0.2.53/32     .######_________________________############################
+//!                   one column is 1s
 //! ```
 //!
-//! A column shows the worst state of its slice, so that short changes stay visible.
+//! A column shows the worst state of its slice: a short fault stays visible, a short return does not.
 
 use std::fmt;
 use std::time::Duration;
