@@ -4,8 +4,10 @@
 //! text ─► tokens: words and `;` `{` `}` ─► blocks: a tree ─► Conf: processes, neighbors with their templates
 //! ```
 //!
-//! ExaBGP is the judge of its files, so nothing here is an error. A construct that is not understood is named in
-//! [`Conf::not_understood`], and the setting that it concerns is [`Setting::Unclear`]: nothing may be concluded from it.
+//! ExaBGP is the judge of its files, so nothing here is an error. A value that is not understood is [`Setting::Unclear`]:
+//! nothing may be concluded from it. A section, a template or a brace that is not understood is named in
+//! [`Conf::not_understood`], and what it would have set stays [`Setting::Unset`]: ask [`Conf::is_complete`] before concluding
+//! anything from what is absent.
 //! The grammar is that of 4.2 to 6 (`configuration/` in the source of ExaBGP); of 3.4, where a `process` is within a
 //! `neighbor`, only as much as is alike.
 
@@ -199,7 +201,7 @@ impl Conf {
         conf
     }
 
-    /// Whether all of it is understood, so that what is not above is not in the file.
+    /// Whether every section is understood, so that what is not above is not in the file. Values may be unclear.
     pub(crate) fn is_complete(&self) -> bool {
         self.not_understood.is_empty()
     }

@@ -1,6 +1,7 @@
 //! The operating system: files, directories, signals, clocks, limits, and work for other threads.
 
 pub(crate) mod clock;
+pub(crate) mod credentials;
 pub(crate) mod directory;
 pub(crate) mod files;
 pub(crate) mod handoff;

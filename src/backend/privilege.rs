@@ -3,15 +3,14 @@
 //! `sudo` is no remedy: Debian's exabgp.service bounds the capabilities, so `sudo` cannot become root. polkit works, since
 //! the request goes to systemd over D-Bus.
 
-use nix::unistd::{User, geteuid};
+use nix::unistd::geteuid;
 
 use super::Facts;
+use crate::sys::credentials::user_name;
 
 /// The name of this process's user, for messages.
 pub(super) fn user() -> String {
-    let user = geteuid();
-    let known = User::from_uid(user).ok().flatten();
-    known.map_or_else(|| user.to_string(), |known| known.name)
+    user_name(geteuid())
 }
 
 /// The remedy that lets this user use the control channel.

@@ -32,8 +32,8 @@ pub(crate) struct HistoryOptions {
     /// Write what the flight recorder of the running helper holds to a new file, as a trace for `simulate`
     ///
     /// It holds the last events since the start or the last reload: more than an hour of a service with six checks at
-    /// defaults, more or less with `control.recorder`. The minute before a service went down is kept in a file anyway,
-    /// which `history` names.
+    /// defaults, more or less with `control.recorder`. Unless that is 0, the minute before a service went down is also kept
+    /// in a file, which `history` names.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["service", "since", "until", "json"])]
     pub(crate) dump: Option<PathBuf>,
 }
@@ -85,7 +85,7 @@ fn point(text: &str, now: SystemTime, zone: &Zone) -> Option<Point> {
         let shown = humantime::parse_rfc3339_weak(&format!("{date}{text}{seconds}")).ok()?;
         Some(zone.when_shown(shown))
     };
-    // A time of day that is not over yet is one of yesterday.
+    // A time of day that has not begun yet is one of yesterday.
     let time = match on(now)? {
         future if future > now && !text.contains('-') => on(now.checked_sub(DAY)?)?,
         time => time,

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use super::helper::trouble_of_permission;
 use super::start_forecast::StartForecast;
 use super::{host_name, missing};
 use crate::cli::CheckConfig;
@@ -27,6 +28,9 @@ pub(crate) fn run(options: &CheckConfig) -> anyhow::Result<Exit> {
                 let mut out = text::stdout();
                 writeln!(out, "{forecast}{}: valid\n\n{}", file.display(), Description(&config))?;
                 missing::warn(&config)?;
+                if let Some(ahead) = trouble_of_permission(config, file) {
+                    writeln!(text::stderr(), "now: {ahead}")?;
+                }
             }
             Ok(Exit::Success)
         }

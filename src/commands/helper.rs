@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
+use nix::unistd::Pid;
+
 use super::{complain, host_name};
 use crate::cli::Helper as Options;
 use crate::config::cite::ConfigError;
@@ -21,6 +23,8 @@ use crate::control::client::Client;
 use crate::control::{CLIENT_TIMEOUT, DEFAULT_DIRECTORY, Request, status_socket};
 use crate::daemon::last_good::LastGood;
 use crate::status::Document;
+use crate::sys::credentials::{Credentials, READ};
+use crate::sys::procfs::command_line;
 
 /// The open Unix sockets of this host, including those of other network namespaces.
 const SOCKETS: &str = "/proc/net/unix";
@@ -100,30 +104,41 @@ impl Helper {
         }
     }
 
-    /// Prints the error unless the helper has reported it.
+    /// Prints the error of the file, and what a restart of the helper would do, unless the helper has reported it.
     pub(super) fn print_file_error_unless_known(&self, document: &Document) {
         let is_known =
             |error: &ConfigError| document.trouble.as_ref().is_some_and(|known| *known == error.summary());
-        if !self.file.as_ref().is_err_and(is_known) {
-            let then = self.next_start(document).map_or_else(String::new, |then| format!("{then}; "));
-            self.print_error_of_file(&then);
+        match &self.file {
+            Err(error) if is_known(error) => {}
+            Err(error) if !error.is_denied() => {
+                let then = self.next_start(document, error.is_gone());
+                self.print_error_of_file(&then.map_or_else(String::new, |then| format!("{then}; ")));
+            }
+            Ok(_) | Err(_) => {
+                if let Some(ahead) = self.trouble_ahead(document) {
+                    complain(&anyhow::anyhow!("note: {ahead}"));
+                }
+            }
         }
     }
 
     /// What a restart of a helper that runs with what it has read before would do, and why; `None` if it would read the
     /// file, or is known to have another configuration in force.
     pub(super) fn trouble_ahead(&self, document: &Document) -> Option<String> {
-        let error = self.file.as_ref().err()?;
-        Some(format!("{}: {}", self.next_start(document)?, error.summary()))
+        let (is_gone, why) = match &self.file {
+            Err(error) if !error.is_denied() => (error.is_gone(), error.summary()),
+            // That this user may read the file, or may not, says nothing about the user of the helper.
+            Ok(_) | Err(_) => (false, denied_to(document, &self.path)?),
+        };
+        Some(format!("{}: {why}", self.next_start(document, is_gone)?))
     }
 
-    /// What a restart of the helper would do, if its file cannot be used and it still runs with what it has read before.
-    fn next_start(&self, document: &Document) -> Option<&'static str> {
-        let error = self.file.as_ref().err().filter(|error| !error.is_denied())?;
+    /// What a restart of the helper would do with a file that cannot be used, if it still runs with what it has read before.
+    fn next_start(&self, document: &Document, is_gone: bool) -> Option<&'static str> {
         if document.trouble.is_some() || !uses_file(document, &self.path) {
             return None;
         }
-        if error.is_gone() {
+        if is_gone {
             return Some("a restart of the helper would withdraw every prefix");
         }
         let mut kept = LastGood::places(None, &self.path).into_iter().map(|place| place.load(&host_name()));
@@ -195,6 +210,13 @@ pub(super) fn ask(options: &Options, request: &Request) -> anyhow::Result<(Clien
     Helper::find(options).ask(request)
 }
 
+/// What a restart of the helper of this valid file would do because it may not read it.
+pub(super) fn trouble_of_permission(config: Config, path: &Path) -> Option<String> {
+    let document = status_of(&config, path)?;
+    let client = Client::new(&config.control);
+    Helper { client, file: Ok(config), path: path.to_owned(), other_file: None }.trouble_ahead(&document)
+}
+
 /// The status of the helper of this file; `None` if none with it answers in time, or this user may not ask it.
 pub(super) fn status_of(config: &Config, path: &Path) -> Option<Document> {
     let (asked, answer) = mpsc::channel();
@@ -224,6 +246,19 @@ fn find_elsewhere(path: &Path) -> Option<Client> {
     let mut clients = clients.chain(std::iter::once_with(listening).flatten());
     clients
         .find(|client| client.is_there() && client.status().is_ok_and(|document| uses_file(&document, path)))
+}
+
+/// That the user of this helper may not read the file, as far as this user can see it.
+fn denied_to(document: &Document, path: &Path) -> Option<String> {
+    // The number may be that of a process in another container.
+    let is_ours = |word: &String| word.rsplit('/').next() == Some(env!("CARGO_PKG_NAME"));
+    let pid = Pid::from_raw(document.pid.cast_signed());
+    command_line(pid).first().filter(|word| is_ours(word))?;
+    let credentials = Credentials::from_process(pid)?;
+    let path = absolute(path);
+    let is_denied = credentials.may(&path, READ) == Ok(false);
+    is_denied
+        .then(|| format!("{}: user `{}` of the helper cannot read it", path.display(), credentials.user()))
 }
 
 /// Whether a helper was started with this file.

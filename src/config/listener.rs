@@ -18,7 +18,7 @@ use crate::netlink::sockets::Protocol;
 use crate::probe::Probe;
 use crate::probe::listener::ListenerProbe;
 
-const OVER_UDP: &str = "a server that stops reading its UDP sockets, or closes them, is detected at once, before a probe times out";
+const OVER_UDP: &str = "a server that closes its UDP sockets, or hangs, is detected before a probe times out; one that works or whose process is not known, after `stall`";
 const OVER_TCP: &str = "the same for TCP; a failure only degrades the service";
 
 impl Resolver<'_> {
@@ -80,7 +80,8 @@ pub(super) fn table(probe: &ListenerProbe) -> String {
     if keys.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", keys.join(", ")) }
 }
 
-/// The longest time to detect a hang with queries, on a host that is not overloaded.
+/// The longest time to detect a hang with queries, on a host that is not overloaded, of a server whose process is known and
+/// does not work. Of others the time `stall` and those of further failures are added.
 pub(super) const DETECTED: Duration = Duration::from_millis(300);
 
 #[cfg(test)]

@@ -91,7 +91,8 @@ impl Client {
         block_on(self.request(request)).map_err(AskError::Absent)?
     }
 
-    /// Sends a request, and returns the names of the services concerned.
+    /// Sends a request, and returns what the helper has done: for most requests the names of the services concerned
+    /// ([`Reply::Done`]).
     ///
     /// # Errors
     /// If no helper answers in time, or the helper refuses. In both cases nothing is changed, then or later, unless the

@@ -30,7 +30,7 @@ use crate::trace::flight::Excerpt;
 /// Files that are kept.
 const KEPT: usize = 10;
 
-/// Between two files. An excerpt reaches back over at least this time.
+/// Between two files. An excerpt reaches back over at least this time, if its room is enough.
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// Bytes of events that may wait for the disk; further excerpts are dropped.

@@ -8,6 +8,7 @@ use crate::text::foreign;
 pub(super) fn configuration(facts: &Facts) -> Known<Examined> {
     let mut examined = Examined::default();
     let path = facts.config_path.display();
+    let denied = facts.access.as_ref().ok().filter(|access| !access.may_read_config);
     match &facts.config {
         Err(why) if facts.config_is_faulty => examined.find(
             Id::Configuration,
@@ -17,6 +18,11 @@ pub(super) fn configuration(facts: &Facts) -> Known<Examined> {
             ),
         ),
         Err(why) => examined.skip(why.clone()),
+        Ok(_) if let Some(access) = denied => examined.find(
+            Id::Configuration,
+            format!("{path}: user `{}`, which runs the helper, cannot read it", access.user),
+            "let that user read the file and enter the directories above it: `chmod a+r`, or `chgrp` and `chmod g+r`",
+        ),
         Ok(config) if config.is_idle() => examined.find(
             Id::NothingEnabled,
             format!("{path}: no service is enabled, so that nothing is probed or announced"),

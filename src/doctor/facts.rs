@@ -96,6 +96,8 @@ pub(crate) struct ConfFile {
 pub(crate) struct Access {
     /// The name of the user.
     pub(crate) user: String,
+    /// Whether it may read the configuration file.
+    pub(crate) may_read_config: bool,
     /// The things that it needs and may not use.
     pub(crate) denied: Vec<Denied>,
 }

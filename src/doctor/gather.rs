@@ -71,7 +71,7 @@ pub(crate) async fn facts(places: &Places) -> Facts {
     // What depends on the answers, and on the kernel only.
     let environment = exabgp_unit.as_ref().map_or("", |unit| unit.environment.as_str());
     let settings = exabgp.settings(environment);
-    let access = access::look(config.as_ref(), exabgp.user(exabgp_unit.as_ref().ok()));
+    let access = access::look(config.as_ref(), &config_path, exabgp.user(exabgp_unit.as_ref().ok()));
     Facts {
         version,
         settings,

@@ -108,7 +108,7 @@ fn healthy() -> Facts {
         elsewhere: vec![],
         has_bfd: false,
         links: vec!["10.1.0.0/24".parse().unwrap(), "2001:db8:1::/64".parse().unwrap()],
-        access: Ok(Access { user: "exabgp".to_owned(), denied: vec![] }),
+        access: Ok(Access { user: "exabgp".to_owned(), may_read_config: true, denied: vec![] }),
         addresses: vec![AddressFact { service: Some("dns".to_owned()), missing: Ok(None) }],
         listeners: vec![listener(Ok(true))],
         answers: vec![answer(Outcome::pass(Duration::from_millis(1)))],
@@ -172,6 +172,8 @@ fn the_configuration() {
     };
     assert_eq!(refused(true), ["configuration"]);
     assert_eq!(refused(false), [""; 0], "a missing permission is no fault");
+    let denied = || Access { user: "exabgp".to_owned(), may_read_config: false, denied: vec![] };
+    assert_eq!(found(|facts| facts.access = Ok(denied())), ["configuration"], "but one of the helper is");
     assert_eq!(found_in_config("name = \"dns\"\n", "name = \"dns\"\nenabled = false\n"), ["nothing-enabled"]);
 }
 

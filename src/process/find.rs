@@ -5,7 +5,8 @@
 //! unit that is inactive or failed, unless the pid-file contradicts it.
 //!
 //! The cgroup also has the processes of `ExecStartPre=` and of the other commands around the server. Therefore systemd is
-//! asked once about each process found there; if it does not answer, the process counts.
+//! asked about a process found there until it names it the main one, at most once in [`REJECTED_FOR`]. If it does not answer,
+//! the process counts, and the next search asks again.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -21,7 +22,7 @@ use crate::systemd;
 use crate::text::joined;
 use crate::text::period::Period;
 
-/// The time for which a [`Finder`] does not ask systemd again after an answer without a process. Also the limit of a
+/// The time for which a [`Finder`] does not ask systemd again where the process is, after an answer without one. Also the limit of a
 /// cheap search.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 

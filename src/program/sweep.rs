@@ -118,7 +118,7 @@ struct Signaled {
     reached: Vec<ProcStat>,
     /// With another user's rights.
     refused: Vec<ProcStat>,
-    /// Whether any process vanished when it was looked at.
+    /// Whether any process vanished when it was looked at, or could not be signaled, such as without a free descriptor.
     missed: bool,
     /// Whether any process without another mark had no environment yet: it was in an exec.
     unseen: bool,
@@ -143,12 +143,12 @@ impl Signaled {
         self.reached.iter().chain(&self.refused)
     }
 
-    /// Whether none can fork any more.
+    /// Whether none that may be signaled can fork any more.
     fn all_stopped(&self) -> bool {
         !self.missed && !self.unseen && self.reached.iter().all(ProcStat::is_stopped)
     }
 
-    /// Whether there is certainly none: a process that was missed would have been seen, or its successor missed.
+    /// Whether there is certainly none that may be signaled: a process that was missed would have been seen, or its successor missed.
     fn none_left(&self) -> bool {
         !self.missed && !self.unseen && self.reached.is_empty()
     }

@@ -15,7 +15,7 @@ use crate::text::{foreign, joined, sentence};
 impl Transaction<'_> {
     /// Requests that the services return once their checks have passed anew, also those that passed before and whose failure
     /// only degrades, and waits for it. If the helper is replaced meanwhile, the new one gets the request again. Tells the
-    /// journal which services have returned, and which checks degrade them by the fault of the operation.
+    /// journal which services have returned, and why that is no clean success ([`Journal::worse`]).
     pub(super) async fn wait_for_checks(
         &self,
         baseline: &Baseline,

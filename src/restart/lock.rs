@@ -1,5 +1,5 @@
-//! Allows one restart at a time on a host, and no reload beside it; reloads share the lock. A holder writes its name into
-//! the file, and the kernel releases the lock when it exits.
+//! Allows one restart at a time for the directory of the sockets, and no reload beside it; reloads share the lock. A holder
+//! writes its name into the file, and the kernel releases the lock when it exits.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
@@ -82,8 +82,8 @@ enum Refused {
     Unusable(String),
 }
 
-/// The process that holds the lock, in a sentence. A restart or reload has written its name; another program that has
-/// opened the file has not.
+/// A process that holds the lock, in a sentence. The last restart or reload that took it has written its name; an earlier
+/// reload beside it, and another program that has opened the file, are not named.
 fn held(path: &Path, file: File) -> String {
     let holder = holder(&file);
     let mut note = String::new();
@@ -106,14 +106,15 @@ fn held(path: &Path, file: File) -> String {
         }
         format!("{what} is under way: {note} (`{command}`): try again once it has ended")
     } else {
+        let or = if note.contains(&format!(" {RELOADS} ")) { "" } else { ", or end it" };
         format!(
-            "process {holder} (`{command}`) holds {}, expected only a restart to do so: wait for that process, or end it",
+            "process {holder} (`{command}`) holds {}, expected only a restart or a reload to do so: wait for that process{or}",
             path.display()
         )
     }
 }
 
-/// The process that holds the lock of this file, if this process can see it.
+/// A process that holds the lock of this file, if this process can see it.
 fn holder(file: &File) -> Option<u32> {
     let found = file.metadata().ok()?;
     let (device, inode) = (found.dev(), found.ino());

@@ -68,14 +68,16 @@ pub(super) struct Journal<'a> {
     progress: &'a mut dyn Progress,
     step: Step,
     began: Instant,
-    /// The services that have returned in this step.
+    /// The services that have returned in this step while others are waited for: if the checks of these fail, they stay
+    /// announced. Empty once none is waited for, since what fails after that concerns all.
     pub(super) returned: Vec<String>,
     /// Whether a service has returned in any step, so that clients may ask the server.
     pub(super) any_returned: bool,
     /// Whether the waiting services fail only in checks that failed before with the same cause, not because of an earlier
     /// restart or reload, and a service of the server was not down before. Then there is no rollback.
     pub(super) failed_before: bool,
-    /// The checks that degrade a service that has returned, by the fault of the operation.
+    /// Why the end is no clean success: the checks that degrade a returned service by the fault of the operation, and the
+    /// services whose drain waits for an operator.
     pub(super) worse: Vec<String>,
 }
 

@@ -1,8 +1,8 @@
 //! The descriptors and threads that a helper needs.
 //!
-//! A helper checks at its start whether there are enough, before it opens anything. It raises its soft limit of
-//! descriptors and starts threads for work that may block: if no further thread can be started, that work waits for one
-//! of these.
+//! `run` under ExaBGP checks at its start whether there are enough, before it opens anything; `run` on a terminal and
+//! `healthcheck` do not check. Each helper raises its soft limit of descriptors and starts threads for work that may block: if
+//! no further thread can be started, that work waits for one of these.
 
 use std::fmt;
 use std::fs::File;

@@ -1,7 +1,8 @@
 //! Which signals end a long-lived command, and which it only reports.
 //!
 //! ```text
-//! SIGTERM, SIGINT, SIGHUP, SIGQUIT ──► withdraw, then exit
+//! SIGTERM, SIGINT, SIGHUP, SIGQUIT ──► end the command: `run` and `healthcheck` withdraw first, `backend restart` ends its
+//!                                      transaction
 //! SIGSEGV, SIGBUS, SIGABRT, …      ──► default action: a crash
 //! SIGPIPE                          ──► ignored by the standard library
 //! other signals that end a process ──► logged, ignored
@@ -31,7 +32,7 @@ const QUIET: Duration = Duration::from_secs(60);
 pub fn ignore_strays() {
     if let Err(error) = catch_strays() {
         log::warn!(
-            "cannot catch signals: {error}; a stray signal ends this process and leaves its prefixes announced"
+            "cannot catch signals: {error}; a stray signal ends this process; a helper then leaves its prefixes announced"
         );
     }
 }

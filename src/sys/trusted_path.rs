@@ -1,9 +1,10 @@
 //! Checks whether root may follow a path that other users could change.
 //!
 //! The directories of the state and the sockets belong to ExaBGP's user, who can put a symlink there, or a
-//! configuration that root would install. So root reads and writes nothing below a directory that a user other than
-//! root and its own could change. The check begins at `/`: each part is in a directory that has been found safe, and so
-//! cannot be replaced afterwards.
+//! configuration that root would install. So root installs, runs and writes nothing below a directory that another user
+//! could change, except its own new files in a sticky one. The check begins at `/`: each part is in a directory that has been
+//! found safe, and so cannot be replaced afterwards. Reads of the state are not restricted like this: they follow no symlink
+//! at the end of the path, and refuse foreign files where all users can write ([`is_own_where_shared`]).
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata};

@@ -37,8 +37,11 @@ pub(crate) struct ServiceSummary {
     pub(crate) drained_seconds: f64,
     /// The highest penalty.
     pub(crate) penalty: f64,
+    /// Rounds of its checks, each with all probes of a check.
     pub(crate) probes: u64,
+    /// Those that failed.
     pub(crate) probes_failed: u64,
+    /// Those without a result.
     pub(crate) probes_unknown: u64,
     /// From the first failure of the check that decided to the acknowledged withdraw.
     pub(crate) first_failure_to_withdraw: Times,
@@ -53,7 +56,7 @@ pub(crate) struct ServiceSummary {
 pub(crate) struct Truth {
     /// Times at which the server failed while it was announced.
     pub(crate) faults: usize,
-    /// Faults that ended before a withdraw.
+    /// Faults without a withdraw before they ended, or before the trace ended.
     pub(crate) faults_not_withdrawn: usize,
     /// From the begin of a fault to the acknowledged withdraw.
     pub(crate) fault_to_withdraw: Times,
@@ -139,7 +142,7 @@ impl ServiceTrack {
         falls.max().map(|(_, first)| first)
     }
 
-    /// Whether an operator has drained the service at `at`.
+    /// Whether the service is drained at `at`, by an operator, a restart or a disable-file.
     fn is_drained(&self, at: Moment) -> bool {
         self.states.at(at) == Some(Sign::Drained)
     }

@@ -190,7 +190,7 @@ fn check_distinguishes_an_uncounted_probe_from_a_pass() {
     let output = dnsherald(&["check", "-c", configuration.path()]);
     let table = stdout(&output);
     assert_eq!(output.status.code(), Some(0));
-    let why = "not counted: no helper tells whether it has passed before: answered REFUSED, expected NOERROR";
+    let why = "not counted: it is not known whether it has passed before: answered REFUSED, expected NOERROR";
     assert!(table.contains(why), "{table}");
     assert!(table.contains("  check records: not counted, 0 of 1 probes, 1 needed\n"), "{table}");
 }
@@ -259,7 +259,7 @@ fn check_counts_no_late_check(pop: &Pop) {
     let output = pop.command(&["check"]);
     let table = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{table}");
-    let untold = "not counted: no helper tells whether it has passed before";
+    let untold = "not counted: it is not known whether it has passed before";
     let expected =
         format!("service resolver: up\n  check answers: FAILED, 0 of 1 probes, 1 needed; {untold}\n");
     assert!(table.contains(&expected), "{table}");

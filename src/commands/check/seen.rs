@@ -7,8 +7,9 @@ use crate::status::Document;
 /// Why a failure is not counted if the helper has not seen a pass.
 const NOT_YET: &str = "not counted by the helper before its first pass";
 
-/// Why a failure is not counted if no helper answers, or one of an older version that does not say.
-const UNTOLD: &str = "not counted: no helper tells whether it has passed before";
+/// Why a failure is not counted if no helper answers, or one that does not say: of an older version, or one that does not probe
+/// for a service that is not enabled.
+const UNTOLD: &str = "not counted: it is not known whether it has passed before";
 
 /// What the helper has seen of one check.
 #[derive(Debug)]

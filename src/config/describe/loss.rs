@@ -1,4 +1,4 @@
-//! How often a little random loss brings a check down, and how soon much of it does.
+//! How often a little random loss makes a check take its service down, and how soon much of it does.
 //!
 //! A question is lost with a probability that stands for the way there and back. A probe over UDP asks three times within
 //! its timeout; a round fails if one of its probes had no answer, and counts the share of those whose first question was
@@ -13,7 +13,7 @@ use crate::text::period::Period;
 
 const TEN_YEARS: f64 = 10.0 * 365.25 * 86_400.0;
 
-/// The losses of the description: one that moves nothing, one that degrades, one that brings down.
+/// The losses of the description: one that hardly ever takes the service down, one that degrades, one that brings down.
 const LITTLE: f64 = 0.05;
 const MUCH: f64 = 0.3;
 const MOST: f64 = 0.6;
@@ -36,7 +36,7 @@ pub(super) fn describe(f: &mut fmt::Formatter<'_>, timing: &Timing, probes: u32)
     let (in_a_row, by_window) = falls_in_ten_years(timing, LITTLE, probes);
     write!(
         f,
-        "    at a random loss of 5 % it goes down at most {:.2} times in ten years",
+        "    at a random loss of 5 % it takes the service down at most {:.2} times in ten years",
         in_a_row + by_window
     )?;
     if let Some(time) = degrades_within(timing, MUCH, probes) {
@@ -75,7 +75,7 @@ fn choose(n: u32, k: u32) -> f64 {
     (0..k).map(|i| f64::from(n - i) / f64::from(i + 1)).product()
 }
 
-/// How often the check falls in ten years at a constant loss: a bound for failures in a row, and one for the window.
+/// How often the check takes its service down in ten years at a constant loss: a bound for failures in a row, and one for the window.
 pub(crate) fn falls_in_ten_years(timing: &Timing, loss: f64, probes: u32) -> (f64, f64) {
     // In the short rounds after a failure, too.
     let rounds = 1.1 * TEN_YEARS / timing.interval.as_secs_f64();
@@ -103,7 +103,7 @@ fn holds(window: WindowRule, loss: f64, probes: u32) -> f64 {
     sums[window.failures.get() as usize * n..].iter().sum()
 }
 
-/// The time within which the check goes down at this loss, in all but [`REST`] of the cases; `None` if it is long.
+/// The time within which the check takes its service down at this loss, in all but [`REST`] of the cases; `None` if it is long.
 pub(crate) fn falls_within(timing: &Timing, loss: f64, probes: u32) -> Option<Duration> {
     within(timing, timing.thresholds.window?, loss, probes)
 }
@@ -182,7 +182,9 @@ mod tests {
     fn the_effect_of_loss_is_told_of_checks_that_it_brings_down() {
         let [answers] = &told("role = \"resolver\"\n")[..] else { panic!() };
         assert!(
-            answers.starts_with("at a random loss of 5 % it goes down at most 0.04 times in ten years; "),
+            answers.starts_with(
+                "at a random loss of 5 % it takes the service down at most 0.04 times in ten years; "
+            ),
             "{answers}"
         );
         let rest = ["; 30 % degrades it within ", "; 60 % takes it down within ", ", in 99 of 100 cases"];

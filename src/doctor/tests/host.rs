@@ -9,7 +9,7 @@ fn permissions() {
             let backend = backend.map(str::to_owned);
             let group = Some("unbound".to_owned());
             let denied = vec![Denied { path: "/run/x".into(), backend, group, is_granted: false }];
-            facts.access = Ok(Access { user: "exabgp".to_owned(), denied });
+            facts.access = Ok(Access { user: "exabgp".to_owned(), may_read_config: true, denied });
         })
     };
     assert_eq!(denied(None), ["directory-access"]);
@@ -18,7 +18,10 @@ fn permissions() {
     {
         let (backend, group) = (Some("unbound".to_owned()), Some("unbound".to_owned()));
         let denied = vec![Denied { path: "/run/x".into(), backend, group, is_granted }];
-        let facts = Facts { access: Ok(Access { user: "exabgp".to_owned(), denied }), ..healthy() };
+        let facts = Facts {
+            access: Ok(Access { user: "exabgp".to_owned(), may_read_config: true, denied }),
+            ..healthy()
+        };
         assert!(Report::from_facts(&facts).findings[0].remedy.contains(remedy), "{facts:?}");
     }
 }

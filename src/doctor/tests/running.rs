@@ -49,7 +49,7 @@ fn exabgp_and_the_helper_must_run() {
         facts.helper = Ok(silent());
         let path = "/run/dnsherald".into();
         let denied = vec![Denied { path, backend: None, group: None, is_granted: false }];
-        facts.access = Ok(Access { user: "exabgp".to_owned(), denied });
+        facts.access = Ok(Access { user: "exabgp".to_owned(), may_read_config: true, denied });
     });
     assert_eq!(without_directory, ["directory-access"], "it may run without sockets");
     let idle = found(|facts| {

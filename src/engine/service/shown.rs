@@ -243,6 +243,9 @@ impl Service {
                 "no verdict since a reload changed its checks; its last announcement or withdraw stands"
                     .to_owned()
             }
+            ServiceState::Starting if self.checks.is_empty() && self.prefixes.is_empty() => {
+                "no usable configuration, and no prefix is known to withdraw".to_owned()
+            }
             ServiceState::Starting if self.checks.is_empty() => {
                 "no usable configuration; its known prefixes are withdrawn until there is one".to_owned()
             }

@@ -1,6 +1,6 @@
 //! A query: a name, a type and a class, in their text form.
 //!
-//! The configuration parses a [`Query`] once and reports all its errors. A name is absolute
+//! The configuration parses a [`Query`] once and reports its first error with its place. A name is absolute
 //! with or without its last dot. `{nonce}` in a name stands for twelve characters that differ at every probe, for
 //! answers that must not come from a cache.
 

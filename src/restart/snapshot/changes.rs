@@ -1,5 +1,5 @@
-//! The differences between a snapshot and the disk, and the rollback: first all saved files are written beside their
-//! places; only then each changed file gets a second name beside its place, and the saved one replaces it; a new file is
+//! The differences between a snapshot and the disk, and the rollback: first missing directories are made, and all saved files
+//! are written beside their places; only then each changed file gets a second name beside its place, and the saved one replaces it; a new file is
 //! removed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,7 +79,7 @@ impl Changes {
             )));
         }
         let cannot = |path: &Path, error: io::Error, done: &[String]| {
-            let so_far = if done.is_empty() { "nothing".to_owned() } else { done.join(", ") };
+            let so_far = if done.is_empty() { "no file".to_owned() } else { done.join(", ") };
             Trouble::new(format!(
                 "cannot restore {}: {error}; so far the rollback changed {so_far}",
                 path.display()

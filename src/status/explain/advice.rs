@@ -157,9 +157,15 @@ pub(super) fn is_server_gone(document: &Document, service: &Service) -> bool {
     causes.any(|cause| by_cause(cause) == Advice::Start) && !is_running
 }
 
-/// Whether a check whose failure takes the service down, and that is not about the process alone, passes.
+/// The supplied checks that pass without an answer of the server.
+const WITHOUT_ANSWER: [&str; 6] =
+    ["process", "address", "listener", "listener-tcp", "way-back", "way-back-ipv6"];
+
+/// Whether a check whose failure takes the service down, and that asks the server, passes.
 fn answers_others(service: &Service) -> bool {
-    let takes_down = |check: &&CheckStatus| check.on_fail == Some(Severity::Down) && check.name != "process";
+    let takes_down = |check: &&CheckStatus| {
+        check.on_fail == Some(Severity::Down) && !WITHOUT_ANSWER.contains(&check.name.as_str())
+    };
     service.checks.iter().filter(takes_down).any(CheckStatus::passes)
 }
 

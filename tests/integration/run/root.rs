@@ -255,3 +255,36 @@ fn healthcheck_writes_no_process_id_through_a_link() {
     let written = fs::read_to_string(&plain).unwrap();
     assert!(written.trim().parse::<u32>().is_ok(), "{written:?}");
 }
+
+/// An editor of root may leave the file to root alone.
+#[test]
+fn a_file_that_the_helper_may_not_read_is_a_warning() {
+    let Some(pop) = pop() else { return };
+    let run = format!("set -- setpriv --reuid {USER} --clear-groups \"$@\"");
+    let mut helper = pop.helper_after(&run, ideal("5.0.15"));
+    helper.opens();
+    helper.says(ANNOUNCE);
+    pop.keeps_its_configuration();
+    pop.comes_to_be(|status| status.services[0].settled());
+    let plugin = || {
+        let output = pop.command(&["status", "--plugin"]);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let file = pop.configuration_file();
+    let mode = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o644);
+    assert_eq!(plugin().0, Some(0), "{:?}", plugin());
+    mode(0o600);
+    let (code, line) = plugin();
+    let why = format!("{}: user `{USER}` of the helper cannot read it", file.display());
+    assert!(code == Some(1) && line.contains(&why), "{line}");
+    let ahead = format!("a restart of the helper would run the last good configuration: {why}");
+    for words in [&["status"][..], &["explain"], &["check-config"]] {
+        let said = String::from_utf8(pop.command(words).stderr).unwrap();
+        assert!(said.contains(&ahead), "{words:?}: {said}");
+    }
+    mode(0o644);
+    assert_eq!(plugin().0, Some(0), "{:?}", plugin());
+    assert_eq!(pop.command(&["check-config"]).stderr, b"");
+    helper.has_said_no_more();
+}

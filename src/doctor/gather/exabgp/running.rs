@@ -13,6 +13,7 @@ use nix::unistd::{Pid, Uid, User, geteuid};
 use super::FOLDER;
 use crate::doctor::facts::Known;
 use crate::process::cgroup::Membership;
+use crate::sys::credentials::Credentials;
 use crate::sys::procfs::command_line;
 use crate::text::foreign;
 
@@ -51,16 +52,6 @@ fn read(words: &[String]) -> Option<(Option<PathBuf>, &[String])> {
         [program, rest @ ..] if base(program) == "exabgp" => Some((Some(program.into()), rest)),
         _ => None,
     }
-}
-
-/// The groups in `/proc/PID/status`: the effective one, and the supplementary ones.
-fn groups_in(status: &str) -> Option<Vec<u32>> {
-    let numbers = |key: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-        line.split_whitespace().map(|word| word.parse().ok()).collect::<Option<Vec<u32>>>()
-    };
-    let own = *numbers("Gid:")?.get(1)?;
-    Some([own].into_iter().chain(numbers("Groups:")?).collect())
 }
 
 /// Where a name is: in the first directory that has it, else in the first one.
@@ -116,7 +107,7 @@ impl Running {
         (has_file && found.is_plausible()).then_some(found)
     }
 
-    /// The directories from which its relative names may count.
+    /// The directories from which its relative names may count, as far as this user sees them: else `/`.
     fn folders(&self) -> Vec<PathBuf> {
         let now = fs::read_link(format!("/proc/{}/cwd", self.pid)).unwrap_or_else(|_| "/".into());
         let variables = self.variables().unwrap_or_default();
@@ -133,6 +124,12 @@ impl Running {
     pub(super) fn why_no_file(&self) -> Option<String> {
         let name = foreign(self.lost.first().filter(|_| self.files.is_empty())?);
         let pid = self.pid;
+        if self.variables().is_err() || fs::read_link(format!("/proc/{pid}/cwd")).is_err() {
+            return Some(format!(
+                "ExaBGP (process {pid}) runs with `{name}`, and this user cannot see in which directory: run this as root, or \
+                 name the file with --exabgp-conf"
+            ));
+        }
         Some(format!(
             "ExaBGP (process {pid}) runs with `{name}`, found neither in its working directory nor in that of its start; name \
              the file with --exabgp-conf"
@@ -154,7 +151,7 @@ impl Running {
 
     /// The numbers of its groups, its own one first.
     pub(super) fn groups(&self) -> Option<Vec<u32>> {
-        groups_in(&fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?)
+        Credentials::from_process(self.pid).map(|credentials| credentials.gids)
     }
 
     pub(super) fn variables(&self) -> Known<String> {
@@ -182,15 +179,6 @@ impl Running {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_groups_of_a_process_are_in_its_status() {
-        let status =
-            "Name:\texabgp\nUid:\t104\t104\t104\t104\nGid:\t0\t105\t0\t0\nGroups:\t105 110 \nNgid:\t0\n";
-        assert_eq!(groups_in(status), Some(vec![105, 105, 110]));
-        assert_eq!(groups_in("Gid:\t7\t7\t7\t7\nGroups:\t\n"), Some(vec![7]));
-        assert_eq!(groups_in("Gid:\t7\n"), None);
-    }
 
     fn process(pid: i32, files: &[&str], lost: &[&str]) -> Running {
         Running {
@@ -231,8 +219,11 @@ mod tests {
         assert_eq!(found(&["/other/a.conf"]), [1]);
         assert_eq!(found(&["/no/a.conf", "/no/b.conf"]), [2, 3]);
         assert_eq!(found(&["/no/c.conf"]), [0; 0]);
-        let why = process(7, &[], &["a.conf"]).why_no_file().unwrap();
-        assert!(why.starts_with("ExaBGP (process 7) runs with `a.conf`, found neither in"), "{why}");
+        let own = std::process::id().cast_signed();
+        let why = process(own, &[], &["a.conf"]).why_no_file().unwrap();
+        assert!(why.contains("runs with `a.conf`, found neither in"), "{why}");
+        let why = process(i32::MAX, &[], &["a.conf"]).why_no_file().unwrap();
+        assert!(why.contains("runs with `a.conf`, and this user cannot see in which directory"), "{why}");
     }
 
     #[test]

@@ -120,6 +120,15 @@ const STATES: &[State] = &[
         |document| {
             port_closed(document);
             reload_failed(document);
+            // The address of the service remains without a server.
+            let service = first(document);
+            let mut address = service.checks[0].clone();
+            address.name = "address".to_owned();
+            if let Some(last) = &mut address.last {
+                (last.passed, last.cause, last.detail) = (true, None, None);
+            }
+            (address.state, address.severity) = ("up".to_owned(), Some(Severity::Observe));
+            service.checks.push(address);
         },
         "correct the configuration of unbound as the WARNING and its log say, then `dnsherald backend restart unbound`",
     ),
