@@ -124,7 +124,7 @@ pub(crate) fn drop_in(
          ExecStop=\n\
          ExecStop=-+{program} backend stopping {escaped}\n\
          {own}\
-         # Ends the drain as soon as every check has passed anew.\n\
+         # Ends the drain once all checks have new verdicts, and none takes the service down.\n\
          ExecStartPost=-+{program} backend started {escaped}\n\
          # Applies to each command: at least as long as the drain takes.\n\
          TimeoutStopSec={stop}\n",

@@ -251,7 +251,7 @@ impl Store {
         );
         if let Err(error) = self.newest.start("state", |jobs| writer.work(jobs)) {
             let why = format!("cannot start the thread that writes the state: {error}");
-            log::warn!("{why}; drains and penalties will not survive a restart");
+            log::warn!("{why}; drains, holds and penalties will not survive a restart");
             *lock(&self.failure) = Some(why);
         }
     }

@@ -165,7 +165,8 @@ async fn broken(backend: &Backend) -> Known<Option<String>> {
     }
 }
 
-/// Whether the clock is synchronized, as the kernel has it (`STA_UNSYNC` of adjtimex(2)).
+/// Whether the clock is synchronized, as systemd tells it (`NTPSynchronized`): it asks the kernel for the largest error, and
+/// ignores `STA_UNSYNC` of adjtimex(2), which may only keep the kernel from writing the RTC.
 async fn clock() -> Known<bool> {
     if !systemd::is_booted() {
         return Err(

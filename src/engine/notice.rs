@@ -29,8 +29,9 @@ mod words;
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Notice {
     // From the engine.
-    /// A check has changed its state. That is expected during a restart by dnsherald, of a check with `once-up` that has not
-    /// been up or whose probes have not passed yet, and after a start, a drain or a reload, where every check has to rise.
+    /// A check has changed its state. That is expected during a restart by dnsherald, and of a check with `once-up` that has not
+    /// been up or whose probes have not passed yet; and so is its first `up` after a start, a drain or a reload, where every
+    /// check has to rise.
     Check {
         service: String,
         check: String,

@@ -1,7 +1,8 @@
-//! Runs a program to its end: no shell, nothing to read, a deadline, and an output of bounded length.
+//! Runs a program to its end: no shell, nothing to read, a limit of time, and an output of bounded length.
 //!
-//! Control programs of DNS servers hang for a minute or for ever if their server does: every run has a deadline, and
-//! after it the program is killed with all that it started. `LC_ALL=C` keeps messages in English, since some states are
+//! Control programs of DNS servers hang for a minute or for ever if their server does: after its deadline a program is killed
+//! with all that it started ([`Limit::Kill`]). Only the command of a restart may have no limit, and is asked to end first
+//! ([`Limit::Terminate`]): what it leaves then lives on. `LC_ALL=C` keeps messages in English, since some states are
 //! known by their words only.
 
 use std::ffi::OsString;

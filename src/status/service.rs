@@ -65,7 +65,8 @@ pub struct Service {
     /// The systemd unit of that server, if it has one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) unit: Option<String>,
-    /// Why the last reload of that server failed, or a restart was refused; absent once a reload or restart has succeeded.
+    /// Why a reload of that server failed, or a reload or restart was refused; a later failure may add to it. Absent once a
+    /// reload, a restart or a rollback of an operator has succeeded, or after a refusal once an operation has touched the server.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) failed_reload: Option<String>,
     /// The zones that this reload has lost, each with the address that answers queries for it.
@@ -134,13 +135,13 @@ impl Service {
         matches!(self.state, ServiceState::Up | ServiceState::Degraded)
     }
 
-    /// Whether a prefix of it is to be announced: the attributes of `degraded` may be a withdraw.
+    /// Whether it serves and a prefix of it is to be announced: `degraded` may withdraw. What `down` announces does not count.
     pub(crate) fn is_announced(&self) -> bool {
         self.is_serving() && self.prefixes.iter().any(Prefix::announces)
     }
 
-    /// Why it is not announced, and the remedy, as the end of a sentence; `None` if it is announced, or returns if its
-    /// checks pass anew.
+    /// Why it does not serve, and the remedy, as the end of a sentence; `None` if it serves, or if only new verdicts of its
+    /// checks are missing.
     pub(crate) fn why_not_announced(&self) -> Option<String> {
         self.why_withdrawn(None)
     }
@@ -167,7 +168,12 @@ impl Service {
 
     /// As [`why_not_announced`](Self::why_not_announced); `withdrawn` says that this has just begun.
     fn why_withdrawn(&self, withdrawn: Option<&str>) -> Option<String> {
-        let stays = withdrawn.unwrap_or("stays withdrawn");
+        // A table `down` may announce.
+        let stays = match self.prefixes.iter().any(Prefix::announces) {
+            _ if withdrawn.is_some() => withdrawn.unwrap_or_default().to_owned(),
+            true => format!("stays announced as `{}` says", self.state),
+            false => "stays withdrawn".to_owned(),
+        };
         if self.is_serving() {
             return None;
         }

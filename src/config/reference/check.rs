@@ -113,7 +113,8 @@ const CHECK: &[Key] = &[
         "on-fail",
         Kind::OneOf(&[EFFECT, Kind::ByCause]),
         Words("`\"down\"`; `\"degraded\"` for `freshness`, `counters`, `route` and `lookup`"),
-        "The effect on the service when the check is down: one for all causes, or a table such as `{ servfail = \"degraded\" }`. \
+        "The effect on the service when the check is down: one for its causes, or a table such as `{ servfail = \"degraded\" }`. \
+         Unless a table names them, `rate-limited`, `overload` and `probe-only` are observed, and `partly-hung` and `command-warning` degrade at most. \
          `observe` is only shown; `ignore` is its former name.",
     ),
     key(

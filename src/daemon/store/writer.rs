@@ -110,7 +110,7 @@ impl Writer {
                 let why = format!("cannot write the state to {file}: {error}");
                 if self.retry.failed() {
                     log::warn!(
-                        "{why}; drains and penalties will not survive a restart until it succeeds; retrying"
+                        "{why}; drains, holds and penalties will not survive a restart until it succeeds; retrying"
                     );
                 }
                 *lock(&self.failure) = Some(why);
@@ -119,8 +119,8 @@ impl Writer {
         }
     }
 
-    /// Merges and writes under the lock. If another helper has replaced this one and runs, only the drains that changed
-    /// here are added to its document.
+    /// Merges and writes under the lock. If another helper has replaced this one and runs, its document stays, and only
+    /// the drains and holds that began, changed or ended here are applied to it.
     pub(super) fn write(&mut self, job: &mut Job) -> io::Result<()> {
         make_directory(&self.file)?;
         let _held = state_lock::take(&self.file)?;

@@ -26,7 +26,8 @@ pub(crate) struct OnFail {
 }
 
 impl OnFail {
-    /// The same severity for every failure. Unknown outcomes count as nothing.
+    /// This severity for every failure of which [`severity`](Self::severity) knows no milder one. Unknown outcomes count as
+    /// nothing.
     pub(crate) const fn always(severity: Severity) -> Self {
         Self {
             otherwise: severity,

@@ -2,8 +2,8 @@
 //!
 //! A server that answers only some of its queries passes and fails alternately, and may never fail `fall` times in a row.
 //! The window of a counter therefore adds up its last rounds. A failed round counts 1; one that passed counts the share of its
-//! probes whose first question was lost. So a random loss of 30 % counts about 0.3 in each round, whatever the number of
-//! addresses.
+//! probes whose first question was lost. So a random loss of 30 % counts about 0.3 in a round of one address, and hardly more in
+//! one of a few. With many it counts more, since a round fails if one probe loses all its questions: about 0.5 with 16 probes.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;

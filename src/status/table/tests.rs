@@ -63,6 +63,17 @@ fn the_end_of_a_hold_names_a_prefix_of_two_uplinks_once() {
     assert!(said.starts_with("is withdrawn now (192.0.2.53/32)"), "{said}");
 }
 
+#[test]
+fn a_service_that_its_table_down_announces_is_not_called_withdrawn() {
+    let document: Document = serde_json::from_str(DOCUMENT).unwrap();
+    let mut service = document.services[0].clone();
+    service.prefixes.truncate(1);
+    let why = |service: &Service| service.why_not_announced().unwrap();
+    assert!(why(&service).starts_with("stays withdrawn until its checks pass: "), "{}", why(&service));
+    service.prefixes[0].desired = Some("announce next-hop 10.1.0.2 med 500".to_owned());
+    assert!(why(&service).starts_with("stays announced as `down` says until its checks pass: "));
+}
+
 /// ExaBGP answered `done`, and never reported the neighbor.
 #[test]
 fn an_announcement_to_a_neighbor_without_a_session_is_not_known() {

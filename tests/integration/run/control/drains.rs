@@ -241,7 +241,7 @@ fn reports_a_drain_that_cannot_be_stored() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && said.contains("the state is not on disk yet"), "{said}");
     helper.says(WITHDRAW);
-    helper.logs("drains and penalties will not survive a restart");
+    helper.logs("drains, holds and penalties will not survive a restart");
 }
 
 #[test]
