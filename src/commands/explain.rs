@@ -20,8 +20,8 @@ pub(crate) fn run(options: &Explain) -> anyhow::Result<Exit> {
     let document = helper.status().inspect_err(|_| helper.print_file_error())?;
     helper.print_file_error_unless_known(&document);
     let view = View::new(&document, Size::from_stdout().columns, Zone::from_this_host());
-    let file_is_broken = helper.trouble_ahead(&document).is_some();
-    let Some(explanations) = explain(&document, options.service.as_deref(), file_is_broken, &view) else {
+    let fault = helper.trouble_ahead(&document).map(|ahead| ahead.fault);
+    let Some(explanations) = explain(&document, options.service.as_deref(), fault, &view) else {
         anyhow::bail!(
             "no service `{}`, expected one of {}",
             foreign(options.service.as_deref().unwrap_or_default()),

@@ -6,6 +6,7 @@
 //!
 //! All places except the first two may belong to the helper of another file, so the command asks that helper for its file.
 
+use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -18,11 +19,12 @@ use super::{complain, host_name};
 use crate::cli::Helper as Options;
 use crate::config::cite::ConfigError;
 use crate::config::salvage::Salvage;
-use crate::config::{Config, absolute};
+use crate::config::{Config, DEFAULT_STATE, absolute};
 use crate::control::client::Client;
 use crate::control::{CLIENT_TIMEOUT, DEFAULT_DIRECTORY, Request, status_socket};
 use crate::daemon::last_good::LastGood;
 use crate::status::Document;
+use crate::status::explain::FileFault;
 use crate::sys::credentials::{Credentials, READ};
 use crate::sys::procfs::command_line;
 
@@ -31,6 +33,25 @@ const SOCKETS: &str = "/proc/net/unix";
 
 /// Maximum number of helpers to ask.
 const MAX_ASKED: usize = 64;
+
+const WITHDRAW: &str = "a restart of the helper would withdraw every prefix";
+const WITHDRAW_KNOWN: &str =
+    "a restart of the helper would withdraw the prefixes that its state names, and announce nothing";
+const RUN_LAST_GOOD: &str = "a restart of the helper would run the last good configuration";
+
+/// What a restart of the helper would do with a file that it cannot use.
+#[derive(Debug)]
+pub(super) struct TroubleAhead {
+    then: &'static str,
+    why: String,
+    pub(super) fault: FileFault,
+}
+
+impl fmt::Display for TroubleAhead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.then, self.why)
+    }
+}
 
 /// The running helper, if found, and its configuration.
 #[derive(Debug)]
@@ -108,47 +129,44 @@ impl Helper {
     pub(super) fn print_file_error_unless_known(&self, document: &Document) {
         let is_known =
             |error: &ConfigError| document.trouble.as_ref().is_some_and(|known| *known == error.summary());
-        match &self.file {
-            Err(error) if is_known(error) => {}
-            Err(error) if !error.is_denied() => {
-                let then = self.next_start(document, error.is_gone());
-                self.print_error_of_file(&then.map_or_else(String::new, |then| format!("{then}; ")));
+        match (&self.file, self.trouble_ahead(document)) {
+            (Err(error), _) if is_known(error) => {}
+            (Err(error), ahead) if !error.is_denied() => {
+                self.print_error_of_file(
+                    &ahead.map_or_else(String::new, |ahead| format!("{}; ", ahead.then)),
+                );
             }
-            Ok(_) | Err(_) => {
-                if let Some(ahead) = self.trouble_ahead(document) {
-                    complain(&anyhow::anyhow!("note: {ahead}"));
-                }
-            }
+            (_, Some(ahead)) => complain(&anyhow::anyhow!("note: {ahead}")),
+            (_, None) => {}
         }
     }
 
     /// What a restart of a helper that runs with what it has read before would do, and why; `None` if it would read the
     /// file, or is known to have another configuration in force.
-    pub(super) fn trouble_ahead(&self, document: &Document) -> Option<String> {
-        let (is_gone, why) = match &self.file {
-            Err(error) if !error.is_denied() => (error.is_gone(), error.summary()),
-            // That this user may read the file, or may not, says nothing about the user of the helper.
-            Ok(_) | Err(_) => (false, denied_to(document, &self.path)?),
-        };
-        Some(format!("{}: {why}", self.next_start(document, is_gone)?))
-    }
-
-    /// What a restart of the helper would do with a file that cannot be used, if it still runs with what it has read before.
-    fn next_start(&self, document: &Document, is_gone: bool) -> Option<&'static str> {
+    pub(super) fn trouble_ahead(&self, document: &Document) -> Option<TroubleAhead> {
         if document.trouble.is_some() || !uses_file(document, &self.path) {
             return None;
         }
-        if is_gone {
-            return Some("a restart of the helper would withdraw every prefix");
+        match &self.file {
+            Err(error) if !error.is_denied() => {
+                let then = if error.is_gone() { WITHDRAW } else { self.with_last_good() };
+                Some(TroubleAhead { then, why: error.summary(), fault: FileFault::Broken })
+            }
+            // That this user may read the file, or may not, says nothing about the user of the helper.
+            Ok(_) | Err(_) => denied_to(document),
         }
+    }
+
+    /// What a start does with the last good configuration of a broken file.
+    fn with_last_good(&self) -> &'static str {
         let mut kept = LastGood::places(None, &self.path).into_iter().map(|place| place.load(&host_name()));
-        Some(match kept.find(|kept| !matches!(kept, Ok(None))) {
-            Some(Ok(_)) => "a restart of the helper would run the last good configuration",
+        match kept.find(|kept| !matches!(kept, Ok(None))) {
+            Some(Ok(_)) => RUN_LAST_GOOD,
             Some(Err(_)) => {
                 "a restart of the helper would withdraw every prefix, unless it can use the last good configuration"
             }
-            None => "a restart of the helper would withdraw every prefix",
-        })
+            None => WITHDRAW,
+        }
     }
 
     /// Returns the configuration, or the last good one, which the helper uses instead. Refuses one that other users can
@@ -211,7 +229,7 @@ pub(super) fn ask(options: &Options, request: &Request) -> anyhow::Result<(Clien
 }
 
 /// What a restart of the helper of this valid file would do because it may not read it.
-pub(super) fn trouble_of_permission(config: Config, path: &Path) -> Option<String> {
+pub(super) fn trouble_of_permission(config: Config, path: &Path) -> Option<TroubleAhead> {
     let document = status_of(&config, path)?;
     let client = Client::new(&config.control);
     Helper { client, file: Ok(config), path: path.to_owned(), other_file: None }.trouble_ahead(&document)
@@ -248,17 +266,35 @@ fn find_elsewhere(path: &Path) -> Option<Client> {
         .find(|client| client.is_there() && client.status().is_ok_and(|document| uses_file(&document, path)))
 }
 
-/// That the user of this helper may not read the file, as far as this user can see it.
-fn denied_to(document: &Document, path: &Path) -> Option<String> {
-    // The number may be that of a process in another container.
-    let is_ours = |word: &String| word.rsplit('/').next() == Some(env!("CARGO_PKG_NAME"));
+/// That the user of this helper may not read its file, as far as this user can see it. Without the file the helper knows no
+/// state directory but that of `--state`, or the default one.
+fn denied_to(document: &Document) -> Option<TroubleAhead> {
     let pid = Pid::from_raw(document.pid.cast_signed());
-    command_line(pid).first().filter(|word| is_ours(word))?;
+    let words = command_line(pid);
+    // The number may be that of a process in another container.
+    words.first().filter(|word| word.rsplit('/').next() == Some(env!("CARGO_PKG_NAME")))?;
     let credentials = Credentials::from_process(pid)?;
-    let path = absolute(path);
-    let is_denied = credentials.may(&path, READ) == Ok(false);
-    is_denied
-        .then(|| format!("{}: user `{}` of the helper cannot read it", path.display(), credentials.user()))
+    let path = &document.configuration;
+    if credentials.may(path, READ) != Ok(false) {
+        return None;
+    }
+    let mut states = words.iter().zip(words.iter().skip(1).map(Some).chain([None]));
+    let state = states.find_map(|(word, next)| match word.strip_prefix("--state") {
+        Some("") => next.map(String::as_str),
+        Some(value) => value.strip_prefix('='),
+        None => None,
+    });
+    let kept = LastGood::new(Path::new(state.unwrap_or(DEFAULT_STATE)), path).load(&host_name());
+    let then = match kept {
+        _ if words.iter().any(|word| word == "--exit-on-bad-config") => WITHDRAW_KNOWN,
+        Ok(Some(_)) => RUN_LAST_GOOD,
+        Ok(None) => WITHDRAW_KNOWN,
+        Err(_) => {
+            "a restart of the helper would run the last good configuration, if it has one, or announce nothing"
+        }
+    };
+    let why = format!("{}: user `{}` of the helper cannot read it", path.display(), credentials.user());
+    Some(TroubleAhead { then, why, fault: FileFault::Denied })
 }
 
 /// Whether a helper was started with this file.

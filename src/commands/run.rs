@@ -238,11 +238,13 @@ fn start_text(node: &str, runs: &str) -> String {
     format!("dnsherald {} on {node}: {runs}", env!("CARGO_PKG_VERSION"))
 }
 
-/// Whether this start on this host is the newest in the history.
-fn is_newest_start(file: &Path, runs: &str) -> bool {
+/// Whether the newest start in the history is this one on this host, and what it withdrew is in there.
+fn has_told(file: &Path, runs: &str) -> bool {
     let Ok(log) = read(file) else { return false };
-    let newest = log.entries.iter().rev().find(|entry| entry.kind == Kind::Start);
-    newest.is_some_and(|entry| entry.text == start_text(&host_name(), runs))
+    let mut newest = log.entries.iter().rev().take_while(|entry| entry.kind != Kind::Start);
+    let has_routes = newest.any(|entry| entry.kind == Kind::Route);
+    let start = log.entries.iter().rev().find(|entry| entry.kind == Kind::Start);
+    has_routes && start.is_some_and(|entry| entry.text == start_text(&host_name(), runs))
 }
 
 /// Opens the control sockets. The helper also runs without them.

@@ -42,7 +42,7 @@ pub(crate) fn run(options: &Status) -> anyhow::Result<Exit> {
     };
     helper.print_file_error_unless_known(&document);
     show(&document, options.json)?;
-    let ahead = helper.trouble_ahead(&document);
+    let ahead = helper.trouble_ahead(&document).map(|ahead| ahead.to_string());
     Ok(if options.exit_code { plugin::line(&document, ahead.as_deref()).0 } else { Exit::Success })
 }
 
@@ -54,7 +54,10 @@ fn look(options: &Status) -> anyhow::Result<Document> {
 /// One line for monitoring. Without a helper the status is unknown.
 fn alert(helper: &Helper) -> anyhow::Result<Exit> {
     let (exit, line) = match helper.status() {
-        Ok(document) => plugin::line(&document, helper.trouble_ahead(&document).as_deref()),
+        Ok(document) => {
+            let ahead = helper.trouble_ahead(&document).map(|ahead| ahead.to_string());
+            plugin::line(&document, ahead.as_deref())
+        }
         Err(error) => {
             let why = foreign(&format!("{error:#}")).replace('|', "/");
             (Exit::Unknown, format!("DNSHERALD {} - {why}", Exit::Unknown.plugin_word()))

@@ -87,20 +87,29 @@ impl Step {
     }
 }
 
+/// Why a restart of the helper could not use its configuration file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum FileFault {
+    /// It has errors, or is gone.
+    Broken,
+    /// The user of the helper may not read it.
+    Denied,
+}
+
 /// The chains of the services in this document: of all, or of the one with this name; `None` if there is none. With
-/// `file_is_broken` a restart of the helper could not use its configuration file.
+/// a `fault` a restart of the helper could not use its configuration file.
 pub(crate) fn explain(
     document: &Document,
     name: Option<&str>,
-    file_is_broken: bool,
+    fault: Option<FileFault>,
     view: &View,
 ) -> Option<Vec<Explanation>> {
     let concerned = document.services.iter().filter(|service| name.is_none_or(|name| service.name == name));
-    let chains: Vec<_> = concerned.map(|service| chain(document, service, file_is_broken, view)).collect();
+    let chains: Vec<_> = concerned.map(|service| chain(document, service, fault, view)).collect();
     (name.is_none() || !chains.is_empty()).then_some(chains)
 }
 
-fn chain(document: &Document, service: &Service, file_is_broken: bool, view: &View) -> Explanation {
+fn chain(document: &Document, service: &Service, fault: Option<FileFault>, view: &View) -> Explanation {
     let rule = Rule::from_service(service);
     let mut steps: Vec<_> =
         service.checks.iter().flat_map(|check| checks::steps(service, check, view)).collect();
@@ -109,7 +118,7 @@ fn chain(document: &Document, service: &Service, file_is_broken: bool, view: &Vi
     let failure = service.reload_failure().map(|failure| format!("WARNING: {failure}"));
     steps.extend(failure.map(|failure| Step::new(Stage::Decided, None, failure, None)));
     steps.extend(routes::steps(&document.exabgp, service, view));
-    steps.extend(next::steps(service, remedies::for_service(document, service, rule, file_is_broken), view));
+    steps.extend(next::steps(service, remedies::for_service(document, service, rule, fault), view));
     Explanation {
         service: service.name.clone(),
         state: service.state,

@@ -78,15 +78,21 @@ impl Credentials {
     /// # Errors
     /// The reason, if this process may not look at the path.
     pub(crate) fn may(&self, path: &Path, need: u32) -> Result<bool, String> {
-        for (place, need) in path.ancestors().map(|place| (place, if place == path { need } else { ENTER })) {
-            let found = fs::metadata(place).map_err(|error| {
+        let own = path.ancestors().map(Path::to_owned);
+        // Of a symlink, the way to its target counts, too.
+        let target = fs::canonicalize(path).ok().filter(|target| target != path);
+        let places =
+            own.chain(target.iter().flat_map(|target| target.ancestors().skip(1).map(Path::to_owned)));
+        for place in places {
+            let need = if place == path { need } else { ENTER };
+            let found = fs::metadata(&place).map_err(|error| {
                 // This user may see less than that of the helper.
                 let is_denied = error.kind() == ErrorKind::PermissionDenied;
                 let remedy = if is_denied { "; run this as root" } else { "" };
                 format!("{} cannot be looked at: {error}{remedy}", place.display())
             })?;
             let is_permitted = self.is_permitted((found.mode(), found.uid(), found.gid()), need);
-            if !is_permitted && !has_access_list(place) {
+            if !is_permitted && !has_access_list(&place) {
                 return Ok(false);
             }
         }
@@ -164,6 +170,18 @@ mod tests {
         let who = Credentials { uid: 65_500, gids: vec![65_500] };
         assert_eq!(who.may(Path::new("/"), ENTER), Ok(true));
         assert_eq!(who.may(Path::new("/usr"), WRITE), Ok(false));
+        let folder = std::env::temp_dir().join(format!("dnsherald-way-{}", std::process::id()));
+        fs::create_dir_all(folder.join("closed")).unwrap();
+        fs::write(folder.join("closed/file"), "").unwrap();
+        std::os::unix::fs::symlink("closed/file", folder.join("link")).unwrap();
+        let mode = |mode| std::os::unix::fs::PermissionsExt::from_mode(mode);
+        for name in [".", "closed", "closed/file"] {
+            fs::set_permissions(folder.join(name), mode(0o755)).unwrap();
+        }
+        assert_eq!(who.may(&folder.join("link"), READ), Ok(true));
+        fs::set_permissions(folder.join("closed"), mode(0o700)).unwrap();
+        assert_eq!(who.may(&folder.join("link"), READ), Ok(false), "its target is out of reach");
+        fs::remove_dir_all(folder).unwrap();
         assert!(who.may(Path::new("/usr/no/such/path"), READ).unwrap_err().contains("cannot be looked at"));
     }
 }

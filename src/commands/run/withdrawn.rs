@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::broken::BrokenFile;
-use super::{control, is_newest_start, start_history};
+use super::{control, has_told, start_history};
 use crate::cli::Run;
 use crate::commands::host_name;
 use crate::config::cite::ConfigError;
@@ -46,8 +46,8 @@ pub(super) async fn wait(options: &Run, error: ConfigError, withdrawn: bool, io:
     let runs = format!("{}; {}", error.summary(), log_withdraws(options, &state, &config));
     // The directory may be misread from a broken file: none is made.
     let history = state.is_dir().then(|| beside(store.file()));
-    // With `--exit-on-bad-config` ExaBGP starts one helper after another.
-    let unwritten = history.clone().filter(|file| !is_newest_start(file, &runs));
+    // With `--exit-on-bad-config` ExaBGP starts one helper after another: the same withdraw is told once.
+    let unwritten = history.clone().filter(|file| !(options.exit_on_bad_config && has_told(file, &runs)));
     let writer = unwritten.map(|file| start_history(file, lost.as_deref(), &host_name(), &runs));
     if history.is_some() {
         store.save_withdrawn();

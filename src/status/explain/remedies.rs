@@ -2,7 +2,7 @@
 
 use super::routes::named;
 use super::rule::Rule;
-use super::{advice, waiting};
+use super::{FileFault, advice, waiting};
 use crate::engine::api_session::ACKS_OFF;
 use crate::engine::dampening::window::WINDOW;
 use crate::status::{Document, Drain, ExaBgp, Prefix, Service, SessionState};
@@ -14,7 +14,7 @@ pub(super) fn for_service(
     document: &Document,
     service: &Service,
     rule: Rule,
-    file_is_broken: bool,
+    fault: Option<FileFault>,
 ) -> Vec<String> {
     let exabgp = &document.exabgp;
     // Without a configuration it is withdrawn whatever the rule.
@@ -23,7 +23,7 @@ pub(super) fn for_service(
     let is_gone = advice::is_server_gone(document, service);
     let has_failing_check = rule == Rule::WorstCheck && !service.is_serving() && !remedies.is_empty();
     remedies.extend(about_exits(service));
-    remedies.extend(about_file(document, file_is_broken));
+    remedies.extend(about_file(document, fault));
     // A server that is not there does not start before its configuration is correct.
     let at = if is_gone { 0 } else { remedies.len() };
     remedies.splice(at..at, about_reload(service, is_gone));
@@ -102,16 +102,21 @@ fn about_exits(service: &Service) -> Option<String> {
 
 /// What to do about a configuration file that cannot be used. A helper that could not use it reads it again by itself; one
 /// that runs with what it has read before does not.
-fn about_file(document: &Document, file_is_broken: bool) -> Option<String> {
+fn about_file(document: &Document, fault: Option<FileFault>) -> Option<String> {
     let file = document.configuration.display();
     // Without a last good configuration the file may be gone.
-    let (correct, then) = match (&document.trouble, file_is_broken) {
+    let (correct, then) = match (&document.trouble, fault) {
         (Some(_), _) if document.last_good.is_none() => {
             ("correct or restore", "the helper reads it again by itself")
         }
         (Some(_), _) => ("correct", "the helper reads it again by itself"),
-        (None, true) => ("correct", "then `dnsherald reload`"),
-        (None, false) => return None,
+        (None, Some(FileFault::Broken)) => ("correct", "then `dnsherald reload`"),
+        (None, Some(FileFault::Denied)) => {
+            return Some(format!(
+                "let the user of the helper read {file} and enter the directories above it: `chmod a+r`, or `chgrp` and `chmod g+r`"
+            ));
+        }
+        (None, None) => return None,
     };
     Some(format!("{correct} {file}, {then} (`dnsherald check-config {file}` shows the errors)"))
 }

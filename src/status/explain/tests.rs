@@ -42,7 +42,7 @@ fn shown(name: Option<&str>) -> String {
 fn shown_of(document: &str, name: Option<&str>) -> String {
     let document: Document = serde_json::from_str(document).unwrap();
     let view = View::new(&document, 100, Zone::default());
-    let explanations = explain(&document, name, false, &view).unwrap();
+    let explanations = explain(&document, name, None, &view).unwrap();
     Shown { explanations: &explanations, view: &view }.to_string()
 }
 
@@ -86,12 +86,12 @@ fn advised(cause: &str, backend: Option<&str>, change: impl FnOnce(&mut Service)
 
 /// What explain advises for the first service.
 fn remedies_of(document: &Document) -> Vec<String> {
-    remedies_with(document, false)
+    remedies_with(document, None)
 }
 
-fn remedies_with(document: &Document, file_is_broken: bool) -> Vec<String> {
+fn remedies_with(document: &Document, fault: Option<FileFault>) -> Vec<String> {
     let view = View::new(document, 100, Zone::default());
-    let steps = explain(document, None, file_is_broken, &view).unwrap().remove(0).steps;
+    let steps = explain(document, None, fault, &view).unwrap().remove(0).steps;
     steps.into_iter().filter(|step| step.stage == Stage::Remedy).map(|step| step.text).collect()
 }
 
@@ -167,8 +167,8 @@ fn a_refusal_an_unknown_outcome_and_the_earliest_fall_are_shown() {
 fn another_name_is_no_service() {
     let document: Document = serde_json::from_str(DOCUMENT).unwrap();
     let view = View::new(&document, 80, Zone::default());
-    assert_eq!(explain(&document, Some("other"), false, &view), None);
-    assert_eq!(explain(&document, None, false, &view).unwrap().len(), 3);
+    assert_eq!(explain(&document, Some("other"), None, &view), None);
+    assert_eq!(explain(&document, None, None, &view).unwrap().len(), 3);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn the_checks_of_a_service_that_is_not_enabled_are_not_probed() {
     let mut document: Document = serde_json::from_str(DOCUMENT).unwrap();
     document.services[0].enabled = false;
     let view = View::new(&document, 80, Zone::default());
-    let chain = &explain(&document, Some("resolver"), false, &view).unwrap()[0];
+    let chain = &explain(&document, Some("resolver"), None, &view).unwrap()[0];
     let of_checks: Vec<_> =
         chain.steps.iter().filter(|step| step.subject.as_deref() == Some("answers")).collect();
     let [step] = of_checks[..] else { panic!("{of_checks:?}") };
@@ -222,7 +222,7 @@ fn a_file_that_cannot_be_used_is_named_with_what_is_in_force() {
     document.trouble = Some("dnsherald.toml:3:1: unknown key `rize`".to_owned());
     let view = View::new(&document, 100, Zone::default());
     let decided = |document: &Document| {
-        let steps = explain(document, Some("odd"), false, &view).unwrap().remove(0).steps;
+        let steps = explain(document, Some("odd"), None, &view).unwrap().remove(0).steps;
         let decided = steps.into_iter().filter(|step| step.stage == Stage::Decided);
         decided.map(|step| step.text).nth(1).unwrap()
     };

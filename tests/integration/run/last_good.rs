@@ -338,6 +338,16 @@ fn a_missing_file_withdraws_from_each_neighbor() {
     next.logs("refused `neighbor 10.0.0.2 withdraw route 192.0.2.53/32`");
     next.is_sent("TERM");
     next.logs("stop requested: withdrawing 192.0.2.53/32");
+    next.exits();
+    // The same start again, and now the history has the withdraw.
+    let mut last = pop.helper_with(&["--state", state.to_str().unwrap()], ideal("5.0.15"));
+    last.opens();
+    last.says_all(to(WITHDRAW));
+    last.logs("(no configuration): WITHDRAWN 192.0.2.53/32 to 10.0.0.1");
+    last.is_sent("TERM");
+    last.exits_well();
+    let history = fs::read_to_string(pop.state_file().with_extension("history")).unwrap();
+    assert!(history.contains("(no configuration): WITHDRAWN 192.0.2.53/32 to 10.0.0.1"), "{history}");
 }
 
 /// With `--exit-on-bad-config` ExaBGP starts one helper after another.

@@ -278,7 +278,12 @@ fn a_file_that_the_helper_may_not_read_is_a_warning() {
     let (code, line) = plugin();
     let why = format!("{}: user `{USER}` of the helper cannot read it", file.display());
     assert!(code == Some(1) && line.contains(&why), "{line}");
-    let ahead = format!("a restart of the helper would run the last good configuration: {why}");
+    // The file that it cannot read names the directory of the last good configuration.
+    let then =
+        "a restart of the helper would withdraw the prefixes that its state names, and announce nothing";
+    let ahead = format!("{then}: {why}");
+    let advice = pop.told(&["explain"]);
+    assert!(advice.contains("let the user of the helper read"), "{advice}");
     for words in [&["status"][..], &["explain"], &["check-config"]] {
         let said = String::from_utf8(pop.command(words).stderr).unwrap();
         assert!(said.contains(&ahead), "{words:?}: {said}");

@@ -361,7 +361,12 @@ fn a_file_that_a_restart_could_not_use_has_advice() {
     let file = "/etc/dnsherald/dnsherald.toml";
     let expected =
         format!("correct {file}, then `dnsherald reload` (`dnsherald check-config {file}` shows the errors)");
-    assert_eq!(remedies_with(&document, true), [expected]);
+    assert_eq!(remedies_with(&document, Some(FileFault::Broken)), [expected]);
+    let denied = remedies_with(&document, Some(FileFault::Denied));
+    assert!(
+        denied[0].starts_with("let the user of the helper read /etc/dnsherald/dnsherald.toml and "),
+        "{denied:?}"
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ fn counted(change: impl FnOnce(&mut CheckStatus)) -> String {
     let mut document: Document = serde_json::from_str(ANNOUNCED).unwrap();
     change(&mut document.services[0].checks[0]);
     let view = View::new(&document, 100, Zone::default());
-    let steps = explain(&document, None, false, &view).unwrap().remove(0).steps;
+    let steps = explain(&document, None, None, &view).unwrap().remove(0).steps;
     steps.into_iter().find(|step| step.stage == Stage::Counted).unwrap().text
 }
 
