@@ -144,7 +144,8 @@ impl<'a> Daemon<'a> {
         memory: Memory,
         age: Duration,
     ) -> Self {
-        let engine = Engine::new(&config.plan(), io.parent, memory, age);
+        let mut engine = Engine::new(&config.plan(), io.parent, memory, age);
+        engine.take_over_sessions(std::mem::take(&mut io.sessions));
         let probes = probes(config);
         let events = mpsc::unbounded_channel();
         let mut processes = Processes::default();
@@ -199,6 +200,7 @@ impl<'a> Daemon<'a> {
         self.unsaved |= self.store.as_mut().is_some_and(Store::end);
         self.update();
         self.log_summaries(true);
+        self.io.sessions = self.engine.sessions_at_next_start(self.now());
         if ending == Ending::Exit {
             self.io.watchdog.stop();
             self.io.write_last_commands(READ_WAIT).await;

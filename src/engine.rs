@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::action::Action;
+use self::api_session::neighbors::Neighbors;
 use self::api_session::route_entry::RouteEntry;
 use self::api_session::{ApiSession, Parent, Settings, Wish};
 use self::event::{CheckId, Event, ServiceId};
@@ -236,6 +237,16 @@ impl Engine {
     pub(crate) fn is_round_due(&self, now: Moment) -> bool {
         let mut rounds = self.services.iter().filter_map(Service::next_round);
         self.phase == Phase::Running && rounds.any(|at| at <= now)
+    }
+
+    /// The BGP sessions, for the next engine of this process, which begins at `now` of this one.
+    pub(crate) fn sessions_at_next_start(&self, now: Moment) -> Neighbors {
+        self.api_session.neighbors.at_next_start(now)
+    }
+
+    /// Takes over the BGP sessions of an earlier engine of this process: ExaBGP reports only changes.
+    pub(crate) fn take_over_sessions(&mut self, sessions: Neighbors) {
+        self.api_session.neighbors = sessions;
     }
 
     /// The services, in the order of the configuration.

@@ -109,7 +109,7 @@ impl Document {
         if self.services.iter().any(|service| !service.prefixes.is_empty()) {
             "every prefix that is known is withdrawn"
         } else {
-            "no prefix is known to withdraw: earlier announcements, if any, stay"
+            "no prefix is known to be announced, so none is withdrawn"
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::daemon::{Daemon, LoopIo, Observer, Supervisor};
 use crate::engine::Engine;
 use crate::engine::action::Action;
 use crate::engine::api_session::Parent;
+use crate::engine::api_session::neighbors::Neighbors;
 use crate::engine::memory::Memory;
 use crate::engine::moment::Moment;
 use crate::exabgp::command::ASK_VERSION;
@@ -105,6 +106,7 @@ async fn play() -> anyhow::Result<Timeline> {
         signals: SignalStream::catch(&STOPS).context("cannot catch signals")?,
         deadman: Deadman::new(std::fs::File::create("/dev/null")?),
         watchdog: Watchdog::default(),
+        sessions: Neighbors::default(),
     };
     let daemon = Daemon::new(&config, &mut io, None, Memory::default(), Duration::ZERO);
     let mut audience = Audience(&narrator);

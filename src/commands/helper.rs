@@ -193,8 +193,8 @@ impl Helper {
                     // Its remedy, another owner of the directory, would take the state from the helper.
                     if place.check_trusted().is_err() {
                         anyhow::bail!(
-                            "{error}\nthe last good configuration in {file} is not used, because it names commands and users other than \
-                             this one and root can write it: correct the configuration file first (`dnsherald check-config`)"
+                            "{error}\nthe last good configuration in {file} is not used, because users other than this one and root can \
+                             write it, and it may name commands: correct the configuration file first (`dnsherald check-config`)"
                         );
                     }
                     complain(&anyhow::anyhow!(

@@ -196,6 +196,7 @@ mod tests {
     use crate::daemon::supervisor::{Observer, Supervisor};
     use crate::daemon::watchdog::Watchdog;
     use crate::engine::api_session::Parent;
+    use crate::engine::api_session::neighbors::Neighbors;
     use crate::engine::memory::Memory;
     use crate::responder::Responder;
     use crate::sys::signal_stream::SignalStream;
@@ -276,6 +277,7 @@ mod tests {
                 signals: SignalStream::catch(&STOPS).unwrap(),
                 deadman: Arc::clone(&deadman),
                 watchdog: Watchdog::default(),
+                sessions: Neighbors::default(),
             };
             let script = async {
                 // ExaBGP answers until the route is announced.

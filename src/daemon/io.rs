@@ -11,6 +11,7 @@ use super::input::Input;
 use super::output::Output;
 use super::watchdog::Watchdog;
 use crate::engine::api_session::Parent;
+use crate::engine::api_session::neighbors::Neighbors;
 use crate::sys::signal_stream::SignalStream;
 use crate::sys::signals::STOPS;
 use crate::text::counted;
@@ -30,6 +31,8 @@ pub(crate) struct LoopIo {
     pub(crate) deadman: Arc<Deadman>,
     /// Reports to systemd that the loop runs.
     pub(crate) watchdog: Watchdog,
+    /// The BGP sessions that the loop before this one in the same process knew.
+    pub(crate) sessions: Neighbors,
 }
 
 impl LoopIo {
@@ -54,6 +57,7 @@ impl LoopIo {
             signals: SignalStream::catch(&STOPS).context("cannot catch signals")?,
             deadman,
             watchdog: if terminal { Watchdog::default() } else { Watchdog::from_environment() },
+            sessions: Neighbors::default(),
         })
     }
 

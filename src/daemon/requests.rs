@@ -229,7 +229,7 @@ impl Daemon<'_> {
     fn concerned(&self, request: &Request) -> Result<Vec<(ServiceId, String)>, String> {
         // A helper with sockets and without a store has no valid configuration: it only withdraws what may be announced.
         if self.store.is_none() {
-            return Err("there is no valid configuration, so all prefixes are withdrawn".to_owned());
+            return Err("there is no valid configuration: every prefix that is known to be announced is withdrawn, and no service is known".to_owned());
         }
         let names = self.engine.services().iter().map(|service| service.name().to_owned());
         let mut services: Vec<_> = (0..).map(ServiceId).zip(names).collect();

@@ -88,8 +88,8 @@ fn bgp_session(neighbor: String, session: Option<&neighbors::BgpSession>, clock:
     BgpSession {
         neighbor,
         state,
-        since: session.and_then(|session| clock.at(session.since)),
-        for_seconds: session.map(|session| clock.now().since(session.since).as_secs_f64()),
+        since: session.and_then(|session| clock.time_before(session.lasts(clock.now()))),
+        for_seconds: session.map(|session| session.lasts(clock.now()).as_secs_f64()),
         reason: reason.filter(|reason| !reason.is_empty()),
     }
 }

@@ -79,7 +79,7 @@ fn log_withdraws(options: &Run, state: &Path, config: &Config) -> String {
     let prefixes: Prefixes = routes.map(|route| route.prefix.to_string()).collect();
     if prefixes.is_empty() {
         let does = format!(
-            "neither {path} nor the state in {} names a prefix; earlier announcements, if any, stay; {until}",
+            "neither {path} nor the state in {} names a prefix that may be announced, so none is withdrawn; {until}",
             state.display()
         );
         log::error!("without a configuration: {does}");

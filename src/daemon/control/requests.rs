@@ -114,7 +114,7 @@ impl ConfigReader {
             Config::load_file(&configuration, &host).map_err(|error| match configuration.try_exists() {
                 // A file that is gone is a decision of the operator: the next helper withdraws.
                 Ok(false) => {
-                    format!("{error}; a helper that starts without this file withdraws every prefix")
+                    format!("{error}; a helper that starts without this file withdraws every prefix that may be announced")
                 }
                 _ => error.to_string(),
             })

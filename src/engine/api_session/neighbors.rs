@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,9 @@ pub(crate) struct BgpSession {
     pub state: BgpState,
     /// Since when it has been up, or down. A failed attempt to connect does not change it.
     pub since: Moment,
+    /// How long it had been so when this engine began, whose process had another one before.
+    #[serde(default)]
+    pub(crate) earlier: Duration,
     /// Whether it has been up since this helper started.
     has_been_up: bool,
     /// Its first report was no loss: it was not up when this helper started.
@@ -97,9 +101,20 @@ impl Neighbors {
         };
         let is_up = matches!(state, BgpState::Up);
         let lasts = before.filter(|session| session.is_up() == is_up);
-        let since = lasts.map_or(now, |session| session.since);
+        let (since, earlier) =
+            lasts.map_or((now, Duration::ZERO), |session| (session.since, session.earlier));
         let has_been_up = is_up || before.is_some_and(|session| session.has_been_up);
-        self.0.insert(address, BgpSession { state, since, has_been_up, began_down, lost });
+        self.0.insert(address, BgpSession { state, since, earlier, has_been_up, began_down, lost });
+    }
+
+    /// The same for the next engine of this process, which begins at `now` of this one.
+    pub(in crate::engine) fn at_next_start(&self, now: Moment) -> Self {
+        let carried = |session: &BgpSession| BgpSession {
+            earlier: session.lasts(now),
+            since: Moment::START,
+            ..session.clone()
+        };
+        Self(self.0.iter().map(|(neighbor, session)| (*neighbor, carried(session))).collect())
     }
 
     /// Whether the session with `neighbor` is known to be down: then a report of an end concerns an attempt to
@@ -138,6 +153,11 @@ impl Neighbors {
 }
 
 impl BgpSession {
+    /// How long it has been up, or down.
+    pub(crate) const fn lasts(&self, now: Moment) -> Duration {
+        self.earlier.saturating_add(now.since(self.since))
+    }
+
     /// Whether it is established.
     pub(crate) const fn is_up(&self) -> bool {
         matches!(self.state, BgpState::Up)
@@ -146,8 +166,6 @@ impl BgpSession {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn at(seconds: u64) -> Moment {
@@ -180,6 +198,20 @@ mod tests {
             shown(&neighbors),
             [("10.0.0.1".into(), Some("peer reset; last attempt: closing connection"), 60)]
         );
+    }
+
+    #[test]
+    fn the_next_engine_of_the_process_knows_the_sessions_and_since_when() {
+        let mut neighbors = Neighbors::default();
+        neighbors.on_report(at(2), "10.0.0.1", Change::Up);
+        let mut next = neighbors.at_next_start(at(7));
+        assert_eq!(shown(&next), [("10.0.0.1".into(), None, 0)]);
+        let lasts = |neighbors: &Neighbors, now| neighbors.iter().next().unwrap().1.lasts(now).as_secs();
+        assert_eq!(lasts(&next, at(3)), 5 + 3);
+        next.on_report(at(4), "10.0.0.1", Change::Up);
+        assert_eq!(lasts(&next, at(4)), 5 + 4, "a second report of the same");
+        next.on_report(at(6), "10.0.0.1", Change::Down("peer reset".into()));
+        assert_eq!(lasts(&next, at(7)), 1);
     }
 
     /// It may have been up before this helper, and the next attempts tell only of themselves.

@@ -256,7 +256,7 @@ impl Notice {
                 }
                 format!("configuration reloaded: {}", parts.join(", "))
             }
-            Self::ReloadRefused { why } => format!("reload refused, the configuration in force stays: {why}"),
+            Self::ReloadRefused { why } => format!("reload refused, nothing is changed: {why}"),
             Self::Renamed { service, was } => format!(
                 "service {service}: takes over the saved state of {was}, which had one of its prefixes"
             ),

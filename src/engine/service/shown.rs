@@ -244,7 +244,7 @@ impl Service {
                     .to_owned()
             }
             ServiceState::Starting if self.checks.is_empty() && self.prefixes.is_empty() => {
-                "no usable configuration, and no prefix is known to withdraw".to_owned()
+                "no usable configuration; no prefix is known to be announced".to_owned()
             }
             ServiceState::Starting if self.checks.is_empty() => {
                 "no usable configuration; its known prefixes are withdrawn until there is one".to_owned()

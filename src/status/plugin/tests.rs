@@ -291,7 +291,11 @@ fn without_a_configuration_only_known_prefixes_count_as_withdrawn() {
         document.services[0].prefixes.clear();
     });
     assert_eq!(unknown.0, Exit::Critical);
-    assert!(unknown.1.contains("earlier announcements, if any, stay: line 3"), "{}", unknown.1);
+    assert!(
+        unknown.1.contains("no prefix is known to be announced, so none is withdrawn: line 3"),
+        "{}",
+        unknown.1
+    );
 }
 
 /// A suppressed service may fail, so that it does not return at once.

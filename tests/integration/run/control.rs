@@ -197,15 +197,15 @@ fn refuses_requests_with_the_reason() {
     refused(&["reload"], "dnsherald.toml:16:8: ");
     let control = pop.file("control");
     let history = || stdout(&pop.command(&["history", "--control", control.to_str().unwrap()]));
-    let refusal = ["reload ", "reload refused, the configuration in force stays: ", "dnsherald.toml:16:8: "];
+    let refusal = ["reload ", "reload refused, nothing is changed: ", "dnsherald.toml:16:8: "];
     assert!(eventually(|| refusal.iter().all(|words| history().contains(words))), "{}", history());
     fs::remove_file(pop.configuration_file()).unwrap();
     refused(
         &["reload", "--control", control.to_str().unwrap()],
-        "; a helper that starts without this file withdraws every prefix",
+        "; a helper that starts without this file withdraws every prefix that may be announced",
     );
     helper.has_said_no_more();
-    assert!(eventually(|| helper.log().contains("reload refused, the configuration in force stays: ")));
+    assert!(eventually(|| helper.log().contains("reload refused, nothing is changed: ")));
     helper.is_sent("TERM");
     helper.says(WITHDRAW);
     helper.exits_well();

@@ -191,11 +191,17 @@ fn a_missing_file_withdraws() {
                   are withdrawn until there is one";
     helper.logs(stated);
     assert!(!helper.log().contains("takes over"), "{}", helper.log());
+    helper.receives("neighbor 10.0.0.1 up");
+    helper.logs("session with 10.0.0.1 is up");
+    helper.says(WITHDRAW);
     // The file that returns names the sockets of this helper.
     pop.is_configured(&pop.configuration());
     helper.logs("is valid now: starting");
     helper.opens();
     helper.says(ANNOUNCE);
+    // ExaBGP reports a session only when it changes.
+    let table = pop.told(&["status"]);
+    assert!(table.contains("  BGP 10.0.0.1            up since "), "{table}");
     let history = pop.told(&["history"]);
     let (before, since) =
         history.split_once("did not end in order").expect("the history tells how the helper before ended");
