@@ -37,6 +37,7 @@ pub(crate) mod run;
 pub(crate) mod simulate;
 mod start_forecast;
 pub(crate) mod status;
+mod trouble_ahead;
 pub(crate) mod undampen;
 pub mod usage;
 

@@ -1,8 +1,8 @@
 //! Runs the engine in virtual time: reads a trace and reports every line to ExaBGP, log entry and probe.
 //!
 //! The engine is the one that `run` uses. Between two steps of the trace the clock jumps from deadline to deadline, so
-//! a month takes seconds. A `becomes` line sets the state of the world: probes find that state when the engine sends
-//! them. A `pass` or `fail` line gives the engine an outcome directly.
+//! a month takes seconds. A `becomes` line sets the state of the world: it tells how long a probe takes that is sent
+//! then, and the outcome of one that is answered then. A `pass` or `fail` line gives the engine an outcome directly.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};

@@ -6,52 +6,28 @@
 //!
 //! All places except the first two may belong to the helper of another file, so the command asks that helper for its file.
 
-use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
-use nix::unistd::Pid;
-
+use super::trouble_ahead::TroubleAhead;
 use super::{complain, host_name};
 use crate::cli::Helper as Options;
 use crate::config::cite::ConfigError;
 use crate::config::salvage::Salvage;
-use crate::config::{Config, DEFAULT_STATE, absolute};
+use crate::config::{Config, absolute};
 use crate::control::client::Client;
 use crate::control::{CLIENT_TIMEOUT, DEFAULT_DIRECTORY, Request, status_socket};
 use crate::daemon::last_good::LastGood;
 use crate::status::Document;
-use crate::status::explain::FileFault;
-use crate::sys::credentials::{Credentials, READ};
-use crate::sys::procfs::command_line;
 
-/// The open Unix sockets of this host, including those of other network namespaces.
+/// The open Unix sockets of this network namespace. That of a helper in another one is not listed, but can be connected to.
 const SOCKETS: &str = "/proc/net/unix";
 
 /// Maximum number of helpers to ask.
 const MAX_ASKED: usize = 64;
-
-const WITHDRAW: &str = "a restart of the helper would withdraw every prefix";
-const WITHDRAW_KNOWN: &str =
-    "a restart of the helper would withdraw the prefixes that its state names, and announce nothing";
-const RUN_LAST_GOOD: &str = "a restart of the helper would run the last good configuration";
-
-/// What a restart of the helper would do with a file that it cannot use.
-#[derive(Debug)]
-pub(super) struct TroubleAhead {
-    then: &'static str,
-    why: String,
-    pub(super) fault: FileFault,
-}
-
-impl fmt::Display for TroubleAhead {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.then, self.why)
-    }
-}
 
 /// The running helper, if found, and its configuration.
 #[derive(Debug)]
@@ -148,24 +124,9 @@ impl Helper {
             return None;
         }
         match &self.file {
-            Err(error) if !error.is_denied() => {
-                let then = if error.is_gone() { WITHDRAW } else { self.with_last_good() };
-                Some(TroubleAhead { then, why: error.summary(), fault: FileFault::Broken })
-            }
+            Err(error) if !error.is_denied() => Some(TroubleAhead::from_error(document, &self.path, error)),
             // That this user may read the file, or may not, says nothing about the user of the helper.
-            Ok(_) | Err(_) => denied_to(document),
-        }
-    }
-
-    /// What a start does with the last good configuration of a broken file.
-    fn with_last_good(&self) -> &'static str {
-        let mut kept = LastGood::places(None, &self.path).into_iter().map(|place| place.load(&host_name()));
-        match kept.find(|kept| !matches!(kept, Ok(None))) {
-            Some(Ok(_)) => RUN_LAST_GOOD,
-            Some(Err(_)) => {
-                "a restart of the helper would withdraw every prefix, unless it can use the last good configuration"
-            }
-            None => WITHDRAW,
+            Ok(_) | Err(_) => TroubleAhead::from_denied(document),
         }
     }
 
@@ -254,7 +215,7 @@ fn find_at(control: &Path, path: &Path) -> Client {
     if client.is_there() { client } else { find_elsewhere(path).unwrap_or(client) }
 }
 
-/// Finds the helper of this file at any place except the one that the file names.
+/// Finds the helper of this file without its configuration: where its readable parts say, and at every later place.
 fn find_elsewhere(path: &Path) -> Option<Client> {
     let salvage = Salvage::from_file(path);
     let kept = LastGood::places(None, path).into_iter().filter_map(|place| place.control());
@@ -264,37 +225,6 @@ fn find_elsewhere(path: &Path) -> Option<Client> {
     let mut clients = clients.chain(std::iter::once_with(listening).flatten());
     clients
         .find(|client| client.is_there() && client.status().is_ok_and(|document| uses_file(&document, path)))
-}
-
-/// That the user of this helper may not read its file, as far as this user can see it. Without the file the helper knows no
-/// state directory but that of `--state`, or the default one.
-fn denied_to(document: &Document) -> Option<TroubleAhead> {
-    let pid = Pid::from_raw(document.pid.cast_signed());
-    let words = command_line(pid);
-    // The number may be that of a process in another container.
-    words.first().filter(|word| word.rsplit('/').next() == Some(env!("CARGO_PKG_NAME")))?;
-    let credentials = Credentials::from_process(pid)?;
-    let path = &document.configuration;
-    if credentials.may(path, READ) != Ok(false) {
-        return None;
-    }
-    let mut states = words.iter().zip(words.iter().skip(1).map(Some).chain([None]));
-    let state = states.find_map(|(word, next)| match word.strip_prefix("--state") {
-        Some("") => next.map(String::as_str),
-        Some(value) => value.strip_prefix('='),
-        None => None,
-    });
-    let kept = LastGood::new(Path::new(state.unwrap_or(DEFAULT_STATE)), path).load(&host_name());
-    let then = match kept {
-        _ if words.iter().any(|word| word == "--exit-on-bad-config") => WITHDRAW_KNOWN,
-        Ok(Some(_)) => RUN_LAST_GOOD,
-        Ok(None) => WITHDRAW_KNOWN,
-        Err(_) => {
-            "a restart of the helper would run the last good configuration, if it has one, or announce nothing"
-        }
-    };
-    let why = format!("{}: user `{}` of the helper cannot read it", path.display(), credentials.user());
-    Some(TroubleAhead { then, why, fault: FileFault::Denied })
 }
 
 /// Whether a helper was started with this file.

@@ -75,7 +75,8 @@ impl Listeners {
     }
 }
 
-/// Sends a probe independently of the rounds. The watch learns its outcome and those of other probes.
+/// Runs one round of the probes of a check. A watched `listener` check gets its outcome from the watch. From each DNS probe the
+/// watch learns whether the server reads, and it may change the outcome.
 ///
 /// The `counters` are those of the server of the service, if a check reads them.
 pub(super) async fn ask<K: Ord>(

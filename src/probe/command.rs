@@ -5,8 +5,9 @@
 //! warning, 2 is critical, 3 is unknown. The text of its first line is shown, without the performance data behind `|`.
 //!
 //! The command's exit decides, not when its output ends: a process in the background may keep the pipe
-//! open. That process is then killed, whether the command passes, fails or times out ([`crate::program`]). Only the end
-//! of the output is kept. The rest is read and dropped, since a command must never block in a write. It is read slowly:
+//! open. Of a check of `run` that process is then killed, whether the command passes, fails or times out; a check of
+//! `healthcheck` may leave it, unless it times out ([`Leftovers`]). Of the output a part is kept: of a plugin the beginning,
+//! else the end. The rest is read and dropped, since a command must never block in a write. It is read slowly:
 //! an endless output costs little.
 
 use std::fmt;
@@ -176,7 +177,7 @@ impl CommandProbe {
         spawned().map_err(|error| format!("{what}: {error}"))
     }
 
-    /// An outcome with the last lines of the output.
+    /// An outcome with what the command said.
     fn fail(&self, cause: Cause, why: &str, said: &str) -> Outcome {
         let colon = if said.is_empty() { "" } else { ": " };
         Outcome::from_cause(cause, format!("{self}: {why}{colon}{said}"))

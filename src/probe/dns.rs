@@ -53,6 +53,7 @@ mod text;
 mod tls;
 
 pub(crate) use self::alone::depends_on_the_source;
+pub(crate) use self::exchange::PORT_CLOSED;
 pub(crate) use self::expect::{Bounds, Expectation, Pattern, record_data};
 pub(crate) use self::flag::Flag;
 pub(crate) use self::judge::nsid as nsid_of;

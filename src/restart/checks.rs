@@ -184,14 +184,20 @@ fn returned(service: &Service) -> String {
 
 /// The last finding of a check.
 fn found(service: &Service, check: &CheckStatus, failed_before: bool) -> String {
-    let detail = check.last.as_ref().and_then(|last| last.detail.as_deref());
+    let detail = match &check.last {
+        None => "not yet probed".to_owned(),
+        Some(last) => match &last.detail {
+            Some(detail) => foreign(detail),
+            None => format!("passed ({} of {})", check.streak, check.rise),
+        },
+    };
     format!(
         "check {} of {} is {}{}: {}",
         foreign(&check.name),
         foreign(&service.name),
         foreign(&check.state),
         if failed_before { ", and failed before the restart, too" } else { "" },
-        detail.map_or_else(|| "not yet probed".to_owned(), foreign)
+        detail
     )
 }
 
@@ -244,6 +250,13 @@ pub(super) mod tests {
         assert_eq!(
             why_waiting(&[&waiting], true, &FormerServices::default()),
             "check c of a is down: not yet probed; check c of a is rising: not yet probed"
+        );
+        let passed = "\"last\": {\"ago-seconds\": 0.1, \"passed\": true, \"latency-seconds\": 0.001}";
+        let passed = check("rising", "\"down\"").replace("\"last\": null", passed);
+        let waiting = service("down", "", &passed);
+        assert_eq!(
+            why_waiting(&[&waiting], true, &FormerServices::default()),
+            "check c of a is rising: passed (1 of 1)"
         );
     }
 

@@ -265,9 +265,12 @@ fn a_reload_after_which_questions_are_refused_has_failed() {
         (Fault::Refuse, "answered REFUSED, expected NOERROR"),
         (Fault::Servfail, "answered SERVFAIL, expected NOERROR"),
         (Fault::Silent, "no answer"),
+        (Fault::Closed, "port closed"),
     ] {
+        let is_closed = becomes == Fault::Closed;
         let (code, said) = reload(becomes, "down");
         assert_eq!(code, Some(1), "{said}");
+        assert_eq!(said.contains("has closed: `dnsherald backend restart "), is_closed, "{said}");
         let question = format!("reloaded, but {address} udp localhost. A: {found}");
         for words in [&question, "; check answers of resolver did not fail before", "reload again"] {
             assert!(said.contains(words), "`{words}` is not in\n{said}");

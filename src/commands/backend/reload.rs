@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::control::client::Client;
 use crate::engine::drain::{UNTOUCHED, ZoneAt};
 use crate::exit::Exit;
+use crate::probe::dns::PORT_CLOSED;
 use crate::probe::freshness::serial::is_newer;
 use crate::process::Missing;
 use crate::restart::{Lock, ReloadFailure, Verified, after_success, report_reload};
@@ -228,6 +229,11 @@ impl Complaints {
                     "see the server's log, its access lists and the addresses at which it listens".to_owned(),
                 );
                 lines.push(format!("to repair this, {repair} and reload again"));
+                if self.all().any(|complaint| complaint.contains(PORT_CLOSED)) {
+                    lines.push(format!(
+                        "a reload may not open an address that the server has closed: `dnsherald backend restart {name}` does"
+                    ));
+                }
             }
             lines.push("`dnsherald explain` names what is announced meanwhile".to_owned());
         }
@@ -284,13 +290,15 @@ async fn complaints_since(
     }
 }
 
-/// The services of this server whose last reload has failed after it touched the server, or that a failed restart has left
-/// drained, as the helper says.
+/// The services of this server whose last reload has failed after it touched the server, or that a restart has left drained:
+/// one that failed, or one of the unit after which the checks fail. As the helper says.
 async fn services_to_repair(helper: &Client, backend: &Backend) -> Vec<Service> {
     let mut services = helper.look().await.map_or_else(|_| vec![], |document| document.services);
     services.retain(|service| {
-        let is_broken =
-            service.reload_to_repair().is_some() || drains_left(service, backend).next().is_some();
+        let of_unit = |drain: &Drain| drain.returning && service.unit.as_ref() == Some(&drain.holder);
+        let is_broken = service.reload_to_repair().is_some()
+            || drains_left(service, backend).next().is_some()
+            || service.drains.iter().any(of_unit);
         service.backend.as_deref() == Some(backend.name.as_str()) && is_broken
     });
     services

@@ -1,4 +1,4 @@
-//! Stores the active configuration once its first verdicts are in.
+//! Stores the active configuration once no service is `starting`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::sys::lock;
 /// A configuration to store, and its place.
 type Job = (LastGood, Arc<Origin>);
 
-/// Stores every configuration that has led to verdicts. The loop does not wait for the disk.
+/// Stores each configuration under which every service has left `starting`. The loop does not wait for the disk.
 #[derive(Debug)]
 pub(crate) struct Saver {
     /// The state directory from the command line.
@@ -38,7 +38,8 @@ impl Saver {
         self.pending = config.origin.clone().map(|origin| (LastGood::new(state, &origin.file), origin));
     }
 
-    /// Stores the active configuration if every service has a verdict and it is not stored yet.
+    /// Stores the active configuration, if it is not stored yet, once each service has a verdict, or needs none because it is
+    /// drained, held or not enabled.
     pub(crate) fn save_if_decided(&mut self, engine: &Engine) {
         let is_undecided = |state: ServiceState| state == ServiceState::Starting;
         if self.pending.is_none() || engine.services().iter().any(|service| is_undecided(service.state())) {
@@ -59,7 +60,7 @@ impl Saver {
         newest.supersede(pending);
     }
 
-    /// Why a configuration that has led to verdicts is not stored, if it is not.
+    /// Why the last write has failed, while it is tried again.
     pub(crate) fn unwritten(&self) -> Option<String> {
         lock(&self.failure).clone()
     }

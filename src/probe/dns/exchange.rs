@@ -32,6 +32,9 @@ thread_local! {
     static DATAGRAM: RefCell<Vec<u8>> = RefCell::new(vec![0; 65_535]);
 }
 
+/// What a failure says that is due to a closed port.
+pub(crate) const PORT_CLOSED: &str = "port closed";
+
 /// The addresses of the exchange.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Path<'a> {
@@ -277,7 +280,7 @@ fn explain(error: &io::Error) -> Failure {
     let errno = error.raw_os_error().map(Errno::from_raw);
     let reason = errno.map_or_else(|| error.to_string(), |errno| errno.desc().to_lowercase());
     let (cause, sentence) = match (error.kind(), errno) {
-        (ErrorKind::ConnectionRefused, _) => (Cause::PortClosed, "port closed"),
+        (ErrorKind::ConnectionRefused, _) => (Cause::PortClosed, PORT_CLOSED),
         (ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe, _) => {
             (Cause::Closed, "connection closed before the answer")
         }

@@ -15,7 +15,7 @@ use crate::process::Missing;
 /// The state of the process.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum WatchState<P> {
-    /// No process was ever found.
+    /// No process was found yet, and none is certainly missing.
     Unknown,
     /// This process runs.
     Running(P),

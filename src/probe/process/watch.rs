@@ -1,7 +1,8 @@
 //! The process that a check watches.
 //!
 //! The check passes while the watched process runs, and fails for certain (`process-gone`) from its exit on until
-//! another process is found. As long as no process was ever found, it is unknown (`process-unknown`). An exit is
+//! another process is found; also before any was found, if systemd says that the unit is inactive or failed. Otherwise, as long
+//! as no process was ever found, it is unknown (`process-unknown`). An exit is
 //! reported exactly once: at once by a task that waits for the pidfd, or by the next probe if that is first.
 
 use std::fmt;

@@ -15,6 +15,8 @@ enum Advice {
     Start,
     /// The server hangs, or does not answer: look at it, and restart it.
     Restart,
+    /// The server runs, and does not listen at the address. A reload need not open another one.
+    Listen,
     /// Another sentence.
     Say(&'static str),
 }
@@ -25,6 +27,10 @@ impl Advice {
             Self::Say(text) => return text.to_owned(),
             Self::Start => ("the server is not there", "start the server"),
             Self::Restart => ("the server does not answer, or hangs", "look at the server, and restart it"),
+            Self::Listen => (
+                "the server runs, and does not listen at the address: see its log, let it listen there, which may take a restart",
+                "restart it",
+            ),
         };
         match backend {
             Some(name) => {
@@ -126,9 +132,7 @@ pub(super) fn for_service(document: &Document, service: &Service) -> Vec<String>
     let mut all: Vec<(Vec<Cause>, String)> = vec![];
     for cause in causes.filter_map(|cause| cause.parse::<Cause>().ok()) {
         let advice = match cause {
-            Cause::PortClosed | Cause::ListenerMissing if is_running(document, service) => Advice::Say(
-                "the server runs, and does not listen at the address: let it listen there, and look at its log",
-            ),
+            Cause::PortClosed | Cause::ListenerMissing if is_running(document, service) => Advice::Listen,
             Cause::Timeout if worst == Some(Severity::Degraded) && answers_others(service) => Advice::Say(
                 "the server answers the questions of other checks, and not these: resolver: look at its upstream first",
             ),
@@ -155,6 +159,13 @@ pub(super) fn is_server_gone(document: &Document, service: &Service) -> bool {
     let mut causes = found.filter_map(|last| last.cause.as_ref()?.parse::<Cause>().ok());
     let is_running = is_running(document, service) || answers_others(service);
     causes.any(|cause| by_cause(cause) == Advice::Start) && !is_running
+}
+
+/// Whether the server does not listen at an address, by the last finding of a check.
+pub(super) fn lacks_listener(service: &Service) -> bool {
+    let found = service.checks.iter().filter_map(|check| check.last.as_ref()).filter(|last| !last.passed);
+    let mut causes = found.filter_map(|last| last.cause.as_ref()?.parse::<Cause>().ok());
+    causes.any(|cause| matches!(cause, Cause::PortClosed | Cause::ListenerMissing))
 }
 
 /// The supplied checks that pass without an answer of the server.

@@ -26,7 +26,7 @@ pub(super) fn for_service(
     remedies.extend(about_file(document, fault));
     // A server that is not there does not start before its configuration is correct.
     let at = if is_gone { 0 } else { remedies.len() };
-    remedies.splice(at..at, about_reload(service, is_gone));
+    remedies.splice(at..at, about_reload(service, is_gone || advice::lacks_listener(service)));
     remedies.extend(about_routes(exabgp, service));
     remedies.extend(about_sessions(exabgp));
     if rule != Rule::Dampening && service.dampening.suppressed {
@@ -121,11 +121,14 @@ fn about_file(document: &Document, fault: Option<FileFault>) -> Option<String> {
     Some(format!("{correct} {file}, {then} (`dnsherald check-config {file}` shows the errors)"))
 }
 
-/// What to do about the failed reload of its server, which a reload does not start if it `is_gone`.
-fn about_reload(service: &Service, is_gone: bool) -> Option<String> {
+/// What to do about the failed reload of its server. One that is gone, or lacks a listener, `needs_restart`.
+fn about_reload(service: &Service, needs_restart: bool) -> Option<String> {
     let backend = service.backend.as_ref().filter(|_| service.failed_reload.is_some())?;
-    let (operation, source) =
-        if is_gone { ("restart", "the WARNING and its log say") } else { ("reload", "the WARNING says") };
+    let (operation, source) = if needs_restart {
+        ("restart", "the WARNING and its log say")
+    } else {
+        ("reload", "the WARNING says")
+    };
     Some(format!(
         "correct the configuration of {backend} as {source}, then `dnsherald backend {operation} {backend}`"
     ))

@@ -236,7 +236,7 @@ fn address_missing(document: &mut Document) {
     first(document).checks[0].last.as_mut().unwrap().cause = Some("address-missing".to_owned());
 }
 
-const NOT_LISTENING: &str = "port-closed: the server runs, and does not listen at the address";
+const NOT_LISTENING: &str = "port-closed: the server runs, and does not listen at the address: see its log, let it listen there, which may take a restart";
 
 /// The failure that brought it down is over, and the checks that would have to pass have no result.
 fn down_and_unknown(document: &mut Document) {
