@@ -1,11 +1,13 @@
 //! What a restart of a helper would do that runs with what it has read before, and could not use its file any more.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use clap::Parser as _;
 use nix::unistd::Pid;
 
 use super::host_name;
+use crate::cli::{Cli, Command, Run};
 use crate::config::DEFAULT_STATE;
 use crate::config::cite::ConfigError;
 use crate::daemon::last_good::LastGood;
@@ -43,7 +45,7 @@ impl TroubleAhead {
     /// Of a file that the user of this helper may not read, as far as this user can see it; else `None`. Without the file the
     /// helper knows no state directory but that of `--state`, or the default one.
     pub(super) fn from_denied(document: &Document) -> Option<Self> {
-        let options = StartOptions::from_helper(document)?;
+        let options = options_of(document)?;
         let credentials = Credentials::from_process(pid_of(document))?;
         let path = &document.configuration;
         if credentials.may(path, READ) != Ok(false) {
@@ -51,7 +53,7 @@ impl TroubleAhead {
         }
         let state = options.state.as_deref().unwrap_or(DEFAULT_STATE.as_ref());
         let then = match LastGood::new(state, path).load(&host_name()) {
-            _ if options.exits_on_bad_config => WITHDRAW_KNOWN,
+            _ if options.exit_on_bad_config => WITHDRAW_KNOWN,
             Ok(Some(_)) => RUN_LAST_GOOD,
             Ok(None) => WITHDRAW_KNOWN,
             Err(_) => {
@@ -63,28 +65,11 @@ impl TroubleAhead {
     }
 }
 
-/// The options of a running helper that count at a start with a file that cannot be used.
-#[derive(Debug, Default)]
-struct StartOptions {
-    state: Option<PathBuf>,
-    exits_on_bad_config: bool,
-}
-
-impl StartOptions {
-    /// Those of this helper; `None` if its process cannot be seen, such as in another container.
-    fn from_helper(document: &Document) -> Option<Self> {
-        let words = command_line(pid_of(document));
-        words.first().filter(|word| word.rsplit('/').next() == Some(env!("CARGO_PKG_NAME")))?;
-        let mut options = Self::default();
-        let mut rest = words.into_iter().skip(1);
-        while let Some(word) = rest.next() {
-            match word.strip_prefix("--state") {
-                Some("") => options.state = rest.next().map(PathBuf::from),
-                Some(value) => options.state = value.strip_prefix('=').map(PathBuf::from),
-                None => options.exits_on_bad_config |= word == "--exit-on-bad-config",
-            }
-        }
-        Some(options)
+/// The options with which a running helper was started; `None` if its process cannot be seen, such as in another container.
+fn options_of(document: &Document) -> Option<Run> {
+    match Cli::try_parse_from(command_line(pid_of(document))).ok()?.command {
+        Command::Run(options) => Some(options),
+        _ => None,
     }
 }
 
@@ -94,11 +79,11 @@ fn pid_of(document: &Document) -> Pid {
 
 /// What a start of this helper does with the last good configuration of a broken file.
 fn with_last_good(document: &Document, path: &Path) -> &'static str {
-    let options = StartOptions::from_helper(document).unwrap_or_default();
-    if options.exits_on_bad_config {
+    let options = options_of(document);
+    if options.as_ref().is_some_and(|options| options.exit_on_bad_config) {
         return WITHDRAW;
     }
-    let places = LastGood::places(options.state.as_deref(), path);
+    let places = LastGood::places(options.as_ref().and_then(|options| options.state.as_deref()), path);
     let mut kept = places.into_iter().map(|place| place.load(&host_name()));
     match kept.find(|kept| !matches!(kept, Ok(None))) {
         Some(Ok(_)) => RUN_LAST_GOOD,

@@ -68,8 +68,8 @@ pub(super) struct Journal<'a> {
     progress: &'a mut dyn Progress,
     step: Step,
     began: Instant,
-    /// The services that have returned in this step while others are waited for: if the checks of these fail, they stay
-    /// announced. Empty once none is waited for, since what fails after that concerns all.
+    /// The services that have returned in this step while the step waits for others. They stay announced if the checks of the
+    /// others fail. Empty once every service has returned: a later failure drains all of them.
     pub(super) returned: Vec<String>,
     /// Whether a service has returned in any step, so that clients may ask the server.
     pub(super) any_returned: bool,

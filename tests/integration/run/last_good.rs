@@ -89,15 +89,11 @@ fn a_file_that_a_restart_could_not_use_is_a_warning() {
     helper.says(ANNOUNCE);
     pop.keeps_its_configuration();
     pop.comes_to_be(|status| status.services[0].settled());
-    let plugin = || {
-        let output = pop.command(&["status", "--plugin"]);
-        (output.status.code(), String::from_utf8(output.stdout).unwrap())
-    };
-    assert_eq!(plugin().0, Some(0), "{:?}", plugin());
+    assert_eq!(pop.alert().0, Some(0), "{:?}", pop.alert());
     pop.is_configured(&broken(&pop));
     assert_eq!(pop.command(&["reload"]).status.code(), Some(1));
     let warns = |then: &str, why: &str| {
-        let (code, line) = plugin();
+        let (code, line) = pop.alert();
         assert!(
             line.starts_with(&format!("DNSHERALD WARNING - a restart of the helper would {then}: ")),
             "{line}"
@@ -118,7 +114,7 @@ fn a_file_that_a_restart_could_not_use_is_a_warning() {
         "{said}"
     );
     pop.is_configured(&pop.configuration());
-    assert_eq!(plugin().0, Some(0), "{:?}", plugin());
+    assert_eq!(pop.alert().0, Some(0), "{:?}", pop.alert());
     helper.has_said_no_more();
 }
 
@@ -378,5 +374,24 @@ fn what_a_helper_without_a_configuration_withdrew_is_told_once_and_not_adopted()
     let history = pop.told(&["history"]);
     for told in [lost, "withdrawing 192.0.2.53/32, exiting in 15s unless ", "(no configuration): WITHDRAWN"] {
         assert_eq!(history.matches(told).count(), 1, "{told}: {history}");
+    }
+}
+
+/// The options of the running helper decide what its next start does.
+#[test]
+fn the_warning_of_a_broken_file_knows_the_options_of_the_helper() {
+    for (options, then) in [
+        (&[][..], "a restart of the helper would run the last good configuration: "),
+        (&["--exit-on-bad-config"], "a restart of the helper would withdraw every prefix: "),
+    ] {
+        let pop = Pop::new();
+        let mut helper = pop.helper_with(options, ideal("5.0.15"));
+        helper.opens();
+        helper.says(ANNOUNCE);
+        pop.keeps_its_configuration();
+        pop.is_configured(&broken(&pop));
+        let (code, line) = pop.alert();
+        assert!(code == Some(1) && line.contains(then), "{options:?}: {line}");
+        helper.has_said_no_more();
     }
 }

@@ -192,10 +192,9 @@ impl Site {
         // The checks of a service need not see what the verification has seen: the drain does not end by itself.
         let [drain] = &self.pop.status().services[0].drains[..] else { panic!("{:?}", self.pop.status()) };
         assert_eq!((drain.expires_in_seconds, drain.returning), (None, false), "{drain:?}");
-        let alert = self.pop.command(&["status", "--plugin"]);
-        let line = String::from_utf8_lossy(&alert.stdout).into_owned();
+        let (code, line) = self.pop.alert();
         assert!(line.contains("CRITICAL - resolver drained by a failed operation on its server"), "{line}");
-        assert_eq!(alert.status.code(), Some(2), "{line}");
+        assert_eq!(code, Some(2), "{line}");
         let explained = self.pop.told(&["explain"]);
         assert!(
             explained.contains("repair the server (`dnsherald backend status srv`), then"),

@@ -266,16 +266,12 @@ fn a_file_that_the_helper_may_not_read_is_a_warning() {
     helper.says(ANNOUNCE);
     pop.keeps_its_configuration();
     pop.comes_to_be(|status| status.services[0].settled());
-    let plugin = || {
-        let output = pop.command(&["status", "--plugin"]);
-        (output.status.code(), String::from_utf8(output.stdout).unwrap())
-    };
     let file = pop.configuration_file();
     let mode = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
     mode(0o644);
-    assert_eq!(plugin().0, Some(0), "{:?}", plugin());
+    assert_eq!(pop.alert().0, Some(0), "{:?}", pop.alert());
     mode(0o600);
-    let (code, line) = plugin();
+    let (code, line) = pop.alert();
     let why = format!("{}: user `{USER}` of the helper cannot read it", file.display());
     assert!(code == Some(1) && line.contains(&why), "{line}");
     // The file that it cannot read names the directory of the last good configuration.
@@ -289,7 +285,7 @@ fn a_file_that_the_helper_may_not_read_is_a_warning() {
         assert!(said.contains(&ahead), "{words:?}: {said}");
     }
     mode(0o644);
-    assert_eq!(plugin().0, Some(0), "{:?}", plugin());
+    assert_eq!(pop.alert().0, Some(0), "{:?}", pop.alert());
     assert_eq!(pop.command(&["check-config"]).stderr, b"");
     helper.has_said_no_more();
 }

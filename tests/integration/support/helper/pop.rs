@@ -192,6 +192,12 @@ impl Pop {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// The exit status and the line of `status --plugin`.
+    pub(crate) fn alert(&self) -> (Option<i32>, String) {
+        let output = self.command(&["status", "--plugin"]);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    }
+
     /// The status, as soon as there is a helper to ask.
     #[track_caller]
     pub(crate) fn status(&self) -> Document {
