@@ -26,11 +26,11 @@ pub(crate) fn run(options: &CheckConfig) -> anyhow::Result<Exit> {
             if !options.quiet {
                 let forecast = StartForecast::new(&config, file).lines(&config);
                 let mut out = text::stdout();
+                if let Some(ahead) = trouble_of_permission(&config, file) {
+                    writeln!(out, "now: {ahead}")?;
+                }
                 writeln!(out, "{forecast}{}: valid\n\n{}", file.display(), Description(&config))?;
                 missing::warn(&config)?;
-                if let Some(ahead) = trouble_of_permission(config, file) {
-                    writeln!(text::stderr(), "now: {ahead}")?;
-                }
             }
             Ok(Exit::Success)
         }

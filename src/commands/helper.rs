@@ -190,10 +190,9 @@ pub(super) fn ask(options: &Options, request: &Request) -> anyhow::Result<(Clien
 }
 
 /// What a restart of the helper of this valid file would do because it may not read it.
-pub(super) fn trouble_of_permission(config: Config, path: &Path) -> Option<TroubleAhead> {
-    let document = status_of(&config, path)?;
-    let client = Client::new(&config.control);
-    Helper { client, file: Ok(config), path: path.to_owned(), other_file: None }.trouble_ahead(&document)
+pub(super) fn trouble_of_permission(config: &Config, path: &Path) -> Option<TroubleAhead> {
+    let document = status_of(config, path).filter(|document| document.trouble.is_none())?;
+    TroubleAhead::from_denied(&document)
 }
 
 /// The status of the helper of this file; `None` if none with it answers in time, or this user may not ask it.
